@@ -1,0 +1,214 @@
+//! The orders that the core gives to a driver, in the imperative. Carried out in sequence.
+
+use crate::call::Call;
+use crate::frame::Frame;
+use crate::http::Response;
+use crate::ids::{RequestId, SocketId, Ticket};
+use crate::input::Fault;
+use crate::job::Job;
+use crate::outbox::Class;
+use crate::record::Record;
+use crate::store::StoreRequest;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// The orders of one or more steps, in order.
+pub type Actions = Vec<Action>;
+
+/// One order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Action {
+    /// Answer a request.
+    Respond {
+        /// Which.
+        request: RequestId,
+        /// With what.
+        response: Response,
+    },
+    /// Answer a request with 101 and turn its TCP connection into a WebSocket.
+    Upgrade {
+        /// Which.
+        request: RequestId,
+        /// The socket's name from now on.
+        socket: SocketId,
+        /// The value of `Sec-WebSocket-Protocol` in the response.
+        subprotocol: Option<Cow<'static, str>>,
+        /// What the socket takes.
+        limits: SocketLimits,
+    },
+    /// Put a frame into one outbox or many.
+    Send {
+        /// Whose.
+        to: Recipients,
+        /// What.
+        frame: Frame,
+        /// What may happen to it there.
+        class: Class,
+    },
+    /// Go on reading a socket, or stop: backpressure.
+    Read {
+        /// Which.
+        socket: SocketId,
+        /// Whether to read.
+        on: bool,
+    },
+    /// Close a socket after what was sent to it.
+    Close {
+        /// Which.
+        socket: SocketId,
+        /// Why.
+        cause: CloseCause,
+    },
+    /// Ask the store.
+    Store {
+        /// Comes back with the reply.
+        ticket: Ticket,
+        /// What is asked.
+        request: StoreRequest,
+    },
+    /// Run a pure function outside the lock.
+    Work {
+        /// Comes back with the outcome.
+        ticket: Ticket,
+        /// What to run.
+        job: Job,
+    },
+    /// Make one HTTP attempt.
+    Call {
+        /// Comes back with what was said.
+        ticket: Ticket,
+        /// Whom to call with what.
+        call: Call,
+    },
+    /// Forget a call: nobody waits for it any more.
+    Cancel {
+        /// The call's ticket.
+        ticket: Ticket,
+    },
+    /// Write a line to the log.
+    Log(Record),
+    /// All is finished after `Draining`: the process may end.
+    Drained,
+}
+
+/// Who gets a frame.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Recipients {
+    /// One socket.
+    One(SocketId),
+    /// Many, but perhaps one: the list is shared by all that is sent to the same members.
+    Many {
+        /// The sockets, each once.
+        sockets: Arc<[SocketId]>,
+        /// The one that is left out.
+        except: Option<SocketId>,
+    },
+}
+
+/// What a socket takes; what it does not take closes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SocketLimits {
+    /// The largest message, in bytes: 1009 above it.
+    pub message_bytes_max: u32,
+    /// The most fragments that one message may come in, empty ones counted: 1008 above it.
+    pub fragments_max: u32,
+}
+
+/// Why the server closes a socket. Decides the code and the reason of the close frame (WIRE §0.6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CloseCause {
+    /// A document is complete, or the client asked: 1000.
+    Finished,
+    /// The server stops: 1012.
+    ShuttingDown,
+    /// The client broke RFC 6455 or sent what is too big: 1002, 1007, 1008, 1009.
+    Faulty(Fault),
+    /// A kind of frame that the endpoint does not take: 1003.
+    Unsupported,
+    /// The token is missing, bad or expired: 1008.
+    AuthenticationFailed,
+    /// The token ended while the connection lived: 1008.
+    TokenExpired,
+    /// A required parameter is missing: 1008.
+    ParameterMissing,
+    /// The resource is unknown: 1008.
+    ResourceUnknown,
+    /// The caller may not: 1008.
+    AccessDenied,
+    /// Too many malformed messages or refusals in a minute: 1008.
+    Abusive,
+    /// More pings in a second than are answered: 1008.
+    PingFlood,
+    /// The room was deleted, or an operator ended the connection: 1008.
+    Removed,
+    /// Something that should not happen: 1011.
+    Internal,
+    /// The server or its store has no room now: 1013.
+    Overloaded,
+    /// Silent too long: 4000.
+    HeartbeatMissed,
+    /// A newer connection has the session: 4001.
+    Superseded,
+    /// The outbox ran over: 4002.
+    TooSlow,
+}
+
+impl CloseCause {
+    /// The close code.
+    pub fn code(self) -> u16 {
+        match self {
+            Self::Finished => 1000,
+            Self::Faulty(Fault::Protocol) => 1002,
+            Self::Unsupported => 1003,
+            Self::Faulty(Fault::Utf8) => 1007,
+            Self::AuthenticationFailed
+            | Self::TokenExpired
+            | Self::ParameterMissing
+            | Self::ResourceUnknown
+            | Self::AccessDenied
+            | Self::Abusive
+            | Self::PingFlood
+            | Self::Removed
+            | Self::Faulty(Fault::Fragments) => 1008,
+            Self::Faulty(Fault::TooBig) => 1009,
+            Self::Internal => 1011,
+            Self::ShuttingDown => 1012,
+            Self::Overloaded => 1013,
+            Self::HeartbeatMissed => 4000,
+            Self::Superseded => 4001,
+            Self::TooSlow => 4002,
+        }
+    }
+
+    /// The reason, for people; clients go by the code.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Finished => "finished",
+            Self::ShuttingDown => "server shutting down",
+            Self::Faulty(Fault::Protocol) => "protocol error",
+            Self::Faulty(Fault::Utf8) => "invalid UTF-8",
+            Self::Faulty(Fault::TooBig) => "message too big",
+            Self::Faulty(Fault::Fragments) => "too many fragments",
+            Self::Unsupported => "unsupported kind of frame",
+            Self::AuthenticationFailed => "authentication failed",
+            Self::TokenExpired => "token expired",
+            Self::ParameterMissing => "required parameter missing",
+            Self::ResourceUnknown => "resource not found",
+            Self::AccessDenied => "access denied",
+            Self::Abusive => "too many bad messages",
+            Self::PingFlood => "too many pings",
+            Self::Removed => "removed",
+            Self::Internal => "internal error",
+            Self::Overloaded => "overloaded, try again later",
+            Self::HeartbeatMissed => "heartbeat missed",
+            Self::Superseded => "superseded by a newer connection",
+            Self::TooSlow => "too slow",
+        }
+    }
+
+    /// The close frame.
+    pub fn frame(self) -> Frame {
+        Frame::close(self.code(), self.reason())
+    }
+}

@@ -1,0 +1,224 @@
+//! Reading a token: signature, times, claims. A pure function over the token, the keys and the time.
+
+use super::{Permissions, TOKEN_BYTES_MAX, User, UserType};
+use crate::time::Timestamp;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::fmt;
+use std::time::Duration;
+
+/// How far the clocks of the issuer and of this machine may differ.
+pub const LEEWAY: Duration = Duration::from_secs(30);
+/// The longest user id and firm id, in bytes.
+const ID_BYTES_MAX: usize = 128;
+/// The longest name, in bytes.
+const NAME_BYTES_MAX: usize = 255;
+
+/// What credentials are checked against. The driver holds it; nothing of it reaches the core's state.
+#[derive(Clone, Default)]
+pub struct Keys {
+    /// `JWT_SECRET`
+    pub secret: Option<Vec<u8>>,
+    /// `JWT_AUDIENCE`
+    pub audience: Option<String>,
+    /// `JWT_ISSUER`
+    pub issuer: Option<String>,
+    /// `SERVICE_API_KEY`
+    pub service_key: Option<String>,
+}
+
+/// Says what is there, never what it is.
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Keys {{ secret: {}, service_key: {} }}", self.secret.is_some(), self.service_key.is_some())
+    }
+}
+
+/// Why a credential is refused. For the log; the client hears less.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AuthFailure {
+    /// There is none.
+    Missing,
+    /// Two that disagree.
+    Disagreeing,
+    /// It is not one, or its signature is wrong.
+    Bad,
+    /// It was one once.
+    Expired,
+    /// A claim that is wrong.
+    Claim(String),
+    /// No key is configured that it could be checked against.
+    NotConfigured,
+}
+
+impl fmt::Display for AuthFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing => f.write_str("no token"),
+            Self::Disagreeing => f.write_str("tokens that disagree"),
+            Self::Bad => f.write_str("bad token"),
+            Self::Expired => f.write_str("expired token"),
+            Self::Claim(claim) => write!(f, "bad claim: {claim}"),
+            Self::NotConfigured => f.write_str("no key configured"),
+        }
+    }
+}
+
+/// Verifies a JWT (RFC 7519) with HS256 and reads its claims. The algorithm is the configuration's, never
+/// the token's.
+pub fn verify_token(token: &str, keys: &Keys, now: Timestamp) -> Result<User, AuthFailure> {
+    if token.is_empty() {
+        return Err(AuthFailure::Missing);
+    }
+    if token.len() > TOKEN_BYTES_MAX {
+        return Err(AuthFailure::Claim(format!("a token of {} bytes, over {TOKEN_BYTES_MAX}", token.len())));
+    }
+    let secret = keys.secret.as_ref().ok_or(AuthFailure::NotConfigured)?;
+    let mut validation = Validation::new(Algorithm::HS256);
+    // Times and audiences are compared here, with the core's clock and without coercions.
+    validation.validate_exp = false;
+    validation.validate_nbf = false;
+    validation.validate_aud = false;
+    validation.required_spec_claims.clear();
+    let header = jsonwebtoken::decode_header(token).map_err(|_| AuthFailure::Bad)?;
+    if header.alg != Algorithm::HS256 || names_extensions(token) {
+        return Err(AuthFailure::Bad);
+    }
+    let key = DecodingKey::from_secret(secret);
+    let claims = jsonwebtoken::decode::<Map<String, Value>>(token, &key, &validation)
+        .map_err(|_| AuthFailure::Bad)?
+        .claims;
+    check_times(&claims, now)?;
+    check_audience(&claims, keys)?;
+    user(&claims)
+}
+
+/// Whether the header has `crit`: extensions that must be understood, and none is (RFC 7515 §4.1.11).
+fn names_extensions(token: &str) -> bool {
+    let header = token.split('.').next().unwrap_or_default();
+    URL_SAFE_NO_PAD
+        .decode(header)
+        .ok()
+        .and_then(|bytes| serde_json::from_slice::<Map<String, Value>>(&bytes).ok())
+        .is_none_or(|header| header.contains_key("crit"))
+}
+
+fn check_times(claims: &Map<String, Value>, now: Timestamp) -> Result<(), AuthFailure> {
+    let expires = seconds(claims, "exp")?.ok_or_else(|| AuthFailure::Claim("no exp".into()))?;
+    if now.unix_seconds() >= expires.saturating_add(LEEWAY.as_secs()) {
+        return Err(AuthFailure::Expired);
+    }
+    for name in ["nbf", "iat"] {
+        if seconds(claims, name)?.is_some_and(|from| from > now.unix_seconds() + LEEWAY.as_secs()) {
+            return Err(AuthFailure::Claim(format!("{name} in the future")));
+        }
+    }
+    Ok(())
+}
+
+/// An integer that is not negative, if the claim is there; every other type is refused.
+fn seconds(claims: &Map<String, Value>, name: &str) -> Result<Option<u64>, AuthFailure> {
+    match claims.get(name) {
+        None => Ok(None),
+        Some(value) => {
+            value.as_u64().map(Some).ok_or_else(|| AuthFailure::Claim(format!("{name} is not an integer")))
+        }
+    }
+}
+
+fn check_audience(claims: &Map<String, Value>, keys: &Keys) -> Result<(), AuthFailure> {
+    if let Some(wanted) = &keys.audience {
+        let named = match claims.get("aud") {
+            Some(Value::String(one)) => one == wanted,
+            Some(Value::Array(many)) => many.iter().any(|one| one == wanted.as_str()),
+            _ => false,
+        };
+        if !named {
+            return Err(AuthFailure::Claim("aud".into()));
+        }
+    }
+    match &keys.issuer {
+        Some(wanted) if text(claims, "iss")?.as_deref() != Some(wanted) => {
+            Err(AuthFailure::Claim("iss".into()))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn user(claims: &Map<String, Value>) -> Result<User, AuthFailure> {
+    let id = match (text(claims, "sub")?, text(claims, "userId")?) {
+        (Some(sub), Some(user)) if sub != user => {
+            return Err(AuthFailure::Claim("sub and userId differ".into()));
+        }
+        (Some(id), _) | (None, Some(id)) => bounded("sub", id)?,
+        (None, None) => return Err(AuthFailure::Claim("no sub".into())),
+    };
+    if id.is_empty() {
+        return Err(AuthFailure::Claim("an empty sub".into()));
+    }
+    let metadata = claims.get("app_metadata").and_then(Value::as_object);
+    let firm = match (text(claims, "firmId")?, metadata) {
+        (Some(firm), _) => firm,
+        (None, Some(metadata)) => text(metadata, "firm_id")?.unwrap_or_default(),
+        (None, None) => String::new(),
+    };
+    let user_type = user_type(claims);
+    let permissions = match claims.get("permissions") {
+        None => Permissions::of(user_type),
+        Some(Value::Array(names)) => Permissions::named(names.iter().filter_map(Value::as_str)),
+        Some(_) => return Err(AuthFailure::Claim("permissions is not a list".into())),
+    };
+    let name = text(claims, "name")?.map(|name| cut(&name)).filter(|name| !name.is_empty());
+    let expires_at = Timestamp(seconds(claims, "exp")?.unwrap_or_default().saturating_mul(1_000_000));
+    Ok(User {
+        id: id.into(),
+        firm: bounded("firmId", firm)?.into(),
+        name,
+        user_type,
+        permissions,
+        expires_at,
+    })
+}
+
+fn user_type(claims: &Map<String, Value>) -> UserType {
+    let word = |name: &str| claims.get(name).and_then(Value::as_str).and_then(UserType::named);
+    match claims.contains_key("userType") {
+        true => word("userType").unwrap_or(UserType::Guest),
+        false => word("role").unwrap_or(UserType::Employee),
+    }
+}
+
+fn text(claims: &Map<String, Value>, name: &str) -> Result<Option<String>, AuthFailure> {
+    match claims.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.clone())),
+        Some(_) => Err(AuthFailure::Claim(format!("{name} is not a string"))),
+    }
+}
+
+fn bounded(name: &str, id: String) -> Result<String, AuthFailure> {
+    if id.len() > ID_BYTES_MAX || id.chars().any(char::is_control) {
+        return Err(AuthFailure::Claim(format!(
+            "{name} of {} bytes, over {ID_BYTES_MAX}, or with control characters",
+            id.len()
+        )));
+    }
+    Ok(id)
+}
+
+/// A name is for people: what is too long is cut, what is not to be printed is left out.
+fn cut(name: &str) -> String {
+    let mut cut: String = name.chars().filter(|char| !char.is_control()).collect();
+    let mut end = cut.len().min(NAME_BYTES_MAX);
+    while !cut.is_char_boundary(end) {
+        end -= 1;
+    }
+    cut.truncate(end);
+    cut
+}
+
+#[cfg(test)]
+mod tests;

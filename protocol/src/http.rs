@@ -1,0 +1,388 @@
+//! HTTP/1.1 as far as the core needs it: a request's head read strictly (RFC 9112), a response as data.
+//! What two servers could read in two ways is refused, so that a proxy before us and we never disagree.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::fmt::Write;
+
+/// The largest head, in bytes, and the most headers in it: 431 above.
+pub const HEAD_BYTES_MAX: usize = 8 * 1024;
+/// The most headers.
+pub const HEADERS_MAX: usize = 64;
+/// The largest body of a REST request.
+pub const BODY_BYTES_MAX: usize = 1 << 20;
+/// How long a head may take from its first byte, and a connection may idle before it.
+pub const HEAD_WAIT_MAX: std::time::Duration = std::time::Duration::from_secs(5);
+/// How long a connection may idle between two requests.
+pub const IDLE_WAIT_MAX: std::time::Duration = std::time::Duration::from_secs(15);
+
+/// The head of a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestHead {
+    /// `GET`, `POST`, …
+    pub method: String,
+    /// Path and query as they came, printable ASCII.
+    pub target: String,
+    /// Names in lower case, values trimmed; in the order they came.
+    pub headers: Vec<(String, String)>,
+    /// Whether the connection may serve another request.
+    pub keep_alive: bool,
+}
+
+/// Why a head is refused; the connection ends with the response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HeadFault {
+    /// Over `HEAD_BYTES_MAX` or `HEADERS_MAX`: 431.
+    TooLarge,
+    /// No HTTP, or HTTP that can be read in two ways: 400.
+    Malformed(&'static str),
+    /// Not HTTP/1.1: 505.
+    Version,
+    /// A body without `Content-Length`: 411.
+    LengthRequired,
+    /// A body over the limit: 413.
+    BodyTooLarge,
+    /// It took too long: 408.
+    Late,
+}
+
+/// Finds the end of the head in what was read so far; `seen` says how much of it was looked at before, so
+/// that every byte is looked at once. `Ok(None)`: not there yet.
+pub fn head_end(read: &[u8], seen: &mut usize) -> Result<Option<usize>, HeadFault> {
+    let from = seen.saturating_sub(3);
+    let end = read[from..].windows(4).position(|four| four == b"\r\n\r\n").map(|at| from + at + 4);
+    *seen = read.len();
+    if end.unwrap_or(read.len()) > HEAD_BYTES_MAX {
+        return Err(HeadFault::TooLarge);
+    }
+    Ok(end)
+}
+
+/// Reads a whole head, up to and with its empty line. Returns it and the length of the body that follows.
+pub fn parse_head(head: &[u8]) -> Result<(RequestHead, usize), HeadFault> {
+    if head.iter().zip(head.iter().skip(1)).any(|(&a, &b)| b == b'\n' && a != b'\r')
+        || head.first() == Some(&b'\n')
+    {
+        return Err(HeadFault::Malformed("a bare line feed"));
+    }
+    let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
+    let mut request = httparse::Request::new(&mut headers);
+    match request.parse(head) {
+        Ok(httparse::Status::Complete(length)) if length == head.len() => {}
+        Ok(_) => return Err(HeadFault::Malformed("an incomplete head")),
+        Err(httparse::Error::TooManyHeaders) => return Err(HeadFault::TooLarge),
+        Err(httparse::Error::Version) => return Err(HeadFault::Version),
+        Err(_) => return Err(HeadFault::Malformed("not a request of HTTP/1.1")),
+    }
+    if request.version != Some(1) {
+        return Err(HeadFault::Version);
+    }
+    let mut parsed = RequestHead {
+        method: request.method.unwrap_or_default().to_string(),
+        target: origin_form(request.path.unwrap_or_default())?,
+        headers: Vec::with_capacity(request.headers.len()),
+        keep_alive: true,
+    };
+    for header in request.headers.iter() {
+        let value = std::str::from_utf8(header.value)
+            .ok()
+            .filter(|value| value.is_ascii())
+            .ok_or(HeadFault::Malformed("a header value that is not ASCII"))?;
+        parsed.headers.push((header.name.to_ascii_lowercase(), value.trim().to_string()));
+    }
+    if parsed.all("host").count() != 1 {
+        return Err(HeadFault::Malformed("not exactly one Host"));
+    }
+    parsed.keep_alive = !parsed.lists("connection", "close");
+    let length = body_length(&parsed)?;
+    Ok((parsed, length))
+}
+
+/// Only the origin form (RFC 9112 §3.2.1), and the asterisk of OPTIONS.
+fn origin_form(target: &str) -> Result<String, HeadFault> {
+    let printable = target.bytes().all(|byte| (0x21..0x7f).contains(&byte));
+    match printable && (target.starts_with('/') || target == "*") {
+        true => Ok(target.to_string()),
+        false => Err(HeadFault::Malformed("a target that is not a path")),
+    }
+}
+
+fn body_length(head: &RequestHead) -> Result<usize, HeadFault> {
+    if head.header("transfer-encoding").is_some() {
+        return match head.header("content-length") {
+            Some(_) => Err(HeadFault::Malformed("both Transfer-Encoding and Content-Length")),
+            None => Err(HeadFault::LengthRequired),
+        };
+    }
+    let mut lengths = head.all("content-length");
+    let Some(text) = lengths.next() else { return Ok(0) };
+    if lengths.next().is_some() || text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(HeadFault::Malformed("a Content-Length that is not one number"));
+    }
+    let length = text.parse::<usize>().map_err(|_| HeadFault::BodyTooLarge)?;
+    if head.is_upgrade() && length > 0 {
+        return Err(HeadFault::Malformed("an upgrade with a body"));
+    }
+    match length <= body_bytes_max(head) {
+        true => Ok(length),
+        false => Err(HeadFault::BodyTooLarge),
+    }
+}
+
+/// How large a body this request may have; none is read where none is taken.
+pub fn body_bytes_max(_head: &RequestHead) -> usize {
+    BODY_BYTES_MAX
+}
+
+impl RequestHead {
+    /// The value of the header, the first if there are several. `name` in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.all(name).next()
+    }
+
+    /// All values of the header.
+    pub fn all<'a, 'n>(&'a self, name: &'n str) -> impl Iterator<Item = &'a str> + use<'a, 'n> {
+        self.headers.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Whether the comma-separated header holds the token, in any case.
+    pub fn lists(&self, name: &str, token: &str) -> bool {
+        self.all(name).flat_map(|value| value.split(',')).any(|part| part.trim().eq_ignore_ascii_case(token))
+    }
+
+    /// Whether a WebSocket is asked for (RFC 6455 §4.2.1).
+    pub fn is_upgrade(&self) -> bool {
+        self.lists("connection", "upgrade") && self.lists("upgrade", "websocket")
+    }
+
+    /// The path as it came, without the query.
+    pub fn path(&self) -> &str {
+        self.target.split('?').next().unwrap_or_default()
+    }
+
+    /// The query's parameters, decoded; what cannot be decoded is left out.
+    pub fn query(&self) -> impl Iterator<Item = (String, String)> + '_ {
+        let query = self.target.split_once('?').map_or("", |(_, query)| query);
+        query.split('&').filter(|pair| !pair.is_empty()).filter_map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            Some((decode(name, true)?, decode(value, true)?))
+        })
+    }
+
+    /// The first parameter with this name.
+    pub fn parameter(&self, name: &str) -> Option<String> {
+        self.query().find(|(known, _)| known == name).map(|(_, value)| value)
+    }
+}
+
+/// Undoes percent-encoding once; `plus`: a plus is a space, as forms write it. `None`: not UTF-8, or a
+/// percent sign without two hexadecimal digits.
+pub fn decode(text: &str, plus: bool) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'%' => {
+                let (high, low) = (rest.next()?, rest.next()?);
+                let digit = |byte: u8| char::from(byte).to_digit(16);
+                (digit(high)? * 16 + digit(low)?) as u8
+            }
+            b'+' if plus => b' ',
+            other => other,
+        });
+    }
+    String::from_utf8(bytes).ok()
+}
+
+/// A response.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Response {
+    /// The status.
+    pub status: u16,
+    /// Names and values, without what `head` adds.
+    pub headers: Vec<(Cow<'static, str>, String)>,
+    /// What follows the head.
+    pub body: Body,
+}
+
+/// The body of a response.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Body {
+    /// These bytes.
+    Bytes(Bytes),
+    /// A file of the console that the driver carries.
+    Asset(Cow<'static, str>),
+}
+
+impl Response {
+    /// A response with a JSON body.
+    pub fn json(status: u16, body: &impl Serialize) -> Self {
+        let body = serde_json::to_vec(body).unwrap_or_else(|error| {
+            debug_assert!(false, "a body that JSON cannot write: {error}");
+            b"{}".to_vec()
+        });
+        Self::new(status, "application/json", body)
+    }
+
+    /// A response with a body of this media type.
+    pub fn new(status: u16, media_type: &str, body: impl Into<Bytes>) -> Self {
+        let headers = vec![(Cow::Borrowed("content-type"), media_type.to_string())];
+        Self { status, headers, body: Body::Bytes(body.into()) }
+    }
+
+    /// A response without a body.
+    pub fn empty(status: u16) -> Self {
+        Self { status, headers: Vec::new(), body: Body::Bytes(Bytes::new()) }
+    }
+
+    /// The same with one more header.
+    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((Cow::Borrowed(name), value.into()));
+        self
+    }
+
+    /// The head as it is written: status line, headers, an empty line. `length` is the body's.
+    pub fn head(&self, length: usize, keep_alive: bool) -> String {
+        let mut head = format!("HTTP/1.1 {} {}\r\n", self.status, reason(self.status));
+        for (name, value) in &self.headers {
+            // Writing to a String does not fail.
+            write!(head, "{name}: {value}\r\n").unwrap_or_default();
+        }
+        if self.status != 204 {
+            write!(head, "content-length: {length}\r\n").unwrap_or_default();
+        }
+        let connection = if keep_alive { "keep-alive" } else { "close" };
+        write!(head, "connection: {connection}\r\nx-content-type-options: nosniff\r\n\r\n")
+            .unwrap_or_default();
+        head
+    }
+}
+
+/// The 101 of a WebSocket (RFC 6455 §4.2.2).
+pub fn switching_head(accept: &str, subprotocol: Option<&str>) -> String {
+    let chosen = subprotocol.map(|name| format!("sec-websocket-protocol: {name}\r\n")).unwrap_or_default();
+    format!(
+        "HTTP/1.1 101 {}\r\nupgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-accept: {accept}\r\n{chosen}\r\n",
+        reason(101)
+    )
+}
+
+impl HeadFault {
+    /// The response that tells it.
+    pub fn response(self) -> Response {
+        let (status, message) = match self {
+            Self::TooLarge => {
+                (431, format!("the request head is over {HEAD_BYTES_MAX} bytes or {HEADERS_MAX} headers"))
+            }
+            Self::Malformed(what) => (400, format!("malformed request: {what}")),
+            Self::Version => (505, "only HTTP/1.1 is spoken here".to_string()),
+            Self::LengthRequired => (411, "a body needs a Content-Length".to_string()),
+            Self::BodyTooLarge => (413, format!("the body is over the limit of {BODY_BYTES_MAX} bytes")),
+            Self::Late => (408, "the request took too long".to_string()),
+        };
+        let code = if status == 413 { "TOO_LARGE" } else { "CLIENT_ERROR" };
+        let error = serde_json::json!({"error": {"code": code, "message": message, "recoverable": false}});
+        Response::json(status, &error)
+    }
+}
+
+fn reason(status: u16) -> &'static str {
+    match status {
+        101 => "Switching Protocols",
+        200 => "OK",
+        201 => "Created",
+        202 => "Accepted",
+        204 => "No Content",
+        304 => "Not Modified",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        406 => "Not Acceptable",
+        408 => "Request Timeout",
+        409 => "Conflict",
+        411 => "Length Required",
+        413 => "Content Too Large",
+        426 => "Upgrade Required",
+        429 => "Too Many Requests",
+        431 => "Request Header Fields Too Large",
+        500 => "Internal Server Error",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        505 => "HTTP Version Not Supported",
+        _ => "Response",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(head: &str) -> Result<(RequestHead, usize), HeadFault> {
+        parse_head(head.as_bytes())
+    }
+
+    #[test]
+    fn what_two_servers_could_read_in_two_ways_is_refused() {
+        for (head, why) in [
+            ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n", "two lengths"),
+            (
+                "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+                "differing lengths",
+            ),
+            ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +5\r\n\r\n", "a signed length"),
+            ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5, 5\r\n\r\n", "a list of lengths"),
+            ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", "both"),
+            ("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", "two hosts"),
+            ("GET / HTTP/1.1\r\n\r\n", "no host"),
+            ("GET / HTTP/1.1\nHost: a\r\n\r\n", "a bare line feed"),
+            ("GET / HTTP/1.1\r\nHost: a\r\n x: folded\r\n\r\n", "a folded line"),
+            ("GET / HTTP/1.1\r\nHost : a\r\n\r\n", "a space before the colon"),
+            ("GET http://a/ HTTP/1.1\r\nHost: a\r\n\r\n", "the absolute form"),
+            ("GET / HTTP/1.1\r\nHost: a\r\nX: \u{e9}\r\n\r\n", "a value that is not ASCII"),
+            (
+                "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\nContent-Length: 1\r\n\r\n",
+                "an upgrade with a body",
+            ),
+        ] {
+            assert!(matches!(parse(head), Err(HeadFault::Malformed(_))), "{why}: {:?}", parse(head));
+        }
+        let chunked = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+        assert_eq!(parse(chunked), Err(HeadFault::LengthRequired));
+        assert_eq!(parse("GET / HTTP/1.0\r\nHost: a\r\n\r\n"), Err(HeadFault::Version));
+        let huge = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999\r\n\r\n";
+        assert_eq!(parse(huge), Err(HeadFault::BodyTooLarge));
+    }
+
+    #[test]
+    fn the_sixty_fifth_header_and_the_byte_over_8_kib_are_refused() {
+        let head = |count: usize| format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "X: y\r\n".repeat(count));
+        assert!(parse(&head(HEADERS_MAX - 1)).is_ok());
+        assert_eq!(parse(&head(HEADERS_MAX)), Err(HeadFault::TooLarge));
+        let mut seen = 0;
+        assert_eq!(head_end(&[b'a'; HEAD_BYTES_MAX], &mut seen), Ok(None));
+        assert_eq!(head_end(&[b'a'; HEAD_BYTES_MAX + 1], &mut seen), Err(HeadFault::TooLarge));
+    }
+
+    #[test]
+    fn the_end_is_found_in_whatever_pieces_the_head_comes() {
+        let head = b"GET / HTTP/1.1\r\nHost: a\r\n\r\nbody";
+        let mut seen = 0;
+        let ends: Vec<_> = (1..=head.len()).map(|read| head_end(&head[..read], &mut seen)).collect();
+        assert_eq!(ends.iter().position(|end| *end != Ok(None)), Some(head.len() - 5));
+        assert_eq!(ends[head.len() - 5], Ok(Some(head.len() - 4)));
+    }
+
+    #[test]
+    fn a_head_gives_its_path_its_parameters_and_its_headers() {
+        let text = "GET /a%20b?x=1&y=a+b%26&z HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\n\r\n";
+        let (head, length) = parse(text).expect("a good head");
+        assert_eq!((head.path(), length, head.is_upgrade()), ("/a%20b", 0, true));
+        assert_eq!(head.parameter("y").as_deref(), Some("a b&"));
+        assert_eq!((head.parameter("z").as_deref(), head.parameter("w")), (Some(""), None));
+        assert_eq!(decode("%e9", false), None);
+        assert_eq!(decode("%+1", false), None);
+    }
+}

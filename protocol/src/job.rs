@@ -1,0 +1,122 @@
+//! Pure functions that run outside the core's lock: what checks a credential (so that no secret is in the
+//! core) and what is slow. A driver runs them with `Job::run` wherever it likes and hands the outcome back.
+
+use crate::auth::{AuthFailure, Keys, User, verify_service, verify_token};
+use crate::time::Timestamp;
+use pulldown_cmark::{Event, Options, Parser, html};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// One job.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Job {
+    /// Read a user's token.
+    VerifyToken {
+        /// The token as it came.
+        token: String,
+    },
+    /// Check a backend's key.
+    VerifyService {
+        /// What stood behind `Bearer`.
+        bearer: String,
+    },
+    /// Write Markdown as HTML.
+    Render {
+        /// The title, plain text.
+        title: String,
+        /// The Markdown.
+        markdown: String,
+    },
+}
+
+/// What came of a job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outcome {
+    /// Who is calling.
+    Token(Result<User, AuthFailure>),
+    /// Whether a backend is calling.
+    Service(Result<(), AuthFailure>),
+    /// A whole HTML page.
+    Rendered(String),
+}
+
+impl Job {
+    /// Whether it takes microseconds, so that handing it to another thread would cost more.
+    pub fn is_cheap(&self) -> bool {
+        match self {
+            Self::VerifyToken { .. } | Self::VerifyService { .. } => true,
+            Self::Render { .. } => false,
+        }
+    }
+
+    /// Runs it. The same job, keys and time: the same outcome.
+    pub fn run(&self, keys: &Keys, now: Timestamp) -> Outcome {
+        match self {
+            Self::VerifyToken { token } => Outcome::Token(verify_token(token, keys, now)),
+            Self::VerifyService { bearer } => Outcome::Service(verify_service(bearer, keys)),
+            Self::Render { title, markdown } => Outcome::Rendered(page(title, markdown)),
+        }
+    }
+}
+
+/// Says which job it is, never a credential.
+impl fmt::Debug for Job {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::VerifyToken { .. } => "VerifyToken",
+            Self::VerifyService { .. } => "VerifyService",
+            Self::Render { .. } => "Render",
+        })
+    }
+}
+
+/// HTML in the Markdown is text: what users answered stands in documents.
+fn page(title: &str, markdown: &str) -> String {
+    let events =
+        Parser::new_ext(markdown, Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH).map(as_text);
+    let mut body = String::with_capacity(markdown.len() * 2);
+    html::push_html(&mut body, events);
+    let title = title.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    format!(
+        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>{title}</title>\n<main>\n{body}</main>\n</html>\n"
+    )
+}
+
+fn as_text(event: Event<'_>) -> Event<'_> {
+    use pulldown_cmark::{CowStr, Tag};
+    let harmless = |url: &str| {
+        let scheme = url.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase());
+        scheme.is_none_or(|scheme| ["http", "https", "mailto"].contains(&scheme.as_str()))
+    };
+    match event {
+        Event::Html(text) | Event::InlineHtml(text) => Event::Text(text),
+        Event::Start(Tag::Link { link_type, dest_url, title, id }) if !harmless(&dest_url) => {
+            Event::Start(Tag::Link { link_type, dest_url: CowStr::Borrowed("#"), title, id })
+        }
+        Event::Start(Tag::Image { link_type, title, id, .. }) => {
+            Event::Start(Tag::Image { link_type, dest_url: CowStr::Borrowed("#"), title, id })
+        }
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn html_in_a_document_is_shown_as_text_and_links_cannot_run_scripts() {
+        let markdown = "# Hi\n\n<script>alert(1)</script>\n\n[x](javascript:alert) ![y](https://a/b.png)";
+        let outcome = Job::Render { title: "A<b>".into(), markdown: markdown.into() }
+            .run(&Keys::default(), Timestamp::default());
+        let Outcome::Rendered(page) = outcome else { panic!("{outcome:?}") };
+        assert!(page.contains("<title>A&lt;b&gt;</title>"), "{page}");
+        assert!(page.contains("&lt;script&gt;alert(1)&lt;/script&gt;"), "{page}");
+        assert!(page.contains("<a href=\"#\">x</a>") && page.contains("<img src=\"#\""), "{page}");
+    }
+
+    #[test]
+    fn a_job_never_prints_its_credential() {
+        assert_eq!(format!("{:?}", Job::VerifyToken { token: "secret".into() }), "VerifyToken");
+    }
+}

@@ -1,0 +1,147 @@
+//! The gate before any JSON of a client is read: depth, number of keys, and no key twice, so that what we
+//! read is what every other reader would (RELIABILITY §A3). serde_json has refused the rest: NaN, lone
+//! surrogates, a byte order mark.
+
+use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+use std::collections::BTreeSet;
+use std::fmt;
+
+/// How deep arrays and objects may nest.
+pub const DEPTH_MAX: usize = 32;
+/// How many keys one object may have.
+pub const KEYS_MAX: usize = 256;
+
+/// A JSON text that is known to be whole and valid: data on its way out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Json(String);
+
+impl Json {
+    /// `value` as JSON.
+    pub fn of(value: &impl Serialize) -> Self {
+        Self(serde_json::to_string(value).unwrap_or_else(|error| {
+            debug_assert!(false, "data that JSON cannot write: {error}");
+            "null".to_string()
+        }))
+    }
+
+    /// `{}`.
+    pub fn empty_object() -> Self {
+        Self("{}".to_string())
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Looks at a client's JSON text once: whether it is JSON, not too deep, and every object's keys are few
+/// and differ. The error says what is wrong.
+pub fn check(text: &[u8]) -> Result<(), String> {
+    let mut reader = serde_json::Deserializer::from_slice(text);
+    Checked(0).deserialize(&mut reader).map_err(|error| error.to_string())?;
+    reader.end().map_err(|error| error.to_string())
+}
+
+/// The seed of one value at a depth.
+struct Checked(usize);
+
+impl Checked {
+    fn deeper<E: Error>(&self) -> Result<usize, E> {
+        match self.0 < DEPTH_MAX {
+            true => Ok(self.0 + 1),
+            false => Err(E::custom(format_args!("nested deeper than {DEPTH_MAX}"))),
+        }
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Checked {
+    type Value = ();
+    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<(), D::Error> {
+        reader.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Checked {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        let depth = self.deeper()?;
+        while items.next_element_seed(Checked(depth))?.is_some() {}
+        Ok(())
+    }
+    fn visit_map<A: MapAccess<'de>>(self, mut pairs: A) -> Result<(), A::Error> {
+        let depth = self.deeper()?;
+        let mut keys = BTreeSet::new();
+        while let Some(key) = pairs.next_key::<Key<'de>>()? {
+            if keys.len() == KEYS_MAX {
+                return Err(A::Error::custom(format_args!("an object of over {KEYS_MAX} keys")));
+            }
+            if let Some(twice) = keys.replace(key) {
+                return Err(A::Error::custom(format_args!("the key {:?} twice", twice.0)));
+            }
+            pairs.next_value_seed(Checked(depth))?;
+        }
+        Ok(())
+    }
+}
+
+#[derive(Deserialize, PartialEq, Eq, PartialOrd, Ord)]
+#[serde(transparent)]
+struct Key<'a>(#[serde(borrow)] std::borrow::Cow<'a, str>);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wrong(text: &str) -> String {
+        check(text.as_bytes()).expect_err(text)
+    }
+
+    #[test]
+    fn what_readers_could_read_in_two_ways_is_refused() {
+        assert_eq!(check(br#"{"a":[1,-2,3.5,true,null,"x"],"b":{"a":1}}"#), Ok(()));
+        assert!(wrong(r#"{"a":1,"b":2,"a":3}"#).starts_with("the key \"a\" twice"));
+        assert!(wrong(r#"{"a":1,"\u0061":3}"#).starts_with("the key \"a\" twice"));
+        for text in ["", "{", "{} {}", "[1,]", "NaN", "1e400", "\u{feff}{}", r#""\ud800""#, "{'a':1}"] {
+            wrong(text);
+        }
+        assert!(check(b"\"\xff\"").is_err());
+    }
+
+    #[test]
+    fn the_level_and_the_key_over_the_limit_are_refused() {
+        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        assert_eq!(check(nested(DEPTH_MAX).as_bytes()), Ok(()));
+        assert!(wrong(&nested(DEPTH_MAX + 1)).starts_with("nested deeper than 32"));
+        assert!(check(nested(100_000).as_bytes()).is_err());
+        let object = |keys: usize| {
+            let pairs: Vec<_> = (0..keys).map(|key| format!("\"{key}\":0")).collect();
+            format!("{{{}}}", pairs.join(","))
+        };
+        assert_eq!(check(object(KEYS_MAX).as_bytes()), Ok(()));
+        assert!(wrong(&object(KEYS_MAX + 1)).starts_with("an object of over 256 keys"));
+    }
+}

@@ -1,0 +1,132 @@
+//! Walks over the headers of the frames that a client sends, under the WebSocket library: it enforces what
+//! the library does not (the number of fragments, lengths in their shortest form) before a byte reaches it.
+
+use crate::action::SocketLimits;
+use crate::input::Fault;
+
+/// Where in the stream of frames a connection is.
+#[derive(Debug, Clone, Default)]
+pub struct Walker {
+    /// The header as far as it came: at most 2 + 8 + 4 bytes.
+    header: [u8; 14],
+    held: u8,
+    /// How much of the payload is still to come.
+    payload: u64,
+    /// Fragments of the message so far; 0 between messages.
+    fragments: u32,
+    /// Payload bytes of the message so far.
+    message: u64,
+}
+
+impl Walker {
+    /// Looks at the next bytes from the client, in whatever pieces they come. An error stands for all that
+    /// follows: nothing from the faulty frame's header on may be used.
+    pub fn walk(&mut self, mut bytes: &[u8], limits: &SocketLimits) -> Result<(), Fault> {
+        while !bytes.is_empty() {
+            if self.payload > 0 {
+                let skipped = bytes.len().min(usize::try_from(self.payload).unwrap_or(usize::MAX));
+                self.payload -= skipped as u64;
+                bytes = &bytes[skipped..];
+                continue;
+            }
+            self.header[usize::from(self.held)] = bytes[0];
+            self.held += 1;
+            bytes = &bytes[1..];
+            if self.held >= 2 && usize::from(self.held) == self.header_length() {
+                self.enter(limits)?;
+                self.held = 0;
+            }
+        }
+        Ok(())
+    }
+
+    /// The length of the header, as far as its first two bytes tell (RFC 6455 §5.2).
+    fn header_length(&self) -> usize {
+        let extended = match self.header[1] & 0x7f {
+            126 => 2,
+            127 => 8,
+            _ => 0,
+        };
+        2 + extended + if self.header[1] & 0x80 == 0 { 0 } else { 4 }
+    }
+
+    fn enter(&mut self, limits: &SocketLimits) -> Result<(), Fault> {
+        let length = self.payload_length()?;
+        let (last, opcode) = (self.header[0] & 0x80 != 0, self.header[0] & 0x0f);
+        self.payload = length;
+        if opcode >= 8 {
+            return Ok(());
+        }
+        self.fragments += 1;
+        self.message += length;
+        if self.message > u64::from(limits.message_bytes_max) {
+            return Err(Fault::TooBig);
+        }
+        if self.fragments > limits.fragments_max {
+            return Err(Fault::Fragments);
+        }
+        if last {
+            (self.fragments, self.message) = (0, 0);
+        }
+        Ok(())
+    }
+
+    fn payload_length(&self) -> Result<u64, Fault> {
+        let (length, shortest) = match self.header[1] & 0x7f {
+            126 => (u64::from(u16::from_be_bytes([self.header[2], self.header[3]])), 126),
+            127 => {
+                let mut bytes = [0; 8];
+                bytes.copy_from_slice(&self.header[2..10]);
+                (u64::from_be_bytes(bytes), 1 << 16)
+            }
+            short => (u64::from(short), 0),
+        };
+        match length >= shortest && length < 1 << 63 {
+            true => Ok(length),
+            false => Err(Fault::Protocol),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: SocketLimits = SocketLimits { message_bytes_max: 70_000, fragments_max: 3 };
+
+    fn walk(bytes: &[u8]) -> Result<(), Fault> {
+        let whole = Walker::default().walk(bytes, &LIMITS);
+        let mut piecewise = Walker::default();
+        let by_byte = bytes.iter().try_for_each(|byte| piecewise.walk(&[*byte], &LIMITS));
+        assert_eq!(whole, by_byte, "the pieces must not matter");
+        whole
+    }
+
+    #[test]
+    fn lengths_in_a_longer_form_than_needed_are_refused() {
+        assert_eq!(walk(&[0x81, 0xfe, 0, 125]), Ok(()), "the mask is still to come");
+        assert_eq!(walk(&[0x81, 0xfe, 0, 125, 1, 2, 3, 4]), Err(Fault::Protocol));
+        assert_eq!(walk(&[0x81, 0xfe, 0, 126, 1, 2, 3, 4]), Ok(()));
+        assert_eq!(walk(&[0x81, 0xff, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 1, 2, 3, 4]), Err(Fault::Protocol));
+        assert_eq!(walk(&[0x81, 0xff, 0, 0, 0, 0, 0, 1, 0, 0, 1, 2, 3, 4]), Ok(()));
+        assert_eq!(walk(&[0x81, 0xff, 0x80, 0, 0, 0, 0, 1, 0, 0, 1, 2, 3, 4]), Err(Fault::Protocol));
+    }
+
+    #[test]
+    fn the_fragment_over_the_limit_is_refused_and_empty_ones_count() {
+        let (first, more, last) =
+            ([0x01, 0x80, 0, 0, 0, 0], [0x00, 0x80, 0, 0, 0, 0], [0x80, 0x80, 0, 0, 0, 0]);
+        assert_eq!(walk(&[first, more, last].concat()), Ok(()));
+        assert_eq!(walk(&[first, more, more, last].concat()), Err(Fault::Fragments));
+        let ping = [0x89, 0x80, 0, 0, 0, 0];
+        assert_eq!(walk(&[first, ping, more, ping, last, first, more, last].concat()), Ok(()));
+    }
+
+    #[test]
+    fn a_message_over_the_limit_is_refused_at_the_header_that_declares_it() {
+        assert_eq!(walk(&[0x81, 0xff, 0, 0, 0, 0, 0, 1, 0x11, 0x71, 1, 2, 3, 4]), Err(Fault::TooBig));
+        let half = [&[0x01, 0xfe, 0x88, 0xb8, 1, 2, 3, 4][..], &[0; 35_000]].concat();
+        let rest = [&[0x80, 0xfe, 0x88, 0xb9, 1, 2, 3, 4][..]].concat();
+        assert_eq!(walk(&[half, rest].concat()), Err(Fault::TooBig));
+    }
+}
