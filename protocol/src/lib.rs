@@ -1,8 +1,13 @@
 //! The pure core of Parlor.
 
 pub mod action;
+pub mod apps;
 pub mod auth;
 pub mod call;
+pub mod connection;
+pub mod context;
+pub mod door;
+pub mod envelope;
 pub mod frame;
 pub mod http;
 pub mod ids;
@@ -13,9 +18,12 @@ pub mod outbox;
 pub mod record;
 pub mod refusal;
 pub mod rng;
+pub mod room;
 pub mod server;
 pub mod settings;
+pub mod stats;
 pub mod store;
+pub mod tickets;
 pub mod time;
 pub mod timers;
 pub mod walker;

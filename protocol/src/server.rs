@@ -1,28 +1,207 @@
-//! The server: facts in, orders out. Routing only.
+//! The server: facts in, orders out. It matches and routes; what follows from a fact is decided in the parts.
 
-use crate::action::Actions;
+mod calls;
+mod drain;
+mod routing;
+
+use crate::action::{Action, Actions, CloseCause};
+use crate::apps::chat::Chat;
+use crate::apps::documents::Documents;
+use crate::connection::Connections;
+use crate::context::{Context, Effects};
+use crate::door::Door;
+use crate::ids::ConnectionId;
 use crate::input::Input;
+use crate::rng::Rng;
+use crate::room::Rooms;
 use crate::settings::Settings;
+use crate::stats::Stats;
+use crate::tickets::Tickets;
 use crate::time::Timestamp;
+use crate::timers::{Timer, Timers};
+use std::time::Duration;
+
+/// How often what is old is forgotten.
+const TIDY_INTERVAL: Duration = Duration::from_secs(30);
+/// How often overdue AI replies are looked for.
+const OVERDUE_INTERVAL: Duration = Duration::from_secs(60);
 
 /// A whole Parlor server without sockets, clock, dice or threads.
+#[derive(Debug)]
 pub struct Server {
     settings: Settings,
+    door: Door,
+    connections: Connections,
+    rooms: Rooms,
+    documents: Documents,
+    chat: Chat,
+    timers: Timers,
+    tickets: Tickets,
+    rng: Rng,
+    stats: Stats,
+    started_at: Timestamp,
+    drain: drain::Drain,
+    /// Connections that were closed in this step.
+    ended: Vec<(ConnectionId, CloseCause)>,
+}
+
+/// The parts of the server that one step may change, each by itself.
+struct Parts<'a> {
+    door: &'a mut Door,
+    connections: &'a mut Connections,
+    documents: &'a mut Documents,
+    chat: &'a mut Chat,
+    drain: &'a mut drain::Drain,
+    started_at: Timestamp,
+    ctx: Context<'a>,
 }
 
 impl Server {
     /// A server at rest. The same settings, seed and inputs give the same actions, byte for byte.
-    pub fn new(settings: Settings, _seed: [u8; 32]) -> Self {
-        Self { settings }
+    pub fn new(settings: Settings, seed: [u8; 32]) -> Self {
+        Self {
+            settings,
+            door: Door::default(),
+            connections: Connections::default(),
+            rooms: Rooms::default(),
+            documents: Documents::default(),
+            chat: Chat::default(),
+            timers: Timers::default(),
+            tickets: Tickets::default(),
+            rng: Rng::new(seed),
+            stats: Stats::default(),
+            started_at: Timestamp::default(),
+            drain: drain::Drain::default(),
+            ended: Vec::new(),
+        }
     }
 
     /// Takes in one fact and appends to `actions` the orders that follow from it.
-    pub fn handle(&mut self, _now: Timestamp, _input: Input, _actions: &mut Actions) {
-        let _ = &self.settings;
+    pub fn handle(&mut self, now: Timestamp, input: Input, actions: &mut Actions) {
+        if input == Input::Started {
+            self.started_at = now;
+        }
+        let mut parts = self.parts(now, actions);
+        parts.route(input);
+        parts.take_out_ended();
+        parts.finish_drain();
     }
 
     /// When `Input::Tick` is due, unless something else happens first.
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        None
+        [self.timers.next_deadline(), self.tickets.next_deadline()].into_iter().flatten().min()
+    }
+
+    /// What is counted since the start.
+    pub fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    fn parts<'a>(&'a mut self, now: Timestamp, actions: &'a mut Actions) -> Parts<'a> {
+        let fx = Effects {
+            now,
+            settings: &self.settings,
+            actions,
+            timers: &mut self.timers,
+            tickets: &mut self.tickets,
+            rng: &mut self.rng,
+            stats: &mut self.stats,
+            ended: &mut self.ended,
+        };
+        Parts {
+            door: &mut self.door,
+            connections: &mut self.connections,
+            documents: &mut self.documents,
+            chat: &mut self.chat,
+            drain: &mut self.drain,
+            started_at: self.started_at,
+            ctx: Context { rooms: &mut self.rooms, fx },
+        }
+    }
+}
+
+impl Parts<'_> {
+    fn route(&mut self, input: Input) {
+        match input {
+            Input::Started => self.on_started(),
+            Input::Requested { request, peer, head, body } => {
+                let decided =
+                    self.door.on_requested(request, peer, &head, body, self.connections, &mut self.ctx);
+                self.carry_out(decided);
+            }
+            Input::RequestGone { request } => self.door.on_gone(request),
+            Input::Received { socket, message } => self.on_received(socket, message),
+            Input::Disconnected { socket, why } => self.on_disconnected(socket, why),
+            Input::Stored(replies) => {
+                replies.into_iter().for_each(|(ticket, reply)| self.on_stored(ticket, reply))
+            }
+            Input::Worked { ticket, outcome } => self.on_worked(ticket, outcome),
+            Input::Called { ticket, said } => self.on_called(ticket, said),
+            Input::Flushed { socket } => self.on_flushed(socket),
+            Input::Tick => self.on_tick(),
+            Input::Draining => self.on_draining(),
+        }
+    }
+
+    fn on_started(&mut self) {
+        let now = self.ctx.fx.now;
+        self.ctx.fx.timers.set(now + TIDY_INTERVAL, Timer::Tidy);
+        self.ctx.fx.timers.set(now + OVERDUE_INTERVAL, Timer::Overdue);
+        // Whatever awaited a reply when the process before this one ended is nobody's now.
+        self.documents.look_for_overdue(now, &mut self.ctx);
+    }
+
+    fn on_tick(&mut self) {
+        let now = self.ctx.fx.now;
+        while let Some(pending) = self.ctx.fx.tickets.take_late(now) {
+            self.on_late(pending);
+        }
+        while let Some(timer) = self.ctx.fx.timers.pop_due(now) {
+            self.on_timer(timer);
+        }
+    }
+
+    fn on_timer(&mut self, timer: Timer) {
+        let now = self.ctx.fx.now;
+        match timer {
+            Timer::Heartbeat(connection) => self.connections.on_heartbeat(connection, &mut self.ctx.fx),
+            Timer::TokenEnds(connection) => self.connections.on_token_ends(connection, &mut self.ctx.fx),
+            Timer::Attempt(room) => self.documents.on_attempt(&room, &mut self.ctx),
+            Timer::Presence(room) => self.chat.on_presence(&room, &mut self.ctx),
+            Timer::Overdue => {
+                self.ctx.fx.timers.set(now + OVERDUE_INTERVAL, Timer::Overdue);
+                let before = now - self.ctx.fx.settings.ai_overdue;
+                self.documents.look_for_overdue(before, &mut self.ctx);
+            }
+            Timer::DrainStep => self.on_drain_step(),
+            Timer::Tidy => {
+                self.ctx.fx.timers.set(now + TIDY_INTERVAL, Timer::Tidy);
+                self.connections.tidy(now);
+                self.door.addresses.tidy(now);
+                self.ctx.rooms.tidy(now);
+            }
+        }
+    }
+
+    /// Closes what was ended in this step, and takes it out of everything.
+    fn take_out_ended(&mut self) {
+        while let Some((id, cause)) = self.ctx.fx.ended.pop() {
+            let Some(connection) = self.connections.find(id).filter(|connection| !connection.closing) else {
+                continue;
+            };
+            connection.closing = true;
+            let socket = connection.socket;
+            self.ctx.fx.actions.push(Action::Close { socket, cause });
+            self.take_out(id);
+        }
+    }
+
+    /// A connection is out of its rooms and its session.
+    fn take_out(&mut self, id: ConnectionId) {
+        self.documents.on_gone(id, &mut self.ctx);
+        let Some(caller) = self.connections.caller(id, None) else { return };
+        for room in self.ctx.rooms.joined(id).to_vec() {
+            self.chat.on_left(&room, &caller, &mut self.ctx);
+        }
     }
 }

@@ -70,7 +70,7 @@ pub enum StoreRequest {
         /// Which.
         room: RoomId,
     },
-    /// The entries after a place, oldest first, at most `max` and about 1 MiB: `Entries`.
+    /// The entries after a place, oldest first, at most `max` and about `PAGE_BYTES_MAX`: `Entries`.
     Read {
         /// Of which room.
         room: RoomId,
@@ -79,7 +79,7 @@ pub enum StoreRequest {
         /// At most so many.
         max: u32,
     },
-    /// The newest entries before a place, oldest first, at most `max` and about 1 MiB: `Entries`.
+    /// The newest entries before a place, oldest first, at most `max` and about `PAGE_BYTES_MAX`: `Entries`.
     Before {
         /// Of which room.
         room: RoomId,
@@ -88,12 +88,14 @@ pub enum StoreRequest {
         /// At most so many.
         max: u32,
     },
+    /// Where the logs of these rooms end: `Heads`.
+    Heads(Vec<RoomId>),
     /// Rows that fit: `Found`.
     Look(Query),
 }
 
 /// The bytes of bodies after which a page of entries ends, however many were asked for.
-pub const PAGE_BYTES_MAX: usize = 1 << 20;
+pub const PAGE_BYTES_MAX: usize = 256 * 1024;
 
 /// What the store answers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -118,6 +120,8 @@ pub enum StoreReply {
         /// Where the log ends.
         head: Seq,
     },
+    /// Where each log ends, in the order of the request; 0 for a room without one.
+    Heads(Vec<(RoomId, Seq)>),
     /// The rows, in the order of their ids.
     Found(Vec<Row>),
     /// Surely not stored, or not to be read now.
@@ -321,9 +325,11 @@ pub enum Query {
     Room(RoomId),
     /// The rooms of a kind.
     Rooms(RoomKind),
-    /// The rooms of a kind and firm: public ones and those the user is a member of; first all `Room`
-    /// rows, then the user's own `Member` rows.
+    /// The rooms of a kind and firm: public ones and those the user is a member of, or all of them; first all
+    /// `Room` rows, then the user's own `Member` rows.
     RoomsOf {
+        /// All of them, private ones too.
+        all: bool,
         /// Of this kind.
         kind: RoomKind,
         /// Of this firm.

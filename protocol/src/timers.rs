@@ -1,7 +1,7 @@
 //! Deadlines as data: one table for all that the core waits for. A timer is never taken out; whoever it
 //! fires for looks whether it still means anything, and sets it again if it is early.
 
-use crate::ids::{ConnectionId, RequestId, RoomId, Ticket};
+use crate::ids::{ConnectionId, RoomId};
 use crate::time::Timestamp;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -13,18 +13,15 @@ pub enum Timer {
     Heartbeat(ConnectionId),
     /// A connection's token ends, or is about to.
     TokenEnds(ConnectionId),
-    /// A request waited too long for its decision.
-    Request(RequestId),
-    /// A ticket waited too long for its answer.
-    Ticket(Ticket),
+
     /// A document session's next attempt at an AI reply.
     Attempt(RoomId),
     /// A room's joins and leaves are told.
     Presence(RoomId),
     /// Sessions whose AI reply is overdue are looked for.
     Overdue,
-    /// A drain ends, whatever is still open.
-    DrainEnds,
+    /// The next connections of a stopping server are closed.
+    DrainStep,
     /// What is old is forgotten: rate windows, rooms nobody is in.
     Tidy,
 }
@@ -76,10 +73,10 @@ mod tests {
         let mut timers = Timers::default();
         timers.set(Timestamp(2), Timer::Tidy);
         timers.set(Timestamp(1), Timer::Overdue);
-        timers.set(Timestamp(1), Timer::DrainEnds);
+        timers.set(Timestamp(1), Timer::DrainStep);
         assert_eq!(timers.next_deadline(), Some(Timestamp(1)));
         assert_eq!(timers.pop_due(Timestamp(1)), Some(Timer::Overdue));
-        assert_eq!(timers.pop_due(Timestamp(1)), Some(Timer::DrainEnds));
+        assert_eq!(timers.pop_due(Timestamp(1)), Some(Timer::DrainStep));
         assert_eq!(timers.pop_due(Timestamp(1)), None);
         assert_eq!(timers.pop_due(Timestamp(9)), Some(Timer::Tidy));
     }

@@ -4,7 +4,7 @@ mod service;
 mod verify;
 
 pub use service::verify_service;
-pub use verify::{AuthFailure, Keys, verify_token};
+pub use verify::{AuthFailure, Keys, LEEWAY, verify_token};
 
 use crate::ids::{FirmId, UserId};
 use crate::time::Timestamp;

@@ -1,0 +1,260 @@
+//! What a client can ask of the chat, and the limits it is held to.
+
+use crate::envelope::ID_BYTES_MAX;
+use crate::ids::{EntryId, RoomId, Seq, UserId};
+use crate::refusal::{Code, Refusal};
+use crate::store::Visibility;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// The longest name of a room, in bytes.
+pub const NAME_BYTES_MAX: usize = 255;
+/// The largest content of a message, in bytes.
+pub const CONTENT_BYTES_MAX: usize = 16 * 1024;
+/// The largest metadata of a message, in bytes.
+pub const METADATA_BYTES_MAX: usize = 4 * 1024;
+/// The most messages that one look into the history shows.
+pub const HISTORY_ENTRIES_MAX: u32 = 200;
+/// The most members that a room is made with.
+pub const FIRST_MEMBERS_MAX: usize = 200;
+
+/// One command.
+#[derive(Debug, Clone)]
+pub enum Command {
+    /// `chat:room:create`
+    Create {
+        /// The id that was asked for.
+        room: Option<RoomId>,
+        /// The name, for people.
+        name: String,
+        /// Who may come in.
+        visibility: Visibility,
+        /// Members from the beginning, besides the caller.
+        members: Vec<UserId>,
+    },
+    /// `chat:room:join`
+    Join {
+        /// Which room.
+        room: RoomId,
+        /// What was heard before.
+        since: Option<Seq>,
+    },
+    /// `chat:room:leave`
+    Leave {
+        /// Which room.
+        room: RoomId,
+    },
+    /// `chat:message:send`
+    Send {
+        /// To which room.
+        room: RoomId,
+        /// The client's own id for it.
+        id: Option<EntryId>,
+        /// What is said.
+        message: Message,
+    },
+    /// `chat:message:history`
+    History {
+        /// Of which room.
+        room: RoomId,
+        /// From where to where.
+        span: Span,
+        /// At most so many.
+        limit: u32,
+    },
+}
+
+/// What a client says in a message.
+#[derive(Debug, Clone)]
+pub struct Message {
+    /// What kind of message.
+    pub kind: String,
+    /// Its content: a string or an object, as JSON.
+    pub content: Box<RawValue>,
+    /// More about it: an object, as JSON.
+    pub metadata: Option<Box<RawValue>>,
+}
+
+/// A stretch of history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Span {
+    /// The newest before this place; `None`: the newest of all.
+    Before(Option<Seq>),
+    /// The oldest after this place.
+    After(Seq),
+}
+
+impl Command {
+    /// Reads a command; `None`: the chat has none of this name.
+    pub fn parse(name: &str, data: &str) -> Option<Result<Self, Refusal>> {
+        Some(match name {
+            "chat:room:create" => parse(data).and_then(Self::create),
+            "chat:room:join" => parse::<Join>(data)
+                .and_then(|join| Ok(Self::Join { room: room(&join.room_id)?, since: join.since.map(Seq) })),
+            "chat:room:leave" => {
+                parse::<Leave>(data).and_then(|leave| Ok(Self::Leave { room: room(&leave.room_id)? }))
+            }
+            "chat:message:send" => parse(data).and_then(Self::send),
+            "chat:message:history" => parse(data).and_then(Self::history),
+            _ => return None,
+        })
+    }
+
+    /// The room it is about; `None` where it makes one.
+    pub fn room(&self) -> Option<&RoomId> {
+        match self {
+            Self::Create { .. } => None,
+            Self::Join { room, .. }
+            | Self::Leave { room }
+            | Self::Send { room, .. }
+            | Self::History { room, .. } => Some(room),
+        }
+    }
+
+    fn create(asked: Create) -> Result<Self, Refusal> {
+        let name = crate::apps::stripped(&asked.name).trim().to_string();
+        if name.is_empty() {
+            return Err(Refusal::new(Code::ClientError, "the name is empty"));
+        }
+        if name.len() > NAME_BYTES_MAX {
+            return Err(Refusal::too_large("name", name.len(), NAME_BYTES_MAX));
+        }
+        let members = asked.members.unwrap_or_default();
+        if members.len() > FIRST_MEMBERS_MAX {
+            let message = format!("{} members are over the limit of {FIRST_MEMBERS_MAX}", members.len());
+            return Err(Refusal::new(Code::TooLarge, message));
+        }
+        let members = members
+            .iter()
+            .map(|user| id("a member's id", user).map(UserId::from))
+            .collect::<Result<_, _>>()?;
+        let room = asked.room_id.as_deref().map(room).transpose()?;
+        Ok(Self::Create { room, name, visibility: asked.visibility, members })
+    }
+
+    fn send(asked: Send) -> Result<Self, Refusal> {
+        let kind = asked.kind.unwrap_or_else(|| "chat".to_string());
+        match kind.as_str() {
+            "chat" | "image" | "graph" => {}
+            "file" | "robot" | "system" => {
+                return Err(Refusal::new(
+                    Code::PermissionDenied,
+                    format!("clients do not send messages of type {kind}"),
+                ));
+            }
+            _ => return Err(Refusal::new(Code::ClientError, format!("unknown message type {kind:.64?}"))),
+        }
+        let metadata = asked.metadata.filter(|metadata| metadata.get() != "null");
+        if let Some(metadata) = &metadata {
+            if !metadata.get().starts_with('{') {
+                return Err(Refusal::new(Code::ClientError, "metadata is not an object"));
+            }
+            limit("metadata", metadata.get().len(), METADATA_BYTES_MAX)?;
+        }
+        let message = Message { kind, content: content(&asked.content)?, metadata };
+        let id = asked.id.map(|asked| id("id", &asked).map(EntryId::from)).transpose()?;
+        Ok(Self::Send { room: room(&asked.room_id)?, id, message })
+    }
+
+    fn history(asked: History) -> Result<Self, Refusal> {
+        let span = match (asked.before, asked.after) {
+            (Some(_), Some(_)) => return Err(Refusal::new(Code::ClientError, "both before and after")),
+            (None, Some(after)) => Span::After(Seq(after)),
+            (before, None) => Span::Before(before.map(Seq)),
+        };
+        let limit = asked.limit.unwrap_or(crate::room::NEWEST_ENTRIES_MAX as u32);
+        if !(1..=HISTORY_ENTRIES_MAX).contains(&limit) {
+            let message = format!("a limit of {limit} is not 1 to {HISTORY_ENTRIES_MAX}");
+            return Err(Refusal::new(Code::ClientError, message));
+        }
+        Ok(Self::History { room: room(&asked.room_id)?, span, limit })
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Create {
+    room_id: Option<String>,
+    name: String,
+    visibility: Visibility,
+    members: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Join {
+    room_id: String,
+    since: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Leave {
+    room_id: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Send {
+    room_id: String,
+    id: Option<String>,
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    content: Box<RawValue>,
+    metadata: Option<Box<RawValue>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct History {
+    room_id: String,
+    before: Option<u64>,
+    after: Option<u64>,
+    limit: Option<u32>,
+}
+
+fn parse<'a, T: Deserialize<'a>>(data: &'a str) -> Result<T, Refusal> {
+    serde_json::from_str(data).map_err(|error| Refusal::new(Code::ClientError, format!("bad data: {error}")))
+}
+
+/// A chat room's id, as a client may write it.
+pub fn room(name: &str) -> Result<RoomId, Refusal> {
+    id("roomId", name).map(RoomId::chat)
+}
+
+fn id<'a>(what: &str, text: &'a str) -> Result<&'a str, Refusal> {
+    limit(what, text.len(), ID_BYTES_MAX)?;
+    match text.is_empty() || text.chars().any(char::is_control) {
+        true => Err(Refusal::new(Code::ClientError, format!("{what} is empty or has control characters"))),
+        false => Ok(text),
+    }
+}
+
+fn limit(what: &str, actual: usize, limit: usize) -> Result<(), Refusal> {
+    match actual > limit {
+        true => Err(Refusal::too_large(what, actual, limit)),
+        false => Ok(()),
+    }
+}
+
+/// Text without control characters and not empty, or an object as it came.
+fn content(raw: &RawValue) -> Result<Box<RawValue>, Refusal> {
+    let kept = match raw.get().as_bytes().first() {
+        Some(b'"') => {
+            let text = crate::apps::stripped(&parse::<String>(raw.get())?);
+            limit("content", text.len(), CONTENT_BYTES_MAX)?;
+            if text.trim().is_empty() {
+                return Err(Refusal::new(Code::ClientError, "the content is empty"));
+            }
+            serde_json::value::to_raw_value(&text)
+        }
+        Some(b'{') => {
+            limit("content", raw.get().len(), CONTENT_BYTES_MAX)?;
+            return Ok(raw.to_owned());
+        }
+        Some(_) | None => {
+            return Err(Refusal::new(Code::ClientError, "the content is neither text nor an object"));
+        }
+    };
+    kept.map_err(|error| Refusal::new(Code::ClientError, format!("bad content: {error}")))
+}

@@ -1,0 +1,400 @@
+//! Chat rooms (WIRE §2): people talk, everyone hears the same in the same order, whoever was away catches up.
+
+mod command;
+mod joining;
+mod message;
+mod presence;
+
+pub use command::Command;
+pub use message::{answer, is_repeat, told};
+
+use crate::auth::{Permission, User, UserType};
+use crate::context::{Caller, Context};
+use crate::envelope::Event;
+use crate::ids::{EntryId, RoomId, Seq};
+use crate::record::{Level, Record};
+use crate::refusal::{Code, Refusal};
+use crate::room::{Room, Rooms, Submission};
+use crate::store::{
+    Change, MemberRow, NewEntry, RoomRecord, RoomRow, Row, RowKey, StoreReply, StoreRequest, Visibility,
+};
+use crate::tickets::Pending;
+use command::{Message, Span};
+use serde_json::json;
+use std::collections::BTreeMap;
+
+/// How many commands may wait for rooms that are being loaded.
+const PARKED_MAX: usize = 10_000;
+/// The role of everyone who is in a chat room.
+const MEMBER: &str = "member";
+
+/// What the chat waits for.
+#[derive(Debug)]
+pub enum Waiting {
+    /// A room that commands are parked for.
+    Load(RoomId),
+    /// A room that is being made.
+    Create {
+        /// By whom.
+        caller: Caller,
+        /// The room.
+        row: RoomRow,
+        /// Its members.
+        members: Vec<MemberRow>,
+        /// Set when it is made by joining it.
+        join: Option<Option<Seq>>,
+    },
+    /// A member that is being added by joining.
+    Membership {
+        /// Who joins.
+        caller: Caller,
+        /// Where.
+        member: MemberRow,
+        /// What was heard before.
+        since: Option<Seq>,
+    },
+    /// The first page of who joins.
+    FirstPage {
+        /// Who joins.
+        caller: Caller,
+        /// Where.
+        room: RoomId,
+        /// What was heard before, unless it was out of reach.
+        since: Option<Seq>,
+        /// Whether it was out of reach.
+        reset: bool,
+    },
+    /// A stretch of history.
+    History {
+        /// Who looks.
+        caller: Caller,
+        /// Where.
+        room: RoomId,
+        /// Which stretch.
+        span: Span,
+    },
+}
+
+/// The chat app.
+#[derive(Debug, Default)]
+pub struct Chat {
+    /// Commands that wait for their room to be loaded.
+    parked: BTreeMap<RoomId, Vec<(Caller, Command)>>,
+    parked_count: usize,
+}
+
+/// What a user may do in a room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Access {
+    /// Everything: a member, or a supervisor of the firm.
+    Inside,
+    /// Join, and thereby become a member.
+    MayJoin,
+    /// Nothing, as if the room were not there.
+    Denied,
+}
+
+/// Why not, in the chat's words.
+pub fn refused(refusal: &Refusal) -> Event {
+    Event::new("chat:error", refusal)
+}
+
+impl Chat {
+    /// Carries out a command, or parks it until its room is loaded.
+    pub fn apply(
+        &mut self,
+        command: Command,
+        caller: Caller,
+        ctx: &mut Context<'_>,
+    ) -> Result<(), (Caller, Refusal)> {
+        match command.room() {
+            Some(room) if ctx.rooms.find(room).is_none() => self.park(room.clone(), caller, command, ctx),
+            Some(_) | None => self.apply_open(command, &caller, ctx).map_err(|refusal| (caller, refusal)),
+        }
+    }
+
+    fn apply_open(
+        &mut self,
+        command: Command,
+        caller: &Caller,
+        ctx: &mut Context<'_>,
+    ) -> Result<(), Refusal> {
+        match command {
+            Command::Create { room, name, visibility, members } => {
+                let id = room.unwrap_or_else(|| RoomId::chat(&ctx.fx.rng.id("room")));
+                let row = RoomRow { id, name, firm: caller.user.firm.clone(), visibility };
+                self.create(row, members, caller, ctx)
+            }
+            Command::Join { room, since } => self.join(room, since, caller.clone(), ctx),
+            Command::Leave { room } => {
+                self.leave(&room, caller, ctx);
+                Ok(())
+            }
+            Command::Send { room, id, message } => self.send(&room, id, message, caller, ctx),
+            Command::History { room, span, limit } => self.history(&room, span, limit, caller, ctx),
+        }
+    }
+
+    fn park(
+        &mut self,
+        room: RoomId,
+        caller: Caller,
+        command: Command,
+        ctx: &mut Context<'_>,
+    ) -> Result<(), (Caller, Refusal)> {
+        if self.parked_count >= PARKED_MAX || ctx.fx.is_busy() || ctx.rooms.is_full() {
+            return Err((caller, Refusal::busy()));
+        }
+        self.parked_count += 1;
+        let parked = self.parked.entry(room.clone()).or_default();
+        parked.push((caller, command));
+        if parked.len() == 1 {
+            ctx.fx.store(StoreRequest::Load { room: room.clone() }, Pending::Chat(Waiting::Load(room)));
+        }
+        Ok(())
+    }
+
+    /// The store answered something that the chat waits for.
+    pub fn on_stored(&mut self, waiting: Waiting, reply: StoreReply, ctx: &mut Context<'_>) {
+        match waiting {
+            Waiting::Load(room) => self.on_loaded(room, reply, ctx),
+            Waiting::Create { caller, row, members, join } => {
+                self.on_created(row, members, join, caller, reply, ctx)
+            }
+            Waiting::Membership { caller, member, since } => {
+                self.on_membership(member, since, caller, reply, ctx)
+            }
+            Waiting::FirstPage { caller, room, since, reset } => {
+                self.on_first_page(&room, since, reset, caller, reply, ctx);
+            }
+            Waiting::History { caller, room, span } => on_history(&room, span, &caller, reply, ctx),
+        }
+    }
+
+    fn on_loaded(&mut self, id: RoomId, reply: StoreReply, ctx: &mut Context<'_>) {
+        let parked = self.parked.remove(&id).unwrap_or_default();
+        self.parked_count -= parked.len();
+        let exists = if let StoreReply::Loaded(record) = reply {
+            let record = record.filter(|record| record.room.is_some());
+            Ok(record.map(|record| ctx.rooms.open(*record, ctx.fx.now)).is_some())
+        } else {
+            Err(Refusal::store_unavailable())
+        };
+        for (caller, command) in parked {
+            let applied = match &exists {
+                Ok(true) => self.apply_open(command, &caller, ctx),
+                Ok(false) => self.apply_absent(command, &caller, ctx),
+                Err(refusal) => Err(refusal.clone()),
+            };
+            if let Err(refusal) = applied {
+                ctx.fx.reply(&caller, &refused(&refusal));
+            }
+        }
+    }
+
+    /// A command about a room that does not exist.
+    fn apply_absent(
+        &mut self,
+        command: Command,
+        caller: &Caller,
+        ctx: &mut Context<'_>,
+    ) -> Result<(), Refusal> {
+        match command {
+            Command::Join { room, since }
+                if ctx.fx.settings.create_on_open && caller.user.user_type != UserType::Guest =>
+            {
+                let (name, firm) = (room.name.to_string(), caller.user.firm.clone());
+                let row = RoomRow { id: room, name, firm, visibility: Visibility::Public };
+                store_room(row, vec![], Some(since), caller, ctx);
+                Ok(())
+            }
+            Command::Leave { room } => {
+                ctx.fx.reply(caller, &left(&room));
+                Ok(())
+            }
+            Command::Create { .. }
+            | Command::Join { .. }
+            | Command::Send { .. }
+            | Command::History { .. } => Err(Refusal::room_access_denied()),
+        }
+    }
+
+    fn create(
+        &mut self,
+        row: RoomRow,
+        members: Vec<crate::ids::UserId>,
+        caller: &Caller,
+        ctx: &mut Context<'_>,
+    ) -> Result<(), Refusal> {
+        permitted(&caller.user, Permission::RoomCreate)?;
+        if ctx.fx.is_busy() {
+            return Err(Refusal::busy());
+        }
+        let invited = members.into_iter().filter(|user| *user != caller.user.id).map(|user| MemberRow {
+            room: row.id.clone(),
+            user,
+            role: MEMBER.to_string(),
+            name: None,
+            user_type: UserType::Employee,
+        });
+        let members = invited.collect();
+        store_room(row, members, None, caller, ctx);
+        Ok(())
+    }
+
+    fn on_created(
+        &mut self,
+        row: RoomRow,
+        members: Vec<MemberRow>,
+        join: Option<Option<Seq>>,
+        caller: Caller,
+        reply: StoreReply,
+        ctx: &mut Context<'_>,
+    ) {
+        let refusal = match (reply, join) {
+            (StoreReply::Committed(_), join) => {
+                let (id, name) = (row.id.clone(), row.name.clone());
+                let record =
+                    RoomRecord { id: id.clone(), room: Some(row), members, head: Seq::ZERO, tail: vec![] };
+                ctx.rooms.open(record, ctx.fx.now);
+                match join {
+                    Some(since) => self.show(&id, since, caller, ctx),
+                    None => {
+                        let created = json!({"roomId": &*id.name, "name": name});
+                        ctx.fx.reply(&caller, &Event::new("chat:room:created", &created));
+                    }
+                }
+                return;
+            }
+            // Somebody else made it meanwhile: then it is there to be joined.
+            (StoreReply::Taken(RowKey::Room(room)), Some(since)) => {
+                match self.apply(Command::Join { room, since }, caller.clone(), ctx) {
+                    Ok(()) => return,
+                    Err((_, refusal)) => refusal,
+                }
+            }
+            (StoreReply::Taken(_), _) => {
+                Refusal::new(Code::Conflict, format!("a room with the id {:?} exists already", &*row.id.name))
+            }
+            (_, _) => Refusal::store_unavailable(),
+        };
+        ctx.fx.reply(&caller, &refused(&refusal));
+    }
+
+    fn send(
+        &mut self,
+        id: &RoomId,
+        entry: Option<EntryId>,
+        message: Message,
+        caller: &Caller,
+        ctx: &mut Context<'_>,
+    ) -> Result<(), Refusal> {
+        let room = inside(id, caller, ctx.rooms)?;
+        permitted(&caller.user, Permission::ChatSend)?;
+        let body = message::body(message, caller.user.name.clone());
+        let entry_id = entry.unwrap_or_else(|| ctx.fx.rng.id("msg").into());
+        let entry = NewEntry { id: entry_id, author: caller.user.id.clone(), body };
+        room.submit(Submission { caller: caller.clone(), entry }, &mut ctx.fx)
+    }
+
+    fn history(
+        &mut self,
+        id: &RoomId,
+        span: Span,
+        limit: u32,
+        caller: &Caller,
+        ctx: &mut Context<'_>,
+    ) -> Result<(), Refusal> {
+        let head = inside(id, caller, ctx.rooms)?.head();
+        if ctx.fx.is_busy() {
+            return Err(Refusal::busy());
+        }
+        let room = id.clone();
+        let request = match span {
+            Span::Before(before) => {
+                StoreRequest::Before { room, before: before.unwrap_or(head.next()), max: limit }
+            }
+            Span::After(after) => StoreRequest::Read { room, after, max: limit },
+        };
+        let waiting = Waiting::History { caller: caller.clone(), room: id.clone(), span };
+        ctx.fx.store(request, Pending::Chat(waiting));
+        Ok(())
+    }
+}
+
+fn on_history(id: &RoomId, span: Span, caller: &Caller, reply: StoreReply, ctx: &mut Context<'_>) {
+    // Membership may have gone while the store was reading.
+    let shown = inside(id, caller, ctx.rooms).map(|_| ()).and_then(|()| {
+        let StoreReply::Entries { entries, head } = reply else { return Err(Refusal::store_unavailable()) };
+        let has_more = match span {
+            Span::Before(_) => entries.first().is_some_and(|first| first.seq.0 > 1),
+            Span::After(after) => entries.last().map_or(after, |last| last.seq) < head,
+        };
+        let messages: Vec<_> = entries.iter().filter_map(message::chat_message).collect();
+        Ok(Event::new("chat:message:history", &json!({"messages": messages, "hasMore": has_more})))
+    });
+    ctx.fx.reply(caller, &shown.unwrap_or_else(|refusal| refused(&refusal)));
+}
+
+/// Makes a room with its members, the caller among them.
+fn store_room(
+    row: RoomRow,
+    mut members: Vec<MemberRow>,
+    join: Option<Option<Seq>>,
+    caller: &Caller,
+    ctx: &mut Context<'_>,
+) {
+    members.push(member(&row.id, &caller.user));
+    let rows = std::iter::once(Change::Insert(Row::Room(row.clone())))
+        .chain(members.iter().cloned().map(|member| Change::Put(Row::Member(member))));
+    let request = StoreRequest::Commit { appends: vec![], rows: rows.collect() };
+    ctx.fx.store(request, Pending::Chat(Waiting::Create { caller: caller.clone(), row, members, join }));
+}
+
+fn member(room: &RoomId, user: &User) -> MemberRow {
+    MemberRow {
+        room: room.clone(),
+        user: user.id.clone(),
+        role: MEMBER.to_string(),
+        name: user.name.clone(),
+        user_type: user.user_type,
+    }
+}
+
+fn permitted(user: &User, permission: Permission) -> Result<(), Refusal> {
+    match user.permissions.allow(permission) {
+        true => Ok(()),
+        false => Err(Refusal::new(
+            Code::PermissionDenied,
+            format!("the token does not allow {}", permission.as_str()),
+        )),
+    }
+}
+
+fn access(room: &Room, user: &User) -> Access {
+    let Some(row) = room.row.as_ref().filter(|row| row.firm == user.firm && !room.closing) else {
+        return Access::Denied;
+    };
+    match (room.members.contains_key(&user.id), user.user_type) {
+        (true, _) | (false, UserType::Supervisor) => Access::Inside,
+        (false, UserType::Employee) if row.visibility == Visibility::Public => Access::MayJoin,
+        (false, UserType::Employee | UserType::Guest) => Access::Denied,
+    }
+}
+
+/// The room, for who is inside.
+fn inside<'a>(id: &RoomId, caller: &Caller, rooms: &'a mut Rooms) -> Result<&'a mut Room, Refusal> {
+    let room = rooms.find(id).filter(|room| access(room, &caller.user) == Access::Inside);
+    room.ok_or_else(Refusal::room_access_denied)
+}
+
+fn left(room: &RoomId) -> Event {
+    Event::new("chat:room:left", &json!({"roomId": &*room.name}))
+}
+
+fn room_record(action: &str, room: &RoomId, caller: &Caller) -> Record {
+    Record::new(Level::Info, action)
+        .with("userId", caller.user.id.as_str())
+        .with("room", &*room.name)
+        .with("connectionId", crate::connection::name(caller.connection))
+}

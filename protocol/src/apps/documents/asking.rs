@@ -1,0 +1,215 @@
+//! Asking the AI: exactly one reply for each turn. A call belongs to a session and a turn, not to a connection;
+//! its end, good or bad, is an entry whose id can be stored once.
+
+use super::answering::saving_retry;
+use super::log::Phase;
+use super::opening::by_server;
+use super::{Documents, Kept, Waiting, Work, interviewer, put, room_id};
+use crate::action::CloseCause;
+use crate::call::{AiReply, Call, CallFailure, NextQuestionRequest, Role, Said, TemplateBrief};
+use crate::context::Context;
+use crate::ids::{RoomId, SessionId};
+use crate::settings::Interviewer;
+use crate::store::{
+    Append, Change, DocumentRow, Row, RowKey, SessionRow, SessionState, StoreReply, StoreRequest,
+};
+use crate::tickets::Pending;
+use crate::timers::Timer;
+use std::time::Duration;
+
+/// How many calls may be out at once; further sessions wait their turn.
+pub const CALLS_MAX: usize = 16;
+/// How many attempts one request to the AI is worth.
+const TRIES_MAX: u32 = 3;
+/// The longest wait that `Retry-After` can ask for.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(30);
+/// How long after a failed save of a reply it is tried again.
+const REPLY_RETRY: Duration = Duration::from_secs(1);
+
+impl Documents {
+    /// Does what the session's log asks for next.
+    pub(super) fn go_on(&mut self, id: &SessionId, ctx: &mut Context<'_>) {
+        let Some(session) = self.sessions.get_mut(id) else { return };
+        match (&session.log.phase, &session.work) {
+            (Phase::Asking, Work::Idle) => self.ask(id, ctx),
+            // Who comes back to a session whose AI failed need not ask for the retry.
+            (Phase::Failed, Work::Idle) if session.owner.is_some() => {
+                session.work = saving_retry(id, &session.log, vec![]);
+                self.send_save(id, ctx);
+            }
+            (Phase::Complete, Work::Idle) => self.end(id, CloseCause::Finished, ctx),
+            (Phase::Abandoned, Work::Idle) => self.end(id, CloseCause::Superseded, ctx),
+            (_, _) => self.drop_unused(id, ctx),
+        }
+    }
+
+    fn ask(&mut self, id: &SessionId, ctx: &mut Context<'_>) {
+        let Some(session) = self.sessions.get_mut(id) else { return };
+        session.work = Work::Asking { tries: 0 };
+        match ctx.fx.settings.interviewer {
+            Interviewer::BuiltIn => {
+                let document = ctx.fx.rng.id("doc").into();
+                let reply = interviewer::reply(&session.template, &session.log.turns, document);
+                self.save_reply(id, reply, ctx);
+            }
+            Interviewer::Service => self.attempt(id, ctx),
+        }
+    }
+
+    /// One attempt, now or when a call is free.
+    fn attempt(&mut self, id: &SessionId, ctx: &mut Context<'_>) {
+        let Some(session) = self.sessions.get_mut(id) else { return };
+        let Work::Asking { tries } = &mut session.work else { return };
+        if self.calls >= CALLS_MAX {
+            self.queued.push_back(id.clone());
+            return;
+        }
+        *tries += 1;
+        self.calls += 1;
+        let template = &session.template;
+        let message = session.log.turns.last().filter(|turn| turn.role == Role::User);
+        let request = NextQuestionRequest {
+            session_id: id.clone(),
+            user_id: session.row.user.clone(),
+            template: TemplateBrief {
+                id: template.id.clone(),
+                name: template.name.clone(),
+                questions: template.questions.clone(),
+                body: template.body.clone(),
+            },
+            history: session.log.turns.clone(),
+            message: message.map(|turn| turn.content.clone()),
+        };
+        let idempotency_key = format!("{id}:{}", session.log.next_turn());
+        let call = Call::NextQuestion { idempotency_key, request: Box::new(request) };
+        ctx.fx.call(call, Pending::Documents(Waiting::Attempt(id.clone())));
+    }
+
+    fn call_ended(&mut self, ctx: &mut Context<'_>) {
+        self.calls = self.calls.saturating_sub(1);
+        if let Some(next) = self.queued.pop_front() {
+            self.attempt(&next, ctx);
+        }
+    }
+
+    /// An attempt ended.
+    pub fn on_called(&mut self, waiting: &Waiting, said: Said, ctx: &mut Context<'_>) {
+        let Waiting::Attempt(id) = waiting else { return };
+        self.call_ended(ctx);
+        ctx.fx.stats.ai_down = matches!(said, Said::Failed(_));
+        let Some(session) = self.sessions.get(id) else { return };
+        let Work::Asking { tries } = session.work else { return };
+        match said {
+            Said::NextQuestion(reply) => self.save_reply(id, reply, ctx),
+            Said::Failed(CallFailure::Passing { retry_after }) if tries < TRIES_MAX => {
+                let first = tries == 1;
+                let wait =
+                    if first { ctx.fx.settings.ai_retry_first } else { ctx.fx.settings.ai_retry_second };
+                let jittered = ctx.fx.rng.jitter(wait);
+                let wait = retry_after.map_or(jittered, |asked| asked.min(RETRY_AFTER_MAX).max(jittered));
+                ctx.fx.timers.set(ctx.fx.now + wait, Timer::Attempt(room_id(id)));
+            }
+            Said::Failed(CallFailure::Passing { .. }) => {
+                let message = format!("the AI service did not answer {TRIES_MAX} attempts");
+                self.save_failure(id, false, message, ctx);
+            }
+            Said::Failed(CallFailure::Refused { status }) => {
+                let message = format!("the AI service answered with status {status}");
+                self.save_failure(id, status < 500, message, ctx);
+            }
+            Said::Failed(CallFailure::BadReply(why)) => {
+                self.save_failure(id, true, format!("the AI service answered {why}"), ctx);
+            }
+        }
+    }
+
+    /// An attempt's end never came.
+    pub(super) fn on_attempt_lost(&mut self, id: &SessionId, ctx: &mut Context<'_>) {
+        let said = Said::Failed(CallFailure::Passing { retry_after: None });
+        self.on_called(&Waiting::Attempt(id.clone()), said, ctx);
+    }
+
+    /// The wait before the next attempt, or before the next save of a reply, is over.
+    pub fn on_attempt(&mut self, room: &RoomId, ctx: &mut Context<'_>) {
+        let id = super::session_id(room);
+        match self.sessions.get(&id).map(|session| &session.work) {
+            Some(Work::Asking { .. }) => self.attempt(&id, ctx),
+            Some(Work::Replying { .. }) => self.send_reply(&id, ctx),
+            Some(Work::Idle | Work::Saving { .. }) | None => {}
+        }
+    }
+
+    fn save_reply(&mut self, id: &SessionId, reply: AiReply, ctx: &mut Context<'_>) {
+        let Some(session) = self.sessions.get_mut(id) else { return };
+        let mut row = SessionRow { awaiting_since: None, ..session.touched(ctx) };
+        let (kept, document) = match reply {
+            AiReply::Question { question, progress } => {
+                (Kept::Question { turn: session.log.next_turn(), question, progress }, None)
+            }
+            AiReply::Complete { document_id, document } => {
+                row.state = SessionState::Complete;
+                let (title, markdown) =
+                    document.map_or((None, None), |document| (document.title, Some(document.markdown)));
+                let document = DocumentRow {
+                    id: document_id.clone(),
+                    session: id.clone(),
+                    user: row.user.clone(),
+                    firm: row.firm.clone(),
+                    template: session.template.id.clone(),
+                    template_name: session.template.name.clone(),
+                    title: title.unwrap_or_else(|| session.template.name.clone()),
+                    markdown,
+                    created_at: ctx.fx.now,
+                };
+                (Kept::Complete { document_id }, Some(Change::Insert(Row::Document(document))))
+            }
+        };
+        let rows = std::iter::once(put(row)).chain(document).collect();
+        self.keep_reply(id, &kept, rows, ctx);
+    }
+
+    fn save_failure(&mut self, id: &SessionId, bad_reply: bool, message: String, ctx: &mut Context<'_>) {
+        let Some(session) = self.sessions.get(id) else { return };
+        let row = SessionRow { awaiting_since: None, ..session.touched(ctx) };
+        self.keep_reply(id, &Kept::Failed { bad_reply, message }, vec![put(row)], ctx);
+    }
+
+    fn keep_reply(&mut self, id: &SessionId, kept: &Kept, rows: Vec<Change>, ctx: &mut Context<'_>) {
+        let Some(session) = self.sessions.get_mut(id) else { return };
+        let entry_id = format!("{id}:{}:{}:reply", session.log.next_turn(), session.log.attempt);
+        session.work = Work::Replying { entry: by_server(entry_id.into(), kept), rows };
+        self.send_reply(id, ctx);
+    }
+
+    fn send_reply(&mut self, id: &SessionId, ctx: &mut Context<'_>) {
+        let Some(session) = self.sessions.get(id) else { return };
+        let Work::Replying { entry, rows } = &session.work else { return };
+        let append =
+            Append { room: room_id(id), expect: Some(session.log.head), entries: vec![entry.clone()] };
+        let request = StoreRequest::Commit { appends: vec![append], rows: rows.clone() };
+        ctx.fx.store(request, Pending::Documents(Waiting::Replied(id.clone())));
+    }
+
+    pub(super) fn on_replied(&mut self, id: &SessionId, reply: StoreReply, ctx: &mut Context<'_>) {
+        let Some(session) = self.sessions.get_mut(id) else { return };
+        if !matches!(session.work, Work::Replying { .. }) {
+            return;
+        }
+        match reply {
+            StoreReply::Committed(entries) => {
+                session.row.awaiting_since = None;
+                self.arrive(None, entries, ctx);
+            }
+            StoreReply::Taken(RowKey::Document(document)) => {
+                let message = format!("the AI service used the documentId {:?} again", document.as_str());
+                self.save_failure(id, true, message, ctx);
+            }
+            // A claim came between and is folded in already: the reply goes behind it.
+            StoreReply::Stale { head, .. } if head == session.log.head => self.send_reply(id, ctx),
+            // What came between is not known here: whoever has the session now reads it and asks.
+            StoreReply::Stale { .. } => self.end(id, CloseCause::Superseded, ctx),
+            StoreReply::Unknown => self.send_reply(id, ctx),
+            _ => ctx.fx.timers.set(ctx.fx.now + REPLY_RETRY, Timer::Attempt(room_id(id))),
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! Guided documents (WIRE §1): a session is one user's way through one template. Its log is the truth: a claim,
+//! an answer, a question, a failure are entries, every append of the owner expects that nothing came between,
+//! and an AI reply's id makes it single.
+
+mod answering;
+mod asking;
+mod interviewer;
+mod log;
+mod opening;
+
+pub use log::{answer, is_repeat, told};
+pub use opening::Opening;
+
+use crate::action::CloseCause;
+use crate::context::{Caller, Context};
+use crate::envelope::Event;
+use crate::ids::{ConnectionId, EntryId, RoomId, Seq, SessionId};
+use crate::refusal::Refusal;
+use crate::room::Told;
+use crate::store::{Change, Entry, NewEntry, RoomRecord, Row, SessionRow, StoreReply, TemplateRow};
+use log::{Kept, SessionLog};
+use serde::Deserialize;
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+/// How many sessions may be open at once.
+const SESSIONS_OPEN_MAX: usize = 20_000;
+
+/// What a client can ask of a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// `user_response`
+    Answer {
+        /// What the user wrote.
+        content: String,
+        /// The client's own id for it.
+        id: Option<EntryId>,
+    },
+    /// `retry`
+    Retry,
+}
+
+/// What became of reading a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Parsed {
+    /// It is one.
+    Command(Command),
+    /// It has a known name, and data that is not what it should be: ignored (000).
+    Malformed,
+    /// No command has this name.
+    Unknown,
+}
+
+/// What the documents app waits for.
+#[derive(Debug)]
+pub enum Waiting {
+    /// The open session of a user and template.
+    Find(Opening),
+    /// A session's log.
+    Log(Opening),
+    /// A claim.
+    Claim(Opening),
+    /// An answer being saved.
+    Saved(SessionId),
+    /// A retry being saved.
+    Retried(SessionId),
+    /// A reply being saved.
+    Replied(SessionId),
+    /// One attempt at a reply of the AI.
+    Attempt(SessionId),
+    /// Sessions whose reply is overdue.
+    Overdue,
+    /// The template of an overdue session.
+    OverdueTemplate(Box<SessionRow>),
+}
+
+/// The documents app.
+#[derive(Debug, Default)]
+pub struct Documents {
+    sessions: BTreeMap<SessionId, Session>,
+    by_connection: BTreeMap<ConnectionId, SessionId>,
+    /// Connections whose session is being opened.
+    opening: BTreeSet<ConnectionId>,
+    /// Sessions that wait for a free call.
+    queued: VecDeque<SessionId>,
+    /// Calls that are out.
+    calls: usize,
+}
+
+/// A session that a connection of this node has, or that awaits a reply here.
+#[derive(Debug)]
+struct Session {
+    row: SessionRow,
+    template: Arc<TemplateRow>,
+    log: SessionLog,
+    owner: Option<Caller>,
+    work: Work,
+}
+
+/// What is under way for a session.
+#[derive(Debug)]
+enum Work {
+    Idle,
+    /// An answer or a retry is being saved, for these callers.
+    Saving {
+        entry: NewEntry,
+        callers: Vec<Caller>,
+        tries: u32,
+    },
+    /// The AI is asked.
+    Asking {
+        tries: u32,
+    },
+    /// The AI's reply is being saved.
+    Replying {
+        entry: NewEntry,
+        rows: Vec<Change>,
+    },
+}
+
+/// Why not, in the words of `/documents`.
+pub fn refused(refusal: &Refusal) -> Event {
+    Event::new("error", &json!({"error": refusal}))
+}
+
+impl Command {
+    /// Reads a command.
+    pub fn parse(name: &str, data: &str) -> Parsed {
+        #[derive(Deserialize)]
+        struct Answer {
+            content: String,
+            id: Option<String>,
+        }
+        match name {
+            "user_response" => match serde_json::from_str::<Answer>(data) {
+                Ok(Answer { content, id }) => {
+                    Parsed::Command(Self::Answer { content, id: id.map(EntryId::from) })
+                }
+                Err(_) => Parsed::Malformed,
+            },
+            "retry" => Parsed::Command(Self::Retry),
+            _ => Parsed::Unknown,
+        }
+    }
+}
+
+impl Documents {
+    /// The store answered something that the app waits for.
+    pub fn on_stored(&mut self, waiting: Waiting, reply: StoreReply, ctx: &mut Context<'_>) {
+        match waiting {
+            Waiting::Find(opening) => self.on_found(opening, reply, ctx),
+            Waiting::Log(opening) => self.on_log(opening, reply, ctx),
+            Waiting::Claim(opening) => self.on_claim(opening, reply, ctx),
+            Waiting::Saved(session) | Waiting::Retried(session) => self.on_saved(&session, reply, ctx),
+            Waiting::Replied(session) => self.on_replied(&session, reply, ctx),
+            Waiting::Overdue => self.on_overdue(reply, ctx),
+            Waiting::OverdueTemplate(row) => self.on_overdue_template(*row, reply, ctx),
+            // A call is never answered by the store; only its deadline comes this way.
+            Waiting::Attempt(session) => self.on_attempt_lost(&session, ctx),
+        }
+    }
+
+    /// Takes entries of sessions through their rooms.
+    fn arrive(&mut self, origin: Option<ConnectionId>, entries: Vec<Entry>, ctx: &mut Context<'_>) {
+        for entry in entries {
+            let id = entry.room.clone();
+            if let Some(session) = self.sessions.get(&session_id(&id)) {
+                ctx.rooms.open(empty_room(&id, session.log.head), ctx.fx.now);
+            }
+            let Some(room) = ctx.rooms.find(&id) else { continue };
+            for told in room.arrive(origin, vec![entry], &mut ctx.fx) {
+                self.on_told(&told, ctx);
+            }
+        }
+    }
+
+    /// An entry of a session was told: the session moves on.
+    pub fn on_told(&mut self, told: &Told, ctx: &mut Context<'_>) {
+        let id = session_id(&told.entry.room);
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let Some(kept) = session.log.apply(&told.entry) else { return };
+        match kept {
+            Kept::Claimed { connection } => {
+                let owner = session.owner.as_ref().map(|owner| crate::connection::name(owner.connection));
+                if owner != connection {
+                    self.let_go(&id, CloseCause::Superseded, ctx);
+                }
+            }
+            Kept::Abandoned => self.end(&id, CloseCause::Superseded, ctx),
+            Kept::Complete { .. } => self.end(&id, CloseCause::Finished, ctx),
+            Kept::Question { .. } | Kept::Failed { .. } => {
+                session.work = Work::Idle;
+                self.drop_unused(&id, ctx);
+            }
+            Kept::Answer { .. } | Kept::Retried { .. } => session.work = Work::Idle,
+        }
+    }
+
+    /// A connection has ended.
+    pub fn on_gone(&mut self, who: ConnectionId, ctx: &mut Context<'_>) {
+        self.opening.remove(&who);
+        if let Some(id) = self.by_connection.remove(&who) {
+            ctx.rooms.leave(&room_id(&id), who, &mut ctx.fx);
+            if let Some(session) = self.sessions.get_mut(&id) {
+                session.owner = None;
+            }
+            self.drop_unused(&id, ctx);
+        }
+    }
+
+    /// Closes the owner's connection; the session stays for whoever claimed it.
+    fn let_go(&mut self, id: &SessionId, cause: CloseCause, ctx: &mut Context<'_>) {
+        if let Some(owner) = self.sessions.get_mut(id).and_then(|session| session.owner.take()) {
+            self.by_connection.remove(&owner.connection);
+            ctx.rooms.leave(&room_id(id), owner.connection, &mut ctx.fx);
+            ctx.fx.close(owner.connection, cause);
+        }
+    }
+
+    /// Closes the owner's connection and forgets the session.
+    fn end(&mut self, id: &SessionId, cause: CloseCause, ctx: &mut Context<'_>) {
+        self.let_go(id, cause, ctx);
+        self.sessions.remove(id);
+        ctx.rooms.remove(&room_id(id));
+    }
+
+    /// Forgets a session that nobody has and for which nothing is under way.
+    fn drop_unused(&mut self, id: &SessionId, ctx: &mut Context<'_>) {
+        let unused = |session: &Session| session.owner.is_none() && matches!(session.work, Work::Idle);
+        if self.sessions.get(id).is_some_and(unused) {
+            self.sessions.remove(id);
+            ctx.rooms.remove(&room_id(id));
+        }
+    }
+}
+
+impl Session {
+    /// The session's row, touched now.
+    fn touched(&self, ctx: &Context<'_>) -> SessionRow {
+        SessionRow { touched_at: ctx.fx.now, ..self.row.clone() }
+    }
+}
+
+fn put(row: SessionRow) -> Change {
+    Change::Put(Row::Session(row))
+}
+
+fn room_id(session: &SessionId) -> RoomId {
+    RoomId::document(session)
+}
+
+fn session_id(room: &RoomId) -> SessionId {
+    SessionId(room.name.clone())
+}
+
+fn empty_room(id: &RoomId, head: Seq) -> RoomRecord {
+    RoomRecord { id: id.clone(), room: None, members: vec![], head, tail: vec![] }
+}

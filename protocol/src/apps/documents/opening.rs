@@ -1,0 +1,243 @@
+//! From a connection to its session: find or make it, read its log, claim it, and go on where it stands.
+
+use super::{
+    Documents, Kept, SESSIONS_OPEN_MAX, Session, SessionLog, Waiting, Work, empty_room, put, refused, room_id,
+};
+use crate::action::{Action, CloseCause};
+use crate::auth::User;
+use crate::context::{Caller, Context};
+use crate::envelope::Event;
+use crate::ids::{ConnectionId, EntryId, FirmId, Seq, SessionId, UserId};
+use crate::refusal::Refusal;
+use crate::store::{
+    Append, Change, Entry, NewEntry, Query, Row, RowKey, SessionRow, SessionState, StoreReply, StoreRequest,
+    TemplateRow,
+};
+use crate::tickets::Pending;
+use serde_json::json;
+use std::sync::Arc;
+
+/// How often an opening begins again because somebody else was faster.
+const OPENING_TRIES_MAX: u32 = 5;
+/// How many entries one read of a session's log asks for.
+const LOG_ENTRIES_MAX: u32 = 1_000;
+
+/// A session on its way to being open.
+#[derive(Debug)]
+pub struct Opening {
+    /// Whose it will be; `None`: nobody's, its AI reply is overdue.
+    caller: Option<Caller>,
+    user: UserId,
+    firm: FirmId,
+    template: Arc<TemplateRow>,
+    /// Whether an incomplete session is abandoned for a fresh one.
+    fresh: bool,
+    tries: u32,
+    row: Option<SessionRow>,
+    log: SessionLog,
+}
+
+impl Documents {
+    /// A connection came for a template. Its reading is off until its session is open.
+    pub fn open(&mut self, caller: Caller, template: TemplateRow, fresh: bool, ctx: &mut Context<'_>) {
+        ctx.fx.actions.push(Action::Read { socket: caller.socket, on: false });
+        self.opening.insert(caller.connection);
+        let User { id: user, firm, .. } = (*caller.user).clone();
+        let template = Arc::new(template);
+        self.find(
+            Opening {
+                caller: Some(caller),
+                user,
+                firm,
+                template,
+                fresh,
+                tries: 0,
+                row: None,
+                log: SessionLog::default(),
+            },
+            ctx,
+        );
+    }
+
+    /// Whether the connection's session is still being opened.
+    pub fn is_opening(&self, who: ConnectionId) -> bool {
+        self.opening.contains(&who)
+    }
+
+    fn find(&mut self, mut opening: Opening, ctx: &mut Context<'_>) {
+        opening.tries += 1;
+        if opening.tries > OPENING_TRIES_MAX || self.sessions.len() >= SESSIONS_OPEN_MAX || ctx.fx.is_busy() {
+            return self.give_up(opening, Refusal::busy(), ctx);
+        }
+        let Opening { firm, user, template, .. } = &opening;
+        let query =
+            Query::OpenSession { firm: firm.clone(), user: user.clone(), template: template.id.clone() };
+        ctx.fx.store(StoreRequest::Look(query), Pending::Documents(Waiting::Find(opening)));
+    }
+
+    fn give_up(&mut self, opening: Opening, refusal: Refusal, ctx: &mut Context<'_>) {
+        let Some(caller) = opening.caller else { return };
+        if self.opening.remove(&caller.connection) {
+            ctx.fx.reply(&caller, &refused(&refusal));
+            ctx.fx.close(caller.connection, CloseCause::Overloaded);
+        }
+    }
+
+    pub(super) fn on_found(&mut self, mut opening: Opening, reply: StoreReply, ctx: &mut Context<'_>) {
+        let StoreReply::Found(rows) = reply else {
+            return self.give_up(opening, Refusal::store_unavailable(), ctx);
+        };
+        opening.log = SessionLog::default();
+        match rows.into_iter().next() {
+            Some(Row::Session(row)) if !opening.fresh => {
+                opening.row = Some(row);
+                self.read_on(opening, ctx);
+            }
+            Some(Row::Session(before)) => self.begin(opening, Some(before), ctx),
+            Some(_) | None => self.begin(opening, None, ctx),
+        }
+    }
+
+    /// Makes a session and claims it, and abandons the one before in the same commit.
+    fn begin(&mut self, mut opening: Opening, before: Option<SessionRow>, ctx: &mut Context<'_>) {
+        let id = SessionId::from(ctx.fx.rng.id("ses"));
+        let row = SessionRow {
+            id: id.clone(),
+            user: opening.user.clone(),
+            firm: opening.firm.clone(),
+            template: opening.template.id.clone(),
+            state: SessionState::Open,
+            awaiting_since: Some(ctx.fx.now),
+            created_at: ctx.fx.now,
+            touched_at: ctx.fx.now,
+        };
+        let (mut appends, mut rows) = (Vec::new(), Vec::new());
+        if let Some(before) = before {
+            let entry = by_server(ctx.fx.rng.id("end").into(), &Kept::Abandoned);
+            appends.push(Append { room: room_id(&before.id), expect: None, entries: vec![entry] });
+            rows.push(put(SessionRow { state: SessionState::Abandoned, awaiting_since: None, ..before }));
+        }
+        rows.push(Change::Insert(Row::Session(row.clone())));
+        opening.row = Some(row);
+        self.claim(opening, appends, rows, ctx);
+    }
+
+    fn read_on(&mut self, opening: Opening, ctx: &mut Context<'_>) {
+        let Some(row) = &opening.row else { return };
+        let (room, after) = (room_id(&row.id), opening.log.head);
+        let request = StoreRequest::Read { room, after, max: LOG_ENTRIES_MAX };
+        ctx.fx.store(request, Pending::Documents(Waiting::Log(opening)));
+    }
+
+    pub(super) fn on_log(&mut self, mut opening: Opening, reply: StoreReply, ctx: &mut Context<'_>) {
+        let StoreReply::Entries { entries, head } = reply else {
+            return self.give_up(opening, Refusal::store_unavailable(), ctx);
+        };
+        for entry in &entries {
+            opening.log.apply(entry);
+        }
+        match opening.log.head < head && !entries.is_empty() {
+            true => self.read_on(opening, ctx),
+            false => self.claim(opening, Vec::new(), Vec::new(), ctx),
+        }
+    }
+
+    fn claim(
+        &mut self,
+        opening: Opening,
+        mut appends: Vec<Append>,
+        rows: Vec<Change>,
+        ctx: &mut Context<'_>,
+    ) {
+        let Some(row) = &opening.row else { return };
+        let connection = opening.caller.as_ref().map(|caller| crate::connection::name(caller.connection));
+        let entry = by_server(ctx.fx.rng.id("claim").into(), &Kept::Claimed { connection });
+        appends.push(Append { room: room_id(&row.id), expect: Some(opening.log.head), entries: vec![entry] });
+        ctx.fx.store(StoreRequest::Commit { appends, rows }, Pending::Documents(Waiting::Claim(opening)));
+    }
+
+    pub(super) fn on_claim(&mut self, opening: Opening, reply: StoreReply, ctx: &mut Context<'_>) {
+        match reply {
+            StoreReply::Committed(entries) => self.on_claimed(opening, entries, ctx),
+            StoreReply::Stale { .. } | StoreReply::Taken(RowKey::Session(_)) | StoreReply::Unknown => {
+                self.find(opening, ctx);
+            }
+            _ => self.give_up(opening, Refusal::store_unavailable(), ctx),
+        }
+    }
+
+    fn on_claimed(&mut self, opening: Opening, entries: Vec<Entry>, ctx: &mut Context<'_>) {
+        let Opening { caller, template, row: Some(row), log, .. } = opening else { return };
+        let caller = caller.filter(|caller| self.opening.remove(&caller.connection));
+        let (id, fresh) = (row.id.clone(), log.head == Seq::ZERO);
+        if !self.sessions.contains_key(&id) {
+            ctx.rooms.open(empty_room(&room_id(&id), log.head), ctx.fx.now);
+            let session = Session { row, template, log, owner: None, work: Work::Idle };
+            self.sessions.insert(id.clone(), session);
+        }
+        self.arrive(None, entries, ctx);
+        if let Some(caller) = caller {
+            self.settle(&id, caller, fresh, ctx);
+        }
+        self.go_on(&id, ctx);
+    }
+
+    /// The connection has the session: it hears where it stands.
+    fn settle(&mut self, id: &SessionId, caller: Caller, fresh: bool, ctx: &mut Context<'_>) {
+        let Some(session) = self.sessions.get_mut(id) else { return };
+        self.by_connection.insert(caller.connection, id.clone());
+        session.owner = Some(caller.clone());
+        let mut greeting = json!({
+            "sessionId": id.as_str(),
+            "templateId": session.template.id.as_str(),
+            "templateName": session.template.name,
+        });
+        let name = if fresh { "session_started" } else { "session_resumed" };
+        if !fresh {
+            greeting["history"] = json!(session.log.turns);
+        }
+        ctx.fx.reply(&caller, &Event::new(name, &greeting));
+        if let Some(question) = session.log.open_question(id.as_str()) {
+            ctx.fx.reply(&caller, &question);
+        }
+        let head = session.log.head;
+        ctx.fx.actions.push(Action::Read { socket: caller.socket, on: true });
+        ctx.rooms.enter(&room_id(id), caller, head, &mut ctx.fx);
+    }
+
+    /// Sessions whose reply is overdue are looked for, so that somebody asks again.
+    pub fn look_for_overdue(&mut self, before: crate::time::Timestamp, ctx: &mut Context<'_>) {
+        let query = Query::Overdue { before, max: OVERDUE_MAX };
+        ctx.fx.store(StoreRequest::Look(query), Pending::Documents(Waiting::Overdue));
+    }
+
+    pub(super) fn on_overdue(&mut self, reply: StoreReply, ctx: &mut Context<'_>) {
+        let StoreReply::Found(rows) = reply else { return };
+        for row in rows {
+            let Row::Session(row) = row else { continue };
+            if self.sessions.contains_key(&row.id) || ctx.fx.is_busy() {
+                continue;
+            }
+            let query = StoreRequest::Look(Query::Template(row.template.clone()));
+            ctx.fx.store(query, Pending::Documents(Waiting::OverdueTemplate(Box::new(row))));
+        }
+    }
+
+    pub(super) fn on_overdue_template(&mut self, row: SessionRow, reply: StoreReply, ctx: &mut Context<'_>) {
+        let StoreReply::Found(rows) = reply else { return };
+        let Some(Row::Template(template)) = rows.into_iter().next() else { return };
+        let (user, firm, template) = (row.user.clone(), row.firm.clone(), Arc::new(template));
+        let log = SessionLog::default();
+        let opening =
+            Opening { caller: None, user, firm, template, fresh: false, tries: 1, row: Some(row), log };
+        self.read_on(opening, ctx);
+    }
+}
+
+/// How many overdue sessions are taken over at a time.
+const OVERDUE_MAX: u32 = 64;
+
+/// An entry that the server itself says.
+pub(super) fn by_server(id: EntryId, kept: &Kept) -> NewEntry {
+    NewEntry { id, author: UserId::server(), body: kept.body() }
+}

@@ -1,0 +1,57 @@
+//! The apps. Each owns its commands, its events and its state; what a room needs to know of its app (how an
+//! entry is told, whether it repeats another) is listed here and nowhere else.
+
+pub mod chat;
+pub mod documents;
+
+use crate::context::{Caller, Effects};
+use crate::envelope::Event;
+use crate::ids::RoomKind;
+use crate::refusal::Refusal;
+use crate::store::Entry;
+
+/// What members hear of an entry as it happens, if it has words.
+pub fn told(entry: &Entry) -> Option<Event> {
+    match entry.room.kind {
+        RoomKind::Document => documents::told(entry),
+        RoomKind::Chat => chat::told(entry),
+    }
+}
+
+/// What who was away hears of an entry.
+pub fn caught_up(entry: &Entry) -> Option<Event> {
+    match entry.room.kind {
+        RoomKind::Document => documents::told(entry),
+        RoomKind::Chat => chat::told(entry),
+    }
+}
+
+/// What the author of an entry is answered: a function of what is stored.
+pub fn answer(entry: &Entry) -> Event {
+    match entry.room.kind {
+        RoomKind::Document => documents::answer(entry),
+        RoomKind::Chat => chat::answer(entry),
+    }
+}
+
+/// Whether what came under an id says the same as what is stored under it.
+pub fn is_repeat(kind: RoomKind, came: &[u8], stored: &[u8]) -> bool {
+    match kind {
+        RoomKind::Document => documents::is_repeat(came, stored),
+        RoomKind::Chat => chat::is_repeat(came, stored),
+    }
+}
+
+/// Tells a caller why not, in its app's words.
+pub fn refuse(kind: RoomKind, to: &Caller, refusal: Refusal, fx: &mut Effects<'_>) {
+    let event = match kind {
+        RoomKind::Document => documents::refused(&refusal),
+        RoomKind::Chat => chat::refused(&refusal),
+    };
+    fx.reply(to, &event);
+}
+
+/// Text as it is kept: control characters other than newline and tab are left out.
+pub fn stripped(text: &str) -> String {
+    text.chars().filter(|char| !char.is_control() || matches!(char, '\n' | '\t')).collect()
+}

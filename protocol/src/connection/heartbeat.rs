@@ -1,0 +1,69 @@
+//! Signs of life: a connection that is silent is pinged, and closed when it stays silent (WIRE §0.7).
+
+use super::{Connection, Connections};
+use crate::action::CloseCause;
+use crate::context::Effects;
+use crate::envelope::Event;
+use crate::frame::Frame;
+use crate::ids::ConnectionId;
+use crate::outbox::Class;
+use crate::time::Timestamp;
+use crate::timers::Timer;
+use serde_json::json;
+use std::time::Duration;
+
+/// How long before its end a token's user is told.
+const EXPIRY_NOTICE: Duration = Duration::from_secs(60);
+
+impl Connections {
+    /// Sets the timers of a new connection.
+    pub fn watch(&self, id: ConnectionId, fx: &mut Effects<'_>) {
+        if fx.settings.heartbeat_interval > Duration::ZERO {
+            fx.timers.set(fx.now + fx.settings.heartbeat_interval, Timer::Heartbeat(id));
+        }
+        if let Some(user) = self.all.get(id).and_then(|connection| connection.user.as_ref()) {
+            fx.timers.set(user.expires_at - EXPIRY_NOTICE, Timer::TokenEnds(id));
+        }
+    }
+
+    /// A connection's heartbeat timer fired.
+    pub fn on_heartbeat(&mut self, id: ConnectionId, fx: &mut Effects<'_>) {
+        let Some(connection) = self.all.get_mut(id).filter(|connection| !connection.closing) else { return };
+        let interval = fx.settings.heartbeat_interval;
+        let patience = interval + fx.settings.heartbeat_timeout;
+        let silent = fx.now.since(connection.last_heard);
+        if silent >= patience {
+            return fx.close(id, CloseCause::HeartbeatMissed);
+        }
+        let next = if silent < interval {
+            interval
+        } else {
+            if !connection.pinged {
+                connection.pinged = true;
+                fx.send(connection.socket, Frame::ping(), Class::Kept);
+            }
+            patience
+        };
+        fx.timers.set(connection.last_heard + next, Timer::Heartbeat(id));
+    }
+
+    /// A connection's token ends now, or in a minute.
+    pub fn on_token_ends(&mut self, id: ConnectionId, fx: &mut Effects<'_>) {
+        let Some(connection) = self.all.get(id).filter(|connection| !connection.closing) else { return };
+        let Some(ends) = connection.user.as_ref().map(|user| user.expires_at) else { return };
+        let closes = ends + crate::auth::LEEWAY;
+        if fx.now >= closes {
+            fx.close(id, CloseCause::TokenExpired);
+        } else if fx.now >= ends - EXPIRY_NOTICE {
+            tell_expiring(connection, ends, fx);
+            fx.timers.set(closes, Timer::TokenEnds(id));
+        } else {
+            fx.timers.set(ends - EXPIRY_NOTICE, Timer::TokenEnds(id));
+        }
+    }
+}
+
+fn tell_expiring(connection: &Connection, ends: Timestamp, fx: &mut Effects<'_>) {
+    let event = Event::new("auth:expiring", &json!({"expiresAt": ends.to_string()}));
+    fx.send(connection.socket, connection.endpoint.envelope().encode(&event, None), Class::Kept);
+}

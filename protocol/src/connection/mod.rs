@@ -1,0 +1,217 @@
+//! Connections: one session of one client each, with its user, its way of writing, its signs of life and its
+//! budget.
+
+mod heartbeat;
+mod rate;
+
+pub use rate::{Bucket, WINDOW, Window};
+
+use crate::action::SocketLimits;
+use crate::auth::User;
+use crate::context::Caller;
+use crate::envelope::{Envelope, ReplyId};
+use crate::ids::{ConnectionId, FirmId, Slots, SocketId, UserId};
+use crate::time::Timestamp;
+use rate::Calls;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// How many malformed messages in a minute end a connection.
+pub const MALFORMED_MAX: u32 = 10;
+
+/// What a connection waits for.
+#[derive(Debug)]
+pub enum Waiting {
+    /// A new token is being verified.
+    Refresh(Caller),
+}
+
+/// Where a connection came in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Endpoint {
+    /// `/echo`
+    Echo,
+    /// `/documents`
+    Documents,
+    /// `/chat`
+    Chat,
+}
+
+impl Endpoint {
+    /// Its path.
+    pub fn path(self) -> &'static str {
+        match self {
+            Self::Echo => "/echo",
+            Self::Documents => "/documents",
+            Self::Chat => "/chat",
+        }
+    }
+
+    /// How its connections write.
+    pub fn envelope(self) -> Envelope {
+        match self {
+            Self::Documents => Envelope::Fields,
+            Self::Echo | Self::Chat => Envelope::Event,
+        }
+    }
+
+    /// What its sockets take.
+    pub fn limits(self) -> SocketLimits {
+        match self {
+            Self::Echo => SocketLimits { message_bytes_max: 16 << 20, fragments_max: 262_144 },
+            Self::Documents | Self::Chat => {
+                SocketLimits { message_bytes_max: 64 << 10, fragments_max: 1_024 }
+            }
+        }
+    }
+}
+
+/// One session of a client.
+#[derive(Debug)]
+pub struct Connection {
+    /// Its socket.
+    pub socket: SocketId,
+    /// Where it came in.
+    pub endpoint: Endpoint,
+    /// Who it is; `/echo` does not ask.
+    pub user: Option<Arc<User>>,
+    /// Where it came from.
+    pub address: IpAddr,
+    /// Since when it is there.
+    pub connected_at: Timestamp,
+    /// Its last frame.
+    pub last_heard: Timestamp,
+    /// Whether it was pinged since its last frame.
+    pub pinged: bool,
+    /// Whether it was closed: what still comes from it is not read.
+    pub closing: bool,
+    /// Bytes echoed since its outbox was last empty enough.
+    pub echoing: usize,
+    /// Its pings.
+    pub pings: Bucket,
+    /// Its malformed messages.
+    pub malformed: Window,
+    /// The calls it was refused.
+    pub refusals: Window,
+}
+
+/// Every connection, by itself, by socket and by user.
+#[derive(Debug, Default)]
+pub struct Connections {
+    all: Slots<ConnectionId, Connection>,
+    sockets: Slots<SocketId, Option<ConnectionId>>,
+    users: BTreeMap<(FirmId, UserId), UserUse>,
+}
+
+/// What one user uses, over all its connections.
+#[derive(Debug, Default)]
+struct UserUse {
+    connections: u32,
+    calls: Calls,
+}
+
+/// The name of a connection in logs and in claims.
+pub fn name(id: ConnectionId) -> String {
+    format!("c{}.{}", id.slot, id.generation)
+}
+
+impl Connections {
+    /// Takes in a connection that was let in at the door.
+    pub fn open(
+        &mut self,
+        endpoint: Endpoint,
+        user: Option<Arc<User>>,
+        address: IpAddr,
+        now: Timestamp,
+    ) -> (ConnectionId, SocketId) {
+        if let Some(user) = &user {
+            self.users.entry((user.firm.clone(), user.id.clone())).or_default().connections += 1;
+        }
+        let socket = self.sockets.insert(None);
+        let id = self.all.insert(Connection {
+            socket,
+            endpoint,
+            user,
+            address,
+            connected_at: now,
+            last_heard: now,
+            pinged: false,
+            closing: false,
+            echoing: 0,
+            pings: Bucket::default(),
+            malformed: Window::default(),
+            refusals: Window::default(),
+        });
+        if let Some(place) = self.sockets.get_mut(socket) {
+            *place = Some(id);
+        }
+        (id, socket)
+    }
+
+    /// Forgets a connection whose socket has ended.
+    pub fn remove(&mut self, socket: SocketId) -> Option<(ConnectionId, Connection)> {
+        let id = self.sockets.remove(socket)??;
+        let connection = self.all.remove(id)?;
+        if let Some(user) = &connection.user
+            && let Some(used) = self.users.get_mut(&(user.firm.clone(), user.id.clone()))
+        {
+            used.connections -= 1;
+        }
+        Some((id, connection))
+    }
+
+    /// The connection of a socket.
+    pub fn by_socket(&mut self, socket: SocketId) -> Option<(ConnectionId, &mut Connection)> {
+        let id = (*self.sockets.get(socket)?)?;
+        self.all.get_mut(id).map(|connection| (id, connection))
+    }
+
+    /// The connection, unless it is gone.
+    pub fn find(&mut self, id: ConnectionId) -> Option<&mut Connection> {
+        self.all.get_mut(id)
+    }
+
+    /// Who calls on this connection.
+    pub fn caller(&self, id: ConnectionId, reply_to: Option<ReplyId>) -> Option<Caller> {
+        let connection = self.all.get(id)?;
+        let user = connection.user.clone()?;
+        let envelope = connection.endpoint.envelope();
+        Some(Caller { connection: id, socket: connection.socket, envelope, user, reply_to })
+    }
+
+    /// Counts a call of this user; how long to wait if it is over the limit.
+    pub fn count_call(&mut self, user: &User, limit: u32, now: Timestamp) -> Result<(), std::time::Duration> {
+        match limit {
+            0 => Ok(()),
+            limit => {
+                self.users.entry((user.firm.clone(), user.id.clone())).or_default().calls.count(limit, now)
+            }
+        }
+    }
+
+    /// How many connections this user has.
+    pub fn count_of(&self, user: &User) -> u32 {
+        self.users.get(&(user.firm.clone(), user.id.clone())).map_or(0, |used| used.connections)
+    }
+
+    /// All connections, in the order of their slots.
+    pub fn iter(&self) -> impl Iterator<Item = (ConnectionId, &Connection)> {
+        self.all.iter()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// Forgets users who have gone and whose calls are long ago.
+    pub fn tidy(&mut self, now: Timestamp) {
+        self.users.retain(|_, used| used.connections > 0 || used.calls.is_recent(now));
+    }
+}

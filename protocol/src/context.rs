@@ -1,0 +1,117 @@
+//! What an app may do: verbs that end in actions. `Effects` is the time, the ids, the dice and the orders;
+//! `Context` adds the rooms. Neither gives access to another app.
+
+use crate::action::{Action, Actions, CloseCause, Recipients};
+use crate::auth::User;
+use crate::call::Call;
+use crate::envelope::{Envelope, Event, ReplyId};
+use crate::frame::Frame;
+use crate::ids::{ConnectionId, SocketId, Ticket};
+use crate::job::Job;
+use crate::outbox::Class;
+use crate::record::Record;
+use crate::rng::Rng;
+use crate::room::Rooms;
+use crate::settings::Settings;
+use crate::stats::Stats;
+use crate::store::StoreRequest;
+use crate::tickets::{Pending, TICKETS_MAX, Tickets};
+use crate::time::Timestamp;
+use crate::timers::Timers;
+use std::sync::Arc;
+
+/// Who asks: a connection, its user and how it writes; and where the answer belongs.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// The connection.
+    pub connection: ConnectionId,
+    /// Its socket.
+    pub socket: SocketId,
+    /// How it writes.
+    pub envelope: Envelope,
+    /// Who it is.
+    pub user: Arc<User>,
+    /// The call's own id, if it had one.
+    pub reply_to: Option<ReplyId>,
+}
+
+/// The time, and where orders go.
+pub struct Effects<'a> {
+    /// The time of this step.
+    pub now: Timestamp,
+    /// The settings.
+    pub settings: &'a Settings,
+    /// The orders so far.
+    pub actions: &'a mut Actions,
+    /// All deadlines.
+    pub timers: &'a mut Timers,
+    /// All that is waited for.
+    pub tickets: &'a mut Tickets,
+    /// The dice.
+    pub rng: &'a mut Rng,
+    /// What is counted.
+    pub stats: &'a mut Stats,
+    /// Connections that were closed in this step; `server.rs` takes them out of everything at its end.
+    pub ended: &'a mut Vec<(ConnectionId, CloseCause)>,
+}
+
+/// The rooms and the effects.
+pub struct Context<'a> {
+    /// Every open room.
+    pub rooms: &'a mut Rooms,
+    /// The time, and where orders go.
+    pub fx: Effects<'a>,
+}
+
+impl Effects<'_> {
+    /// Puts a frame into one outbox.
+    pub fn send(&mut self, socket: SocketId, frame: Frame, class: Class) {
+        self.stats.messages_out += 1;
+        self.actions.push(Action::Send { to: Recipients::One(socket), frame, class });
+    }
+
+    /// Answers a call, under its id if it had one.
+    pub fn reply(&mut self, to: &Caller, event: &Event) {
+        let frame = to.envelope.encode(event, to.reply_to.as_ref());
+        self.send(to.socket, frame, Class::Kept);
+    }
+
+    /// Tells one connection something that is no answer.
+    pub fn tell(&mut self, to: &Caller, event: &Event, class: Class) {
+        self.send(to.socket, to.envelope.encode(event, None), class);
+    }
+
+    /// Ends a connection after what was sent to it.
+    pub fn close(&mut self, connection: ConnectionId, cause: CloseCause) {
+        self.ended.push((connection, cause));
+    }
+
+    /// Asks the store.
+    pub fn store(&mut self, request: StoreRequest, pending: Pending) {
+        let ticket = self.tickets.issue(self.now, pending);
+        self.actions.push(Action::Store { ticket, request });
+    }
+
+    /// Runs a job outside the lock.
+    pub fn work(&mut self, job: Job, pending: Pending) {
+        let ticket = self.tickets.issue(self.now, pending);
+        self.actions.push(Action::Work { ticket, job });
+    }
+
+    /// Makes one HTTP attempt.
+    pub fn call(&mut self, call: Call, pending: Pending) -> Ticket {
+        let ticket = self.tickets.issue(self.now, pending);
+        self.actions.push(Action::Call { ticket, call });
+        ticket
+    }
+
+    /// Whether no more may be waited for now.
+    pub fn is_busy(&self) -> bool {
+        self.tickets.len() >= TICKETS_MAX
+    }
+
+    /// Writes a line to the log.
+    pub fn log(&mut self, record: Record) {
+        self.actions.push(Action::Log(record));
+    }
+}

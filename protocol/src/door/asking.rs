@@ -1,0 +1,137 @@
+//! A request as far as the door needs it, read from its head.
+
+use super::origin;
+use super::route::{NoRoute, Route, route};
+use super::{Admitted, refused};
+use crate::auth::{AuthFailure, User};
+use crate::http::{RequestHead, Response};
+use crate::ids::{RequestId, TemplateId};
+use crate::refusal::{Code, Refusal};
+use crate::store::TemplateRow;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// The most subprotocols that a client may offer.
+const SUBPROTOCOLS_MAX: usize = 16;
+
+/// What is asked, and by whom.
+#[derive(Debug)]
+pub struct Asked {
+    /// The request.
+    pub request: RequestId,
+    /// Where it comes from.
+    pub address: IpAddr,
+    /// The page that asks.
+    pub origin: Option<String>,
+    /// What it is for.
+    pub route: Route,
+    /// Its credential.
+    pub token: Result<Option<String>, AuthFailure>,
+    /// Whether the subprotocol `bearer` was offered.
+    pub bearer: bool,
+    /// Whether a refusal comes as an upgrade and a close.
+    pub by_close: bool,
+    /// `templateId`
+    pub template: Option<TemplateId>,
+    /// `session=new`
+    pub fresh: bool,
+    /// What media type is wanted.
+    pub accept: String,
+    /// What came with it.
+    pub body: Bytes,
+}
+
+impl Asked {
+    /// Reads a request. Without a route: why, and the page that asks.
+    pub fn read(
+        request: RequestId,
+        address: IpAddr,
+        head: &RequestHead,
+        body: Bytes,
+    ) -> Result<Self, (NoRoute, Option<String>)> {
+        let origin = head.header("origin").map(str::to_string);
+        let route = route(head).map_err(|no_route| (no_route, origin.clone()))?;
+        let (token, bearer) = credential(head);
+        Ok(Self {
+            request,
+            address,
+            origin,
+            route,
+            token,
+            bearer,
+            by_close: head.parameter("refuse").as_deref() == Some("close"),
+            template: head.parameter("templateId").filter(|id| !id.is_empty()).map(TemplateId::from),
+            fresh: head.parameter("session").as_deref() == Some("new"),
+            accept: head.header("accept").unwrap_or_default().to_string(),
+            body,
+        })
+    }
+
+    /// The connection that this request becomes, if it asks for one.
+    pub fn admitted(
+        &self,
+        user: Option<Arc<User>>,
+        template: Option<(TemplateRow, bool)>,
+    ) -> Option<Admitted> {
+        let Route::Open(endpoint) = self.route else { return None };
+        let Self { request, address, bearer, .. } = *self;
+        Some(Admitted { request, endpoint, user, address, bearer, template })
+    }
+}
+
+/// The token in the header, the query and the subprotocols: one, or several that are the same (WIRE §0.2).
+/// And whether the subprotocol `bearer` was offered.
+fn credential(head: &RequestHead) -> (Result<Option<String>, AuthFailure>, bool) {
+    let offered: Vec<&str> =
+        head.all("sec-websocket-protocol").flat_map(|value| value.split(',')).map(str::trim).collect();
+    let by_protocol = match offered.as_slice() {
+        ["bearer", token, ..] if offered.len() <= SUBPROTOCOLS_MAX => Some((*token).to_string()),
+        _ => None,
+    };
+    let bearer = by_protocol.is_some();
+    let by_header = head.header("authorization").map(|value| match value.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim().to_string(),
+        Some(_) | None => String::new(),
+    });
+    let mut given = [by_header, head.parameter("token"), by_protocol].into_iter().flatten();
+    let first = given.next();
+    match given.all(|other| Some(&other) == first.as_ref()) {
+        true => (Ok(first), bearer),
+        false => (Err(AuthFailure::Disagreeing), bearer),
+    }
+}
+
+/// What is wrong with a WebSocket's opening handshake (RFC 6455 §4.2.1), if something is.
+pub fn bad_handshake(head: &RequestHead) -> Option<Response> {
+    let refusal = |status, message| refused(status, &Refusal::new(Code::ClientError, message));
+    if !head.is_upgrade() {
+        return Some(refusal(426, "this is a WebSocket").with("upgrade", "websocket"));
+    }
+    if head.method != "GET" {
+        return Some(refusal(405, "a WebSocket is opened with GET").with("allow", "GET"));
+    }
+    if head.header("sec-websocket-version") != Some("13") {
+        return Some(refusal(426, "only version 13 is spoken here").with("sec-websocket-version", "13"));
+    }
+    let mut keys = head.all("sec-websocket-key");
+    let key = keys.next().and_then(|key| STANDARD.decode(key).ok()).filter(|key| key.len() == 16);
+    match key.is_some() && keys.next().is_none() {
+        true => None,
+        false => Some(refusal(400, "Sec-WebSocket-Key is not one key of 16 bytes")),
+    }
+}
+
+/// The answer to a request that is for nothing.
+pub fn no_route(why: &NoRoute) -> Response {
+    match why {
+        NoRoute::Unknown => refused(404, &Refusal::new(Code::NotFound, "there is nothing at this path")),
+        NoRoute::Method(allow) => {
+            refused(405, &Refusal::new(Code::ClientError, format!("only {allow} here"))).with("allow", *allow)
+        }
+        NoRoute::Preflight(allow) => origin::preflight(allow).with("allow", *allow),
+        NoRoute::Parameter(what) => refused(400, &Refusal::new(Code::ClientError, *what)),
+    }
+}

@@ -1,0 +1,105 @@
+//! How many may come in: in all, for one address, and per second for one address (WIRE §0.3).
+
+use crate::connection::Bucket;
+use crate::http::RequestHead;
+use crate::settings::Settings;
+use crate::time::Timestamp;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+/// How many addresses are counted; beyond, new ones are refused until some are forgotten.
+const ADDRESSES_MAX: usize = 65_536;
+
+/// What the addresses use.
+#[derive(Debug, Default)]
+pub struct Addresses(BTreeMap<IpAddr, Used>);
+
+#[derive(Debug, Default)]
+struct Used {
+    connections: u32,
+    arrivals: Bucket,
+}
+
+/// The address that a request comes from: the peer's, or what a trusted proxy says of it.
+pub fn address(peer: IpAddr, head: &RequestHead, settings: &Settings) -> IpAddr {
+    let trusted = |address: &IpAddr| settings.trusted_proxies.contains(address);
+    if !trusted(&peer) {
+        return peer;
+    }
+    let forwarded = head.all("x-forwarded-for").flat_map(|value| value.split(','));
+    let named: Vec<IpAddr> = forwarded.filter_map(|part| part.trim().parse().ok()).collect();
+    named.into_iter().rev().find(|address| !trusted(address)).unwrap_or(peer)
+}
+
+impl Addresses {
+    /// Whether one more connection may come from this address now; counts the try.
+    pub fn may_come(&mut self, address: IpAddr, settings: &Settings, now: Timestamp) -> bool {
+        if is_exempt(address, settings) {
+            return true;
+        }
+        if !self.0.contains_key(&address) && self.0.len() >= ADDRESSES_MAX {
+            return false;
+        }
+        let used = self.0.entry(address).or_default();
+        let (most, rate) = (settings.connections_per_address, settings.connection_rate_per_address);
+        (most == 0 || used.connections < most) && (rate == 0 || used.arrivals.take(rate, rate, now))
+    }
+
+    /// A connection from this address came in.
+    pub fn came(&mut self, address: IpAddr, settings: &Settings) {
+        if !is_exempt(address, settings) {
+            self.0.entry(address).or_default().connections += 1;
+        }
+    }
+
+    /// A connection from this address is gone.
+    pub fn went(&mut self, address: IpAddr) {
+        if let Some(used) = self.0.get_mut(&address) {
+            used.connections = used.connections.saturating_sub(1);
+        }
+    }
+
+    /// Forgets addresses that use nothing.
+    pub fn tidy(&mut self, now: Timestamp) {
+        self.0.retain(|_, used| used.connections > 0 || !used.arrivals.is_full(now));
+    }
+}
+
+fn is_exempt(address: IpAddr, settings: &Settings) -> bool {
+    address.is_loopback() || settings.trusted_proxies.contains(&address)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hundred_and_first_connection_and_the_eleventh_in_a_second_are_refused() {
+        let (mut addresses, settings) = (Addresses::default(), Settings::default());
+        let address = IpAddr::from([203, 0, 113, 1]);
+        let mut now = Timestamp(1_000_000);
+        let at_once = (0..20).filter(|_| addresses.may_come(address, &settings, now)).count();
+        assert_eq!(at_once, 10);
+        for _ in 0..100 {
+            now = now + std::time::Duration::from_secs(1);
+            assert!(addresses.may_come(address, &settings, now));
+            addresses.came(address, &settings);
+        }
+        now = now + std::time::Duration::from_secs(1);
+        assert!(!addresses.may_come(address, &settings, now));
+        addresses.went(address);
+        assert!(addresses.may_come(address, &settings, now));
+        assert!(addresses.may_come(IpAddr::from([127, 0, 0, 1]), &settings, now));
+    }
+
+    #[test]
+    fn only_a_trusted_proxy_is_believed() {
+        let text =
+            "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 198.51.100.7, 203.0.113.9, 10.0.0.1\r\n\r\n";
+        let (head, _) = crate::http::parse_head(text.as_bytes()).expect("a good head");
+        let proxy = IpAddr::from([10, 0, 0, 1]);
+        let trusting = Settings { trusted_proxies: vec![proxy], ..Settings::default() };
+        assert_eq!(address(proxy, &head, &trusting), IpAddr::from([203, 0, 113, 9]));
+        assert_eq!(address(proxy, &head, &Settings::default()), proxy);
+    }
+}

@@ -1,0 +1,422 @@
+//! The door: every HTTP request, upgrade or not, from its arrival to its answer. What is looked at comes in this
+//! order: path, method, version, Origin, limits, credential, parameter, resource, access.
+
+mod admin;
+mod asking;
+mod limits;
+mod origin;
+mod rest;
+mod route;
+
+pub use limits::Addresses;
+pub use route::{NoRoute, Route, ServiceCall, UserCall};
+
+use crate::action::{Action, CloseCause};
+use crate::auth::{AuthFailure, User};
+use crate::connection::{Connections, Endpoint};
+use crate::context::Context;
+use crate::http::{RequestHead, Response};
+use crate::ids::{RequestId, RoomId, UserId};
+use crate::job::{Job, Outcome};
+use crate::record::{Level, Record};
+use crate::refusal::{Code, Refusal};
+use crate::store::{MemberRow, Query, RoomRow, Row, StoreReply, StoreRequest, TemplateRow};
+use crate::tickets::Pending;
+use asking::Asked;
+use bytes::Bytes;
+use serde_json::json;
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// How many requests may wait for their answer.
+const REQUESTS_MAX: usize = 8_192;
+
+/// A request between two of its stages.
+#[derive(Debug)]
+pub struct Waiting {
+    asked: Box<Asked>,
+    step: Step,
+}
+
+/// What a request waits for.
+#[derive(Debug)]
+enum Step {
+    /// Whether its token is good.
+    Token,
+    /// Whether its service key is good.
+    Key,
+    /// Whether the template is there.
+    Template(Arc<User>),
+    /// The rows it asks for; `None`: for a backend.
+    Rows(Option<Arc<User>>),
+    /// Where the logs of the rooms it is shown end.
+    Heads(Vec<Row>, Arc<User>),
+    /// A document as a page.
+    Page,
+    /// What stands where it wants to write.
+    Before,
+    /// What it wrote.
+    Written(Box<Changed>),
+}
+
+/// What the door has decided that is for others to carry out.
+#[derive(Debug)]
+pub enum Decided {
+    /// A connection comes in.
+    Admitted(Box<Admitted>),
+    /// A connection is upgraded only to hear why not.
+    TurnedAway(Box<Admitted>, CloseCause),
+    /// Somebody asks how the server is.
+    Health(Box<Asked>),
+    /// Something that open rooms should know.
+    Changed(Changed),
+}
+
+/// A connection to be made.
+#[derive(Debug)]
+pub struct Admitted {
+    /// The request that becomes it.
+    pub request: RequestId,
+    /// Where it comes in.
+    pub endpoint: Endpoint,
+    /// Who it is.
+    pub user: Option<Arc<User>>,
+    /// From where.
+    pub address: IpAddr,
+    /// Whether the subprotocol `bearer` was offered.
+    pub bearer: bool,
+    /// The template that a document session is for, and whether it begins afresh.
+    pub template: Option<(TemplateRow, bool)>,
+}
+
+/// What a backend changed.
+#[derive(Debug, Clone)]
+pub enum Changed {
+    /// A room is this from now on.
+    Room(RoomRow),
+    /// A room is no more.
+    RoomRemoved(RoomId),
+    /// A room was to be no more, and is still.
+    RoomKept(RoomId),
+    /// A member is this from now on.
+    Member(MemberRow),
+    /// A member is no more.
+    MemberRemoved(RoomId, UserId),
+    /// Nothing that an open room knows.
+    Else,
+}
+
+/// The door.
+#[derive(Debug, Default)]
+pub struct Door {
+    waiting: BTreeSet<RequestId>,
+    /// What the addresses use.
+    pub addresses: Addresses,
+    /// Whether nobody new comes in.
+    pub draining: bool,
+}
+
+impl Door {
+    /// A request came in.
+    pub fn on_requested(
+        &mut self,
+        request: RequestId,
+        peer: IpAddr,
+        head: &RequestHead,
+        body: Bytes,
+        connections: &Connections,
+        ctx: &mut Context<'_>,
+    ) -> Option<Decided> {
+        self.waiting.insert(request);
+        let address = limits::address(peer, head, ctx.fx.settings);
+        let asked = match Asked::read(request, address, head, body) {
+            Ok(asked) => asked,
+            Err((no_route, origin)) => {
+                let allowed = origin::is_allowed(head, &ctx.fx.settings.origins);
+                self.respond(
+                    request,
+                    origin.filter(|_| allowed).as_deref(),
+                    asking::no_route(&no_route),
+                    ctx,
+                );
+                return None;
+            }
+        };
+        if let Some(response) = self.stop(&asked, head, connections, ctx) {
+            self.answer(&asked, response, ctx);
+            return None;
+        }
+        self.admit_or_verify(Box::new(asked), ctx)
+    }
+
+    /// What stands before any credential: version, Origin, limits.
+    fn stop(
+        &mut self,
+        asked: &Asked,
+        head: &RequestHead,
+        connections: &Connections,
+        ctx: &Context<'_>,
+    ) -> Option<Response> {
+        let settings = ctx.fx.settings;
+        let opens = matches!(asked.route, Route::Open(_));
+        if let Route::Open(endpoint) = asked.route {
+            if endpoint == Endpoint::Echo && !settings.echo {
+                return Some(asking::no_route(&NoRoute::Unknown));
+            }
+            if let Some(response) = asking::bad_handshake(head) {
+                return Some(response);
+            }
+        }
+        if !origin::is_allowed(head, &settings.origins) {
+            return Some(refused(403, &Refusal::new(Code::PermissionDenied, "this Origin is not allowed")));
+        }
+        if self.waiting.len() > REQUESTS_MAX || ctx.fx.is_busy() || (opens && self.draining) {
+            return Some(refused(503, &Refusal::busy()).with("retry-after", "1"));
+        }
+        if opens && settings.connections_max > 0 && connections.len() >= settings.connections_max as usize {
+            let message = format!("over the limit of {} connections", settings.connections_max);
+            return Some(refused(503, &Refusal::new(Code::Overloaded, message)).with("retry-after", "5"));
+        }
+        if opens && !self.addresses.may_come(asked.address, settings, ctx.fx.now) {
+            let message = "over the limit of connections from one address";
+            return Some(refused(429, &Refusal::new(Code::RateLimited, message)).with("retry-after", "1"));
+        }
+        None
+    }
+
+    fn admit_or_verify(&mut self, asked: Box<Asked>, ctx: &mut Context<'_>) -> Option<Decided> {
+        match &asked.route {
+            Route::Asset(name) => {
+                let response = rest::asset(name.clone());
+                self.answer(&asked, response, ctx);
+                None
+            }
+            Route::Health => Some(Decided::Health(asked)),
+            Route::Open(Endpoint::Echo) => self.admit(&asked, None, None),
+            Route::Open(Endpoint::Documents | Endpoint::Chat) | Route::User(_) => self.verify(asked, ctx),
+            Route::Service(_) => self.verify_service(asked, ctx),
+        }
+    }
+
+    fn verify(&mut self, asked: Box<Asked>, ctx: &mut Context<'_>) -> Option<Decided> {
+        let token = match &asked.token {
+            Ok(Some(token)) => token.clone(),
+            Ok(None) => return self.turn_away(&asked, &AuthFailure::Missing, ctx),
+            Err(failure) => return self.turn_away(&asked, failure, ctx),
+        };
+        // A document may be asked for by a backend too: its key is tried first.
+        if matches!(asked.route, Route::User(UserCall::Document(_))) {
+            return self.verify_service(asked, ctx);
+        }
+        let waiting = Waiting { asked, step: Step::Token };
+        ctx.fx.work(Job::VerifyToken { token }, Pending::Door(waiting));
+        None
+    }
+
+    fn verify_service(&mut self, asked: Box<Asked>, ctx: &mut Context<'_>) -> Option<Decided> {
+        let Ok(Some(bearer)) = asked.token.clone() else {
+            return self.turn_away(&asked, &AuthFailure::Missing, ctx);
+        };
+        let waiting = Waiting { asked, step: Step::Key };
+        ctx.fx.work(Job::VerifyService { bearer }, Pending::Door(waiting));
+        None
+    }
+
+    /// A job of a request is done.
+    pub fn on_worked(
+        &mut self,
+        waiting: Waiting,
+        outcome: Outcome,
+        connections: &Connections,
+        ctx: &mut Context<'_>,
+    ) -> Option<Decided> {
+        let Waiting { asked, .. } = waiting;
+        if !self.waiting.contains(&asked.request) {
+            return None;
+        }
+        match outcome {
+            Outcome::Token(Ok(user)) => self.on_user(asked, Arc::new(user), connections, ctx),
+            Outcome::Service(Err(_)) if matches!(asked.route, Route::User(_)) => {
+                let Ok(Some(token)) = asked.token.clone() else { return None };
+                let waiting = Waiting { asked, step: Step::Token };
+                ctx.fx.work(Job::VerifyToken { token }, Pending::Door(waiting));
+                None
+            }
+            Outcome::Token(Err(failure)) | Outcome::Service(Err(failure)) => {
+                self.turn_away(&asked, &failure, ctx)
+            }
+            Outcome::Service(Ok(())) => {
+                self.on_service(asked, ctx);
+                None
+            }
+            Outcome::Rendered(page) => {
+                self.answer(&asked, rest::page(page), ctx);
+                None
+            }
+        }
+    }
+
+    fn on_user(
+        &mut self,
+        asked: Box<Asked>,
+        user: Arc<User>,
+        connections: &Connections,
+        ctx: &mut Context<'_>,
+    ) -> Option<Decided> {
+        let most = ctx.fx.settings.connections_per_user;
+        match &asked.route {
+            Route::Open(_) if most > 0 && connections.count_of(&user) >= most => {
+                let message = format!("over the limit of {most} connections of one user");
+                let refusal = Refusal::new(Code::RateLimited, message);
+                self.answer(&asked, refused(429, &refusal).with("retry-after", "5"), ctx);
+                None
+            }
+            Route::Open(Endpoint::Documents) => {
+                let Some(template) = asked.template.clone() else {
+                    let refusal = Refusal::new(Code::ClientError, "templateId is missing");
+                    return self.refuse(&asked, 400, &refusal, CloseCause::ParameterMissing, ctx);
+                };
+                self.look(asked, Query::Template(template), Step::Template(user), ctx);
+                None
+            }
+            Route::Open(_) => self.admit(&asked, Some(user), None),
+            Route::User(call) => {
+                let query = rest::query(call, &user);
+                self.look(asked, query, Step::Rows(Some(user)), ctx);
+                None
+            }
+            Route::Asset(_) | Route::Health | Route::Service(_) => None,
+        }
+    }
+
+    fn look(&mut self, asked: Box<Asked>, query: Query, step: Step, ctx: &mut Context<'_>) {
+        ctx.fx.store(StoreRequest::Look(query), Pending::Door(Waiting { asked, step }));
+    }
+
+    /// The store answered a request's question.
+    pub fn on_stored(
+        &mut self,
+        waiting: Waiting,
+        reply: StoreReply,
+        ctx: &mut Context<'_>,
+    ) -> Option<Decided> {
+        let Waiting { asked, step } = waiting;
+        let changed = matches!(step, Step::Written(_));
+        if !self.waiting.contains(&asked.request) && !changed {
+            return None;
+        }
+        match (step, reply) {
+            (Step::Template(user), StoreReply::Found(rows)) => {
+                let template = rest::template_for(rows, &user);
+                let Some(template) = template else {
+                    let refusal = Refusal::new(Code::NotFound, "there is no such template");
+                    return self.refuse(&asked, 404, &refusal, CloseCause::ResourceUnknown, ctx);
+                };
+                let fresh = asked.fresh;
+                self.admit(&asked, Some(user), Some((template, fresh)))
+            }
+            (Step::Rows(user), StoreReply::Found(rows)) => {
+                self.show(asked, user, rows, ctx);
+                None
+            }
+            (Step::Rows(_), StoreReply::Entries { entries, head }) => {
+                self.answer(&asked, rest::log(&entries, head), ctx);
+                None
+            }
+            (Step::Heads(rows, user), StoreReply::Heads(heads)) => {
+                self.answer(&asked, rest::rooms(&rows, &heads, &user), ctx);
+                None
+            }
+            (Step::Before, StoreReply::Found(rows)) => self.write(asked, rows, ctx),
+            (Step::Written(changed), StoreReply::Committed(_)) => {
+                self.answer(&asked, admin::written(&changed), ctx);
+                Some(Decided::Changed(*changed))
+            }
+            (step, _) => {
+                self.answer(
+                    &asked,
+                    refused(503, &Refusal::store_unavailable()).with("retry-after", "1"),
+                    ctx,
+                );
+                match step {
+                    Step::Written(changed) => admin::undone(*changed).map(Decided::Changed),
+                    _ => None,
+                }
+            }
+        }
+    }
+
+    /// The client hung up.
+    pub fn on_gone(&mut self, request: RequestId) {
+        self.waiting.remove(&request);
+    }
+
+    fn admit(
+        &mut self,
+        asked: &Asked,
+        user: Option<Arc<User>>,
+        template: Option<(TemplateRow, bool)>,
+    ) -> Option<Decided> {
+        self.waiting.remove(&asked.request);
+        Some(Decided::Admitted(Box::new(asked.admitted(user, template)?)))
+    }
+
+    fn turn_away(&mut self, asked: &Asked, failure: &AuthFailure, ctx: &mut Context<'_>) -> Option<Decided> {
+        ctx.fx.stats.auth_failures += 1;
+        let record = Record::new(Level::Warn, "auth.failed").with("reason", failure.to_string());
+        ctx.fx.log(record.with("address", asked.address.to_string()));
+        let (status, refusal) = match failure {
+            AuthFailure::NotConfigured if matches!(asked.route, Route::Service(_)) => {
+                (403, Refusal::new(Code::PermissionDenied, "no service key is configured"))
+            }
+            AuthFailure::Expired => (401, Refusal::new(Code::TokenExpired, "the token has expired")),
+            _ => (401, Refusal::new(Code::AuthFailed, "authentication failed")),
+        };
+        self.refuse(asked, status, &refusal, CloseCause::AuthenticationFailed, ctx)
+    }
+
+    /// Refuses with a status or, where that was asked for, with an upgrade and a close.
+    fn refuse(
+        &mut self,
+        asked: &Asked,
+        status: u16,
+        refusal: &Refusal,
+        cause: CloseCause,
+        ctx: &mut Context<'_>,
+    ) -> Option<Decided> {
+        match asked.admitted(None, None).filter(|_| asked.by_close) {
+            Some(admitted) => {
+                self.waiting.remove(&asked.request);
+                Some(Decided::TurnedAway(Box::new(admitted), cause))
+            }
+            None => {
+                self.answer(asked, refused(status, refusal), ctx);
+                None
+            }
+        }
+    }
+
+    /// Answers a request.
+    pub fn answer(&mut self, asked: &Asked, response: Response, ctx: &mut Context<'_>) {
+        self.respond(asked.request, asked.origin.as_deref(), response, ctx);
+    }
+
+    fn respond(
+        &mut self,
+        request: RequestId,
+        origin: Option<&str>,
+        response: Response,
+        ctx: &mut Context<'_>,
+    ) {
+        if self.waiting.remove(&request) {
+            let response = origin::with_cors(response, origin);
+            ctx.fx.actions.push(Action::Respond { request, response });
+        }
+    }
+}
+
+/// A refusal as a REST answer.
+fn refused(status: u16, refusal: &Refusal) -> Response {
+    Response::json(status, &json!({"error": refusal}))
+}

@@ -1,0 +1,216 @@
+//! Paths and methods: what a request is for (WIRE §0.10).
+
+use crate::connection::Endpoint;
+use crate::http::{RequestHead, decode};
+use crate::ids::{DocumentId, RoomId, RoomKind, Seq, TemplateId, UserId};
+use std::borrow::Cow;
+
+/// What a request is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Route {
+    /// A file of the console.
+    Asset(Cow<'static, str>),
+    /// `/health`
+    Health,
+    /// A WebSocket.
+    Open(Endpoint),
+    /// What a user asks.
+    User(UserCall),
+    /// What a backend asks.
+    Service(ServiceCall),
+}
+
+/// What a user asks over REST.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UserCall {
+    /// `GET /api/templates`
+    Templates,
+    /// `GET /api/rooms?kind=`
+    Rooms(RoomKind),
+    /// `GET /api/documents`
+    Documents,
+    /// `GET /api/documents/{id}`; a backend may ask it too.
+    Document(DocumentId),
+}
+
+/// What a backend asks over REST.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ServiceCall {
+    /// `GET /api/admin/templates`
+    Templates,
+    /// `GET /api/admin/templates/{id}`
+    Template(TemplateId),
+    /// `PUT /api/admin/templates/{id}`
+    PutTemplate(TemplateId),
+    /// `DELETE /api/admin/templates/{id}`
+    RemoveTemplate(TemplateId),
+    /// `GET /api/admin/rooms/{kind}`
+    Rooms(RoomKind),
+    /// `GET /api/admin/rooms/{kind}/{id}`
+    Room(RoomId),
+    /// `PUT /api/admin/rooms/{kind}/{id}`
+    PutRoom(RoomId),
+    /// `DELETE /api/admin/rooms/{kind}/{id}`
+    RemoveRoom(RoomId),
+    /// `GET /api/admin/rooms/{kind}/{id}/members`
+    Members(RoomId),
+    /// `GET /api/admin/rooms/{kind}/{id}/members/{userId}`
+    Member(RoomId, UserId),
+    /// `PUT /api/admin/rooms/{kind}/{id}/members/{userId}`
+    PutMember(RoomId, UserId),
+    /// `DELETE /api/admin/rooms/{kind}/{id}/members/{userId}`
+    RemoveMember(RoomId, UserId),
+    /// `GET /api/admin/rooms/{kind}/{id}/log?after=&limit=`
+    Log {
+        /// Of which room.
+        room: RoomId,
+        /// After which place.
+        after: Seq,
+        /// At most so many.
+        limit: u32,
+    },
+}
+
+/// Why a request is for nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NoRoute {
+    /// Nothing is at this path: 404.
+    Unknown,
+    /// The path takes other methods: 405.
+    Method(&'static str),
+    /// A preflight for these methods: 204.
+    Preflight(&'static str),
+    /// A parameter that is missing or out of range: 400.
+    Parameter(&'static str),
+}
+
+/// The most entries that one look into a room's log shows.
+const LOG_ENTRIES_MAX: u32 = 1_000;
+
+/// What the request is for.
+pub fn route(head: &RequestHead) -> Result<Route, NoRoute> {
+    let segments: Option<Vec<String>> =
+        head.path().split('/').skip(1).map(|segment| decode(segment, false)).collect();
+    let segments = segments.ok_or(NoRoute::Unknown)?;
+    let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+    match segments.as_slice() {
+        [""] if head.is_upgrade() => Ok(Route::Open(Endpoint::Documents)),
+        [""] => read_only(head, Route::Asset(Cow::Borrowed("index.html"))),
+        ["console", file] => read_only(head, Route::Asset(Cow::Owned((*file).to_string()))),
+        ["health"] | ["api", "health"] => read_only(head, Route::Health),
+        ["documents"] => read_only(head, Route::Open(Endpoint::Documents)),
+        ["chat"] => read_only(head, Route::Open(Endpoint::Chat)),
+        ["echo"] => read_only(head, Route::Open(Endpoint::Echo)),
+        ["api", "admin", rest @ ..] => service(head, rest).map(Route::Service),
+        ["api", rest @ ..] => user(head, rest),
+        _ => Err(NoRoute::Unknown),
+    }
+}
+
+fn user(head: &RequestHead, segments: &[&str]) -> Result<Route, NoRoute> {
+    let call = match segments {
+        ["templates"] => UserCall::Templates,
+        ["documents"] => UserCall::Documents,
+        ["documents", id] if !id.is_empty() => UserCall::Document(DocumentId::from(*id)),
+        ["rooms"] => {
+            return methods(head, "GET", &["GET"]).and_then(|_| {
+                let kind = head.parameter("kind").ok_or(NoRoute::Parameter("kind is missing"))?;
+                let kind = admin_kind(&kind).ok_or(NoRoute::Parameter("kind is none of: chat"))?;
+                Ok(Route::User(UserCall::Rooms(kind)))
+            });
+        }
+        _ => return Err(NoRoute::Unknown),
+    };
+    read_only(head, Route::User(call))
+}
+
+fn service(head: &RequestHead, segments: &[&str]) -> Result<ServiceCall, NoRoute> {
+    const READ: (&str, &[&str]) = ("GET", &["GET"]);
+    const WRITE: (&str, &[&str]) = ("GET, PUT, DELETE", &["GET", "PUT", "DELETE"]);
+    let room = |kind: &str, name: &str| {
+        let named = admin_kind(kind).filter(|_| !name.is_empty()).ok_or(NoRoute::Unknown);
+        named.map(|kind| RoomId { kind, name: name.into() })
+    };
+    match segments {
+        ["templates"] => methods(head, READ.0, READ.1).map(|_| ServiceCall::Templates),
+        ["templates", id] if !id.is_empty() => {
+            let id = TemplateId::from(*id);
+            by_method(
+                head,
+                WRITE,
+                id,
+                ServiceCall::Template,
+                ServiceCall::PutTemplate,
+                ServiceCall::RemoveTemplate,
+            )
+        }
+        ["rooms", kind] => {
+            let kind = admin_kind(kind).ok_or(NoRoute::Unknown)?;
+            methods(head, READ.0, READ.1).map(|_| ServiceCall::Rooms(kind))
+        }
+        ["rooms", kind, name] => {
+            let room = room(kind, name)?;
+            by_method(head, WRITE, room, ServiceCall::Room, ServiceCall::PutRoom, ServiceCall::RemoveRoom)
+        }
+        ["rooms", kind, name, "members"] => {
+            let room = room(kind, name)?;
+            methods(head, READ.0, READ.1).map(|_| ServiceCall::Members(room))
+        }
+        ["rooms", kind, name, "members", user] if !user.is_empty() => {
+            let place = (room(kind, name)?, UserId::from(*user));
+            let (look, put, remove) = (
+                |(room, user)| ServiceCall::Member(room, user),
+                |(room, user)| ServiceCall::PutMember(room, user),
+                |(room, user)| ServiceCall::RemoveMember(room, user),
+            );
+            by_method(head, WRITE, place, look, put, remove)
+        }
+        ["rooms", kind, name, "log"] => {
+            let room = room(kind, name)?;
+            methods(head, READ.0, READ.1)?;
+            let number = |name: &str, default: u64, what| match head.parameter(name) {
+                Some(text) => text.parse::<u64>().map_err(|_| NoRoute::Parameter(what)),
+                None => Ok(default),
+            };
+            let after = Seq(number("after", 0, "after is not a number")?);
+            let limit = number("limit", 100, "limit is not a number")?;
+            match u32::try_from(limit).ok().filter(|limit| (1..=LOG_ENTRIES_MAX).contains(limit)) {
+                Some(limit) => Ok(ServiceCall::Log { room, after, limit }),
+                None => Err(NoRoute::Parameter("limit is not 1 to 1000")),
+            }
+        }
+        _ => Err(NoRoute::Unknown),
+    }
+}
+
+fn by_method<T>(
+    head: &RequestHead,
+    (allow, methods_allowed): (&'static str, &[&str]),
+    place: T,
+    look: impl FnOnce(T) -> ServiceCall,
+    put: impl FnOnce(T) -> ServiceCall,
+    remove: impl FnOnce(T) -> ServiceCall,
+) -> Result<ServiceCall, NoRoute> {
+    methods(head, allow, methods_allowed).map(|method| match method {
+        "PUT" => put(place),
+        "DELETE" => remove(place),
+        _ => look(place),
+    })
+}
+
+/// Kinds that rooms are made of through the admin API; sessions are not.
+fn admin_kind(name: &str) -> Option<RoomKind> {
+    RoomKind::named(name).filter(|kind| *kind != RoomKind::Document)
+}
+
+fn read_only(head: &RequestHead, route: Route) -> Result<Route, NoRoute> {
+    methods(head, "GET, HEAD", &["GET", "HEAD"]).map(|_| route)
+}
+
+fn methods<'a>(head: &'a RequestHead, allow: &'static str, allowed: &[&str]) -> Result<&'a str, NoRoute> {
+    match head.method.as_str() {
+        "OPTIONS" => Err(NoRoute::Preflight(allow)),
+        method if allowed.contains(&method) => Ok(method),
+        _ => Err(NoRoute::Method(allow)),
+    }
+}

@@ -1,0 +1,46 @@
+//! The envelope of `/chat`: 001's `WebSocketEvent`.
+
+use super::{Call, Event, Malformed, ReplyId, quoted, reply_id};
+use crate::frame::Frame;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+
+/// The one version that is spoken; also meant where none is given.
+const VERSION: &str = "1";
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Spelled<'a> {
+    #[serde(borrow)]
+    event: Cow<'a, str>,
+    #[serde(borrow)]
+    data: Option<&'a RawValue>,
+    #[serde(borrow)]
+    request_id: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    version: Option<Cow<'a, str>>,
+}
+
+pub fn decode(text: &str) -> Result<Call<'_>, Malformed> {
+    let spelled: Spelled<'_> = serde_json::from_str(text).map_err(Malformed::because)?;
+    let reply_to = reply_id(spelled.request_id)?;
+    match spelled.version {
+        Some(version) if version != VERSION => Err(Malformed {
+            why: format!("version {version:.16} is not spoken here"),
+            reply_to,
+            version: true,
+        }),
+        _ => Ok(Call { name: spelled.event, data: spelled.data.map_or("null", RawValue::get), reply_to }),
+    }
+}
+
+pub fn encode(event: &Event, reply_to: Option<&ReplyId>) -> Frame {
+    let mut text = format!("{{\"event\":{},\"data\":{}", quoted(&event.name), event.data.as_str());
+    if let Some(ReplyId(id)) = reply_to {
+        text.push_str(",\"requestId\":");
+        text.push_str(&quoted(id));
+    }
+    text.push_str(",\"version\":\"1\"}");
+    Frame::text(&text)
+}

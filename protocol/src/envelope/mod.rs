@@ -1,0 +1,165 @@
+//! How a command or an event is written in a frame (WIRE §0.4). Envelopes know names, data and reply ids; they
+//! know no app.
+
+mod event;
+mod fields;
+
+use crate::frame::Frame;
+use crate::json::{self, Json};
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+/// The longest name of a command and the longest id, in bytes.
+pub const ID_BYTES_MAX: usize = 128;
+
+/// What clients are told: a name and its data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// Its name.
+    pub name: Cow<'static, str>,
+    /// Its data; an object where fields are to stand beside the name.
+    pub data: Json,
+}
+
+impl Event {
+    /// An event with `data` as JSON.
+    pub fn new(name: &'static str, data: &impl Serialize) -> Self {
+        Self { name: Cow::Borrowed(name), data: Json::of(data) }
+    }
+}
+
+/// Repeats in an answer what the client wrote in its call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReplyId(pub Arc<str>);
+
+/// What a client asks, still without meaning: the app that owns the name parses the data.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Call<'a> {
+    /// Its name.
+    pub name: Cow<'a, str>,
+    /// Its data, one JSON value.
+    pub data: &'a str,
+    /// Where the answer belongs.
+    pub reply_to: Option<ReplyId>,
+}
+
+/// A frame that is not what the envelope asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Malformed {
+    /// What is wrong with it.
+    pub why: String,
+    /// Where the answer belongs, as far as that could be read.
+    pub reply_to: Option<ReplyId>,
+    /// Whether a version was asked for that is not spoken.
+    pub version: bool,
+}
+
+/// How a connection writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Envelope {
+    /// `{"type":name,…fields,"requestId"?}` (000)
+    Fields,
+    /// `{"event":name,"data":…,"requestId"?,"version":"1"}` (001)
+    Event,
+}
+
+impl Envelope {
+    /// Reads a text message.
+    pub fn decode(self, text: &[u8]) -> Result<Call<'_>, Malformed> {
+        json::check(text).map_err(Malformed::because)?;
+        let text = std::str::from_utf8(text).map_err(Malformed::because)?;
+        let call = match self {
+            Self::Fields => fields::decode(text),
+            Self::Event => event::decode(text),
+        }?;
+        match call.name.len() <= ID_BYTES_MAX {
+            true => Ok(call),
+            false => {
+                Err(Malformed::because(format!("a name of {} bytes, over {ID_BYTES_MAX}", call.name.len())))
+            }
+        }
+    }
+
+    /// Writes an event, as the answer to `reply_to` if there is one.
+    pub fn encode(self, event: &Event, reply_to: Option<&ReplyId>) -> Frame {
+        match self {
+            Self::Fields => fields::encode(event, reply_to),
+            Self::Event => event::encode(event, reply_to),
+        }
+    }
+}
+
+impl Malformed {
+    fn because(why: impl fmt::Display) -> Self {
+        Self { why: why.to_string(), reply_to: None, version: false }
+    }
+}
+
+/// The reply id, unless it is too long to be one.
+fn reply_id(id: Option<Cow<'_, str>>) -> Result<Option<ReplyId>, Malformed> {
+    match id {
+        Some(id) if id.len() > ID_BYTES_MAX => {
+            Err(Malformed::because(format!("a requestId of {} bytes, over {ID_BYTES_MAX}", id.len())))
+        }
+        id => Ok(id.map(|id| ReplyId(id.into()))),
+    }
+}
+
+/// `text` as a JSON string.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_stand_beside_the_type() {
+        let call = Envelope::Fields
+            .decode(br#"{"type":"user_response","content":"x","requestId":"r"}"#)
+            .expect("good");
+        assert_eq!((call.name.as_ref(), call.reply_to), ("user_response", Some(ReplyId("r".into()))));
+        let event = Event::new("response_saved", &serde_json::json!({"turn": 2}));
+        let frame = Envelope::Fields.encode(&event, Some(&ReplyId("r".into())));
+        assert_eq!(frame, Frame::text(r#"{"type":"response_saved","turn":2,"requestId":"r"}"#));
+        let bare = Envelope::Fields.encode(&Event::new("pong", &serde_json::json!({})), None);
+        assert_eq!(bare, Frame::text(r#"{"type":"pong"}"#));
+    }
+
+    #[test]
+    fn events_carry_data_and_version_1() {
+        let call = Envelope::Event
+            .decode(br#"{"event":"a:b","data":{"x":[1]},"requestId":"\u0072"}"#)
+            .expect("good");
+        assert_eq!((call.name.as_ref(), call.data), ("a:b", r#"{"x":[1]}"#));
+        assert_eq!(call.reply_to, Some(ReplyId("r".into())));
+        let frame = Envelope::Event.encode(&Event::new("a:c", &[1, 2]), Some(&ReplyId("r\"".into())));
+        assert_eq!(frame, Frame::text(r#"{"event":"a:c","data":[1,2],"requestId":"r\"","version":"1"}"#));
+        assert_eq!(Envelope::Event.decode(br#"{"event":"x"}"#).expect("good").data, "null");
+    }
+
+    #[test]
+    fn what_is_no_call_is_malformed() {
+        for text in [
+            "",
+            "[]",
+            "{}",
+            r#"{"event":1}"#,
+            r#"{"event":"x","event":"y"}"#,
+            r#"{"event":"x","requestId":5}"#,
+        ] {
+            assert!(Envelope::Event.decode(text.as_bytes()).is_err(), "{text}");
+        }
+        let long = format!(r#"{{"event":"{}"}}"#, "x".repeat(129));
+        assert!(Envelope::Event.decode(long.as_bytes()).is_err());
+        let other =
+            Envelope::Event.decode(br#"{"event":"x","requestId":"r","version":"2"}"#).expect_err("version 2");
+        assert_eq!((other.version, other.reply_to), (true, Some(ReplyId("r".into()))));
+        for text in [r#"{"content":"x"}"#, r#"{"type":null}"#, "42", "not json"] {
+            assert!(Envelope::Fields.decode(text.as_bytes()).is_err(), "{text}");
+        }
+    }
+}

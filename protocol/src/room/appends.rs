@@ -1,0 +1,100 @@
+//! One append in flight for each room. What is submitted meanwhile goes together in the next, so that a
+//! connection's messages are stored in the order in which it sent them, and a burst costs one commit.
+
+use super::{Room, Told, Waiting};
+use crate::apps;
+use crate::context::{Caller, Effects};
+use crate::refusal::{Code, Refusal};
+use crate::store::{Append, Entry, NewEntry, StoreReply, StoreRequest};
+use crate::tickets::Pending;
+use std::collections::VecDeque;
+
+/// How many entries may wait for the append in flight.
+pub const QUEUED_ENTRIES_MAX: usize = 256;
+/// How often an append of unknown outcome is asked for again.
+const APPEND_TRIES_MAX: u32 = 8;
+
+/// An entry, and who is to be answered when it is stored.
+#[derive(Debug)]
+pub struct Submission {
+    /// Who.
+    pub caller: Caller,
+    /// What.
+    pub entry: NewEntry,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Appends {
+    out: Vec<Submission>,
+    tries: u32,
+    queued: VecDeque<Submission>,
+}
+
+impl Room {
+    /// Appends an entry and answers its caller with the app's answer once it is durable and everything before
+    /// it was heard. An entry whose id the user used before in this room is answered from the first.
+    pub fn submit(&mut self, submission: Submission, fx: &mut Effects<'_>) -> Result<(), Refusal> {
+        if self.closing {
+            return Err(Refusal::room_access_denied());
+        }
+        if self.appends.queued.len() >= QUEUED_ENTRIES_MAX || fx.is_busy() {
+            return Err(Refusal::busy());
+        }
+        self.appends.queued.push_back(submission);
+        self.send_queued(fx);
+        Ok(())
+    }
+
+    fn send_queued(&mut self, fx: &mut Effects<'_>) {
+        if self.appends.out.is_empty() && !self.appends.queued.is_empty() {
+            self.appends.out = self.appends.queued.drain(..).collect();
+            self.appends.tries = 0;
+            self.send_out(fx);
+        }
+    }
+
+    fn send_out(&mut self, fx: &mut Effects<'_>) {
+        self.appends.tries += 1;
+        let entries = self.appends.out.iter().map(|submission| submission.entry.clone()).collect();
+        let appends = vec![Append { room: self.id.clone(), expect: None, entries }];
+        let waiting = Waiting::Append { room: self.id.clone() };
+        fx.store(StoreRequest::Commit { appends, rows: Vec::new() }, Pending::Room(waiting));
+    }
+
+    pub(super) fn on_appended(&mut self, reply: StoreReply, fx: &mut Effects<'_>) -> Vec<Told> {
+        let told = match reply {
+            StoreReply::Committed(entries) if entries.len() == self.appends.out.len() => {
+                self.on_committed(entries, fx)
+            }
+            StoreReply::Unknown if self.appends.tries < APPEND_TRIES_MAX => {
+                self.send_out(fx);
+                return Vec::new();
+            }
+            _ => {
+                for submission in std::mem::take(&mut self.appends.out) {
+                    apps::refuse(self.id.kind, &submission.caller, Refusal::store_unavailable(), fx);
+                }
+                Vec::new()
+            }
+        };
+        self.send_queued(fx);
+        told
+    }
+
+    fn on_committed(&mut self, entries: Vec<Entry>, fx: &mut Effects<'_>) -> Vec<Told> {
+        let submissions = std::mem::take(&mut self.appends.out);
+        let mut told = Vec::new();
+        for (submission, entry) in submissions.iter().zip(&entries) {
+            told.extend(self.arrive(Some(submission.caller.connection), vec![entry.clone()], fx));
+        }
+        for (submission, entry) in submissions.into_iter().zip(entries) {
+            if apps::is_repeat(self.id.kind, &submission.entry.body, &entry.body) {
+                self.answer(submission.caller, entry.seq, apps::answer(&entry), fx);
+            } else {
+                let message = format!("the id {:?} stands for something else already", entry.id.as_str());
+                apps::refuse(self.id.kind, &submission.caller, Refusal::new(Code::Conflict, message), fx);
+            }
+        }
+        told
+    }
+}

@@ -1,0 +1,120 @@
+//! Entries come in, are put in order, and are told once.
+
+use super::{Room, Standing, Waiting};
+use crate::apps;
+use crate::context::Effects;
+use crate::ids::{ConnectionId, Seq};
+use crate::outbox::Class;
+use crate::store::{Entry, StoreReply, StoreRequest, TAIL_BYTES_MAX, TAIL_ENTRIES_MAX};
+use crate::tickets::Pending;
+
+/// How many entries that came too early are held; further ones are read from the log when their turn comes.
+const AHEAD_ENTRIES_MAX: usize = 1_024;
+/// How much of the log is held while somebody reads up to it.
+const TAIL_BYTES_WHILE_READ_MAX: usize = 1 << 20;
+/// How many entries one read for a gap asks for.
+const GAP_ENTRIES_MAX: u32 = 1_000;
+
+/// An entry that was told just now, and the connection it came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// Whose command it was, on this node.
+    pub origin: Option<ConnectionId>,
+    /// What was told.
+    pub entry: Entry,
+}
+
+impl Room {
+    /// Takes in entries, in any order and any number of times, and tells those whose turn it is to all who are
+    /// live but their origin. Returns these. What is missing before the others is read from the log.
+    pub fn arrive(
+        &mut self,
+        origin: Option<ConnectionId>,
+        entries: Vec<Entry>,
+        fx: &mut Effects<'_>,
+    ) -> Vec<Told> {
+        for entry in entries {
+            if entry.seq > self.head
+                && (self.ahead.len() < AHEAD_ENTRIES_MAX || entry.seq == self.head.next())
+            {
+                self.ahead.entry(entry.seq).or_insert((origin, entry));
+            }
+        }
+        let mut told = Vec::new();
+        while let Some((origin, entry)) = self.ahead.remove(&self.head.next()) {
+            self.head = entry.seq;
+            self.tell_entry(origin, &entry, fx);
+            self.keep(entry.clone());
+            told.push(Told { origin, entry });
+        }
+        self.release_answers(fx);
+        if let Some(after) = self.missing()
+            && self.reading.insert(after)
+        {
+            self.read_gap(after, fx);
+        }
+        told
+    }
+
+    /// The place after which entries are missing, if some came ahead of them.
+    pub fn missing(&self) -> Option<Seq> {
+        (!self.ahead.is_empty()).then_some(self.head)
+    }
+
+    fn tell_entry(&mut self, origin: Option<ConnectionId>, entry: &Entry, fx: &mut Effects<'_>) {
+        let Some(event) = apps::told(entry) else { return };
+        let except = origin.and_then(|origin| self.present.get(&origin)).map(|present| present.caller.socket);
+        self.tell_live(&event, Class::Kept, except, fx);
+    }
+
+    fn keep(&mut self, entry: Entry) {
+        self.tail_bytes += entry.body.len();
+        self.tail.push_back(entry);
+        let (entries_max, bytes_max) = match self.behind == 0 && self.reading.is_empty() {
+            true => (TAIL_ENTRIES_MAX, TAIL_BYTES_MAX),
+            false => (usize::MAX, TAIL_BYTES_WHILE_READ_MAX),
+        };
+        while self.tail.len() > 1 && (self.tail.len() > entries_max || self.tail_bytes > bytes_max) {
+            self.tail_bytes -= self.tail.pop_front().map_or(0, |entry| entry.body.len());
+        }
+    }
+
+    /// The held entries after a place, if the tail reaches back to it.
+    pub(super) fn tail_after(&self, after: Seq) -> Option<impl Iterator<Item = &Entry>> {
+        let first = self.tail.front().map_or(self.head.next(), |entry| entry.seq);
+        let skipped = (after.0 + 1).checked_sub(first.0)?;
+        Some(self.tail.iter().skip(skipped as usize))
+    }
+
+    /// Sends the answers of those who are live and have heard what precedes them.
+    fn release_answers(&mut self, fx: &mut Effects<'_>) {
+        if !self.holds_answers {
+            return;
+        }
+        for present in self.present.values_mut().filter(|present| present.standing == Standing::Live) {
+            while let Some((_, to, event)) = present.answers.pop_front_if(|(at, ..)| *at <= self.head) {
+                fx.reply(&to, &event);
+            }
+        }
+        self.holds_answers = self.present.values().any(|present| !present.answers.is_empty());
+    }
+
+    fn read_gap(&mut self, after: Seq, fx: &mut Effects<'_>) {
+        let request = StoreRequest::Read { room: self.id.clone(), after, max: GAP_ENTRIES_MAX };
+        fx.store(request, Pending::Room(Waiting::Gap { room: self.id.clone() }));
+    }
+
+    pub(super) fn on_gap(&mut self, reply: StoreReply, fx: &mut Effects<'_>) -> Vec<Told> {
+        let after = self.head;
+        self.reading.retain(|place| *place > after);
+        match reply {
+            StoreReply::Entries { entries, .. } if !entries.is_empty() => self.arrive(None, entries, fx),
+            // Not to be read now: asked again at once, which the store's own patience paces.
+            StoreReply::Unavailable | StoreReply::Unknown if self.reading.insert(after) => {
+                self.read_gap(after, fx);
+                Vec::new()
+            }
+            _ => Vec::new(),
+        }
+    }
+}

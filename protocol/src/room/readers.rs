@@ -1,0 +1,212 @@
+//! Catching up: pages from the tail or the log until a reader has reached what is told now.
+
+use super::{Present, Room, Standing, Told, Waiting};
+use crate::action::CloseCause;
+use crate::apps;
+use crate::context::{Caller, Effects};
+use crate::envelope::Envelope;
+use crate::frame::Frame;
+use crate::ids::{ConnectionId, Seq};
+use crate::outbox::Class;
+use crate::store::{Entry, PAGE_BYTES_MAX, StoreReply, StoreRequest};
+use crate::tickets::Pending;
+use std::collections::BTreeMap;
+
+/// How many entries a page holds.
+pub const PAGE_ENTRIES_MAX: usize = 200;
+/// How many entries who comes for the first time is shown.
+pub const NEWEST_ENTRIES_MAX: usize = 50;
+/// Who is further behind than this is shown the newest page and told so.
+pub const BEHIND_MAX: u64 = 10_000;
+/// How often a page is asked for before its readers are let go.
+const READ_TRIES_MAX: u32 = 3;
+
+/// The frames of a page by envelope; `None`: an entry that nobody is told.
+type Frames = BTreeMap<(Envelope, Seq), Option<Frame>>;
+
+/// What a room shows to who comes in.
+#[derive(Debug)]
+pub enum FirstPage {
+    /// These entries.
+    Ready(Vec<Entry>),
+    /// What this request brings.
+    Read(StoreRequest),
+}
+
+impl Room {
+    /// Whether `since` is too far away for catching up: beyond the log's end, or too many entries behind.
+    pub fn is_out_of_reach(&self, since: Seq) -> bool {
+        since > self.head || self.head.0 - since.0 > BEHIND_MAX
+    }
+
+    /// The first entries after `since`, or the newest. While they are read the tail is held; the answer to
+    /// the read goes with `first_page_came`.
+    pub fn first_page(&mut self, since: Option<Seq>) -> FirstPage {
+        let (after, max) = match since {
+            Some(since) => (since, PAGE_ENTRIES_MAX),
+            None => (Seq(self.head.0.saturating_sub(NEWEST_ENTRIES_MAX as u64)), NEWEST_ENTRIES_MAX),
+        };
+        if let Some(entries) = self.tail_after(after) {
+            return FirstPage::Ready(bounded(entries.cloned(), max));
+        }
+        self.behind += 1;
+        let room = self.id.clone();
+        FirstPage::Read(match since {
+            Some(after) => StoreRequest::Read { room, after, max: max as u32 },
+            None => StoreRequest::Before { room, before: self.head.next(), max: max as u32 },
+        })
+    }
+
+    /// A first page was read, or could not be.
+    pub fn first_page_came(&mut self) {
+        self.behind = self.behind.saturating_sub(1);
+    }
+
+    /// Lets a connection in that has seen everything up to `at`. What came since follows, before anything new.
+    pub fn enter(&mut self, who: Caller, at: Seq, fx: &mut Effects<'_>) {
+        let connection = who.connection;
+        let answers = self.take_out(connection).map(|before| before.answers).unwrap_or_default();
+        self.behind += 1;
+        self.present.insert(connection, Present { caller: who, standing: Standing::Reading(at), answers });
+        self.advance(connection, fx);
+    }
+
+    /// A connection's page went out: the next may follow.
+    pub fn on_flushed(&mut self, who: ConnectionId, fx: &mut Effects<'_>) {
+        if self.present.get(&who).is_some_and(|present| matches!(present.standing, Standing::Flushing(_))) {
+            self.advance(who, fx);
+        }
+    }
+
+    /// Brings a reader one step on: to the end of the tail, where it becomes live; to the end of a page, which
+    /// must go out first; or to a read of the log.
+    fn advance(&mut self, who: ConnectionId, fx: &mut Effects<'_>) {
+        let Some(present) = self.present.get(&who) else { return };
+        let at = present.heard(self.head);
+        let Some(entries) = self.tail_after(at) else {
+            self.set_standing(who, Standing::Reading(at));
+            if self.reading.insert(at) {
+                self.read_page(at, 1, fx);
+            }
+            return;
+        };
+        let page = bounded(entries.cloned(), PAGE_ENTRIES_MAX);
+        self.deliver(&page, &[who], fx);
+    }
+
+    fn read_page(&mut self, after: Seq, tries: u32, fx: &mut Effects<'_>) {
+        let request = StoreRequest::Read { room: self.id.clone(), after, max: PAGE_ENTRIES_MAX as u32 };
+        fx.store(request, Pending::Room(Waiting::Page { room: self.id.clone(), after, tries }));
+    }
+
+    pub(super) fn on_page(
+        &mut self,
+        after: Seq,
+        tries: u32,
+        reply: StoreReply,
+        fx: &mut Effects<'_>,
+    ) -> Vec<Told> {
+        let waits = |present: &Present| present.standing == Standing::Reading(after);
+        let readers: Vec<_> =
+            self.present.iter().filter(|(_, present)| waits(present)).map(|(who, _)| *who).collect();
+        match reply {
+            StoreReply::Entries { entries, .. }
+                if entries.first().is_some_and(|first| first.seq == after.next()) =>
+            {
+                self.reading.remove(&after);
+                let page: Vec<_> = entries.into_iter().filter(|entry| entry.seq <= self.head).collect();
+                self.deliver(&page, &readers, fx);
+            }
+            StoreReply::Unavailable | StoreReply::Unknown
+                if tries < READ_TRIES_MAX && !readers.is_empty() =>
+            {
+                self.read_page(after, tries + 1, fx);
+            }
+            _ => {
+                self.reading.remove(&after);
+                readers.iter().for_each(|reader| fx.close(*reader, CloseCause::Overloaded));
+            }
+        }
+        Vec::new()
+    }
+
+    /// Sends a page to readers that wait at its beginning. Who has then heard everything is live; for the others
+    /// the next page follows when this one went out.
+    fn deliver(&mut self, page: &[Entry], readers: &[ConnectionId], fx: &mut Effects<'_>) {
+        let reached = page.last().map_or(self.head, |last| last.seq);
+        let mut frames = BTreeMap::new();
+        for reader in readers {
+            let Some(present) = self.present.get_mut(reader) else { continue };
+            let sent = present.hear(page, reached < self.head, &mut frames, fx);
+            match reached >= self.head {
+                true => self.set_standing(*reader, Standing::Live),
+                false => self.set_standing(*reader, Standing::Flushing(reached)),
+            }
+            if reached < self.head && !sent {
+                self.advance(*reader, fx);
+            }
+        }
+    }
+
+    fn set_standing(&mut self, who: ConnectionId, standing: Standing) {
+        let Some(present) = self.present.get_mut(&who) else { return };
+        let (was_live, is_live) = (present.standing == Standing::Live, standing == Standing::Live);
+        present.standing = standing;
+        if !was_live && is_live {
+            self.behind -= 1;
+            self.live.clear();
+        }
+    }
+}
+
+impl Present {
+    /// Sends a page, encoded once for each envelope; the last frame as a page, if more is to follow. Whether
+    /// anything was sent.
+    fn hear(&mut self, page: &[Entry], more: bool, frames: &mut Frames, fx: &mut Effects<'_>) -> bool {
+        let envelope = self.caller.envelope;
+        let mut last = None;
+        for entry in page {
+            if self.answers.front().is_some_and(|(at, ..)| *at <= entry.seq) {
+                last.take().into_iter().for_each(|before| fx.send(self.caller.socket, before, Class::Kept));
+                if self.answer_at(entry.seq, fx) {
+                    continue;
+                }
+            }
+            let frame = frames
+                .entry((envelope, entry.seq))
+                .or_insert_with(|| apps::caught_up(entry).map(|event| envelope.encode(&event, None)));
+            if let Some(before) = frame.clone().and_then(|frame| last.replace(frame)) {
+                fx.send(self.caller.socket, before, Class::Kept);
+            }
+        }
+        let sent = last.is_some();
+        if let Some(last) = last {
+            fx.send(self.caller.socket, last, if more { Class::Page } else { Class::Kept });
+        }
+        sent
+    }
+
+    /// Sends the answers that stand at `at`; who has its answer does not hear the entry besides.
+    fn answer_at(&mut self, at: Seq, fx: &mut Effects<'_>) -> bool {
+        let mut answered = false;
+        while let Some((place, to, event)) = self.answers.pop_front_if(|(place, ..)| *place <= at) {
+            answered |= place == at;
+            fx.reply(&to, &event);
+        }
+        answered
+    }
+}
+
+/// The first of the entries, as many as a page holds; one at least.
+fn bounded(entries: impl Iterator<Item = Entry>, max: usize) -> Vec<Entry> {
+    let mut bytes = 0;
+    entries
+        .take(max)
+        .enumerate()
+        .take_while(|(place, entry)| {
+            bytes += entry.body.len();
+            *place == 0 || bytes <= PAGE_BYTES_MAX
+        })
+        .map(|(_, entry)| entry)
+        .collect()
+}

@@ -1,0 +1,205 @@
+//! What clients send: frames become calls, calls become commands of an app.
+
+use super::Parts;
+use crate::action::{Action, CloseCause};
+use crate::apps::{chat, documents};
+use crate::auth::TOKEN_BYTES_MAX;
+use crate::connection::{Endpoint, MALFORMED_MAX, Waiting};
+use crate::context::Caller;
+use crate::envelope::{Call, Event, Malformed};
+use crate::frame::Frame;
+use crate::ids::{ConnectionId, SocketId};
+use crate::input::Message;
+use crate::job::{Job, Outcome};
+use crate::outbox::Class;
+use crate::record::{Level, Record};
+use crate::refusal::{Code, Refusal};
+use crate::tickets::Pending;
+use crate::timers::Timer;
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::json;
+use std::sync::Arc;
+
+/// How many pings a second, and how many at once, are answered.
+const PINGS_PER_SECOND: u32 = 10;
+const PINGS_AT_ONCE: u32 = 20;
+/// How many echoed bytes may wait before reading stops until they are out.
+const ECHO_BYTES_MAX: usize = 256 * 1024;
+
+impl Parts<'_> {
+    pub(super) fn on_received(&mut self, socket: SocketId, message: Message) {
+        let now = self.ctx.fx.now;
+        let Some((id, connection)) = self.connections.by_socket(socket) else { return };
+        if connection.closing {
+            return;
+        }
+        connection.last_heard = now;
+        connection.pinged = false;
+        let endpoint = connection.endpoint;
+        match message {
+            Message::Ping(_) if !connection.pings.take(PINGS_PER_SECOND, PINGS_AT_ONCE, now) => {
+                self.ctx.fx.close(id, CloseCause::PingFlood);
+            }
+            Message::Ping(_) | Message::Pong(_) | Message::Close(_) => {}
+            Message::Text(text) if endpoint == Endpoint::Echo => {
+                // The driver has seen that it is UTF-8.
+                let frame = std::str::from_utf8(&text).map(Frame::text);
+                frame.into_iter().for_each(|frame| self.echo(socket, frame));
+            }
+            Message::Binary(bytes) if endpoint == Endpoint::Echo => self.echo(socket, Frame::binary(&bytes)),
+            Message::Text(text) => self.on_text(id, &text),
+            Message::Binary(_) => self.ctx.fx.close(id, CloseCause::Unsupported),
+        }
+    }
+
+    fn echo(&mut self, socket: SocketId, frame: Frame) {
+        let Some((_, connection)) = self.connections.by_socket(socket) else { return };
+        connection.echoing += frame.len();
+        let full = connection.echoing >= ECHO_BYTES_MAX;
+        if !full {
+            connection.echoing = 0;
+        }
+        self.ctx.fx.send(socket, frame, if full { Class::Page } else { Class::Kept });
+        if full {
+            self.ctx.fx.actions.push(Action::Read { socket, on: false });
+        }
+    }
+
+    fn on_text(&mut self, id: ConnectionId, text: &Bytes) {
+        let Some(caller) = self.connections.caller(id, None) else { return };
+        let Some(endpoint) = self.connections.find(id).map(|connection| connection.endpoint) else { return };
+        self.ctx.fx.stats.messages_in += 1;
+        match caller.envelope.decode(text) {
+            Ok(call) => self.on_call(endpoint, call, caller),
+            Err(malformed) => self.on_malformed(endpoint, malformed, caller),
+        }
+    }
+
+    /// On `/documents` what is malformed is ignored and counted (000); elsewhere it is told, and too much of it
+    /// ends the connection.
+    fn on_malformed(&mut self, endpoint: Endpoint, malformed: Malformed, caller: Caller) {
+        self.ctx.fx.stats.malformed += 1;
+        if endpoint == Endpoint::Documents {
+            return;
+        }
+        let caller = Caller { reply_to: malformed.reply_to, ..caller };
+        let mut refusal = Refusal::new(Code::ProtocolError, malformed.why);
+        if malformed.version {
+            refusal = refusal.with(json!({"supported": ["1"]}));
+        }
+        self.ctx.fx.reply(&caller, &refused(endpoint, &refusal));
+        let now = self.ctx.fx.now;
+        let count = self.connections.find(caller.connection).map_or(0, |known| known.malformed.count(now));
+        if count >= MALFORMED_MAX {
+            self.ctx.fx.close(caller.connection, CloseCause::Abusive);
+        }
+    }
+
+    fn on_call(&mut self, endpoint: Endpoint, call: Call<'_>, caller: Caller) {
+        let caller = Caller { reply_to: call.reply_to.clone(), ..caller };
+        match &*call.name {
+            "auth:refresh" => return self.on_refresh(endpoint, call.data, caller),
+            "ping" if endpoint == Endpoint::Documents => {
+                return self.ctx.fx.reply(&caller, &Event::new("pong", &json!({})));
+            }
+            "pong" if endpoint == Endpoint::Documents => return,
+            _ => {}
+        }
+        let (limit, now) = (self.ctx.fx.settings.rate_limit_calls, self.ctx.fx.now);
+        let applied = match self.connections.count_call(&caller.user, limit, now) {
+            Ok(()) => self.apply(endpoint, &call, caller),
+            Err(wait) => Err((caller, Refusal::rate_limited(limit, crate::connection::WINDOW, wait))),
+        };
+        if let Err((caller, refusal)) = applied {
+            self.refuse(endpoint, &caller, &refusal);
+        }
+    }
+
+    fn apply(
+        &mut self,
+        endpoint: Endpoint,
+        call: &Call<'_>,
+        caller: Caller,
+    ) -> Result<(), (Caller, Refusal)> {
+        match endpoint {
+            Endpoint::Documents => match documents::Command::parse(&call.name, call.data) {
+                documents::Parsed::Command(command) => {
+                    let applied = self.documents.apply(command, &caller, &mut self.ctx);
+                    applied.map_err(|refusal| (caller, refusal))
+                }
+                documents::Parsed::Malformed => {
+                    self.ctx.fx.stats.malformed += 1;
+                    Ok(())
+                }
+                documents::Parsed::Unknown => Err(self.unknown(call, caller)),
+            },
+            Endpoint::Chat => match chat::Command::parse(&call.name, call.data) {
+                Some(Ok(command)) => self.chat.apply(command, caller, &mut self.ctx),
+                Some(Err(refusal)) => Err((caller, refusal)),
+                None => Err(self.unknown(call, caller)),
+            },
+            Endpoint::Echo => Ok(()),
+        }
+    }
+
+    fn unknown(&mut self, call: &Call<'_>, caller: Caller) -> (Caller, Refusal) {
+        let record = Record::new(Level::Warn, "ws.unknown").with("name", &*call.name);
+        self.ctx.fx.log(record.with("connectionId", crate::connection::name(caller.connection)));
+        (caller, Refusal::new(Code::ClientError, format!("there is no call {:?}", call.name)))
+    }
+
+    fn refuse(&mut self, endpoint: Endpoint, caller: &Caller, refusal: &Refusal) {
+        self.ctx.fx.reply(caller, &refused(endpoint, refusal));
+        let (most, now) = (self.ctx.fx.settings.refusals_max, self.ctx.fx.now);
+        let count = self.connections.find(caller.connection).map_or(0, |known| known.refusals.count(now));
+        if most > 0 && count >= most {
+            self.ctx.fx.close(caller.connection, CloseCause::Abusive);
+        }
+    }
+
+    fn on_refresh(&mut self, endpoint: Endpoint, data: &str, caller: Caller) {
+        #[derive(Deserialize)]
+        struct Refresh {
+            token: String,
+        }
+        match serde_json::from_str::<Refresh>(data) {
+            Ok(Refresh { token }) if token.len() <= TOKEN_BYTES_MAX && !self.ctx.fx.is_busy() => {
+                self.ctx.fx.work(Job::VerifyToken { token }, Pending::Connection(Waiting::Refresh(caller)));
+            }
+            Ok(Refresh { token }) if token.len() > TOKEN_BYTES_MAX => {
+                self.refuse(endpoint, &caller, &Refusal::too_large("token", token.len(), TOKEN_BYTES_MAX));
+            }
+            Ok(_) => self.refuse(endpoint, &caller, &Refusal::busy()),
+            Err(_) => {
+                self.refuse(endpoint, &caller, &Refusal::new(Code::ClientError, "no token to refresh with"))
+            }
+        }
+    }
+
+    pub(super) fn on_refreshed(&mut self, waiting: Waiting, outcome: Outcome) {
+        let Waiting::Refresh(caller) = waiting;
+        let Some(connection) = self.connections.find(caller.connection).filter(|known| !known.closing) else {
+            return;
+        };
+        let endpoint = connection.endpoint;
+        match outcome {
+            Outcome::Token(Ok(user)) if user.id == caller.user.id && user.firm == caller.user.firm => {
+                let ends = user.expires_at;
+                connection.user = Some(Arc::new(user));
+                let refreshed = Event::new("auth:refreshed", &json!({"expiresAt": ends.to_string()}));
+                self.ctx.fx.timers.set(self.ctx.fx.now, Timer::TokenEnds(caller.connection));
+                self.ctx.fx.reply(&caller, &refreshed);
+            }
+            _ => self.refuse(endpoint, &caller, &Refusal::new(Code::AuthFailed, "authentication failed")),
+        }
+    }
+}
+
+/// Why not, in the words of an endpoint.
+fn refused(endpoint: Endpoint, refusal: &Refusal) -> Event {
+    match endpoint {
+        Endpoint::Documents => documents::refused(refusal),
+        Endpoint::Chat | Endpoint::Echo => chat::refused(refusal),
+    }
+}

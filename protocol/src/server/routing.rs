@@ -1,0 +1,202 @@
+//! Which part a fact belongs to.
+
+use super::Parts;
+use crate::action::{Action, CloseCause};
+use crate::call::Said;
+use crate::connection::name;
+use crate::door::{Admitted, Changed, Decided};
+use crate::http::Response;
+use crate::ids::{ConnectionId, RoomKind, SocketId, Ticket};
+use crate::input::Ending;
+use crate::job::Outcome;
+use crate::record::{Level, Record};
+use crate::room::Told;
+use crate::settings::Interviewer;
+use crate::store::StoreReply;
+use crate::tickets::Pending;
+use serde_json::json;
+use std::borrow::Cow;
+
+impl Parts<'_> {
+    pub(super) fn on_stored(&mut self, ticket: Ticket, reply: StoreReply) {
+        self.ctx.fx.stats.store_down = reply == StoreReply::Unavailable;
+        match self.ctx.fx.tickets.take(ticket) {
+            Some(Pending::Door(waiting)) => {
+                let decided = self.door.on_stored(waiting, reply, &mut self.ctx);
+                self.carry_out(decided);
+            }
+            Some(Pending::Room(waiting)) => {
+                let told = self.ctx.rooms.on_stored(waiting, reply, &mut self.ctx.fx);
+                told.iter().for_each(|told| self.on_told(told));
+            }
+            Some(Pending::Documents(waiting)) => self.documents.on_stored(waiting, reply, &mut self.ctx),
+            Some(Pending::Chat(waiting)) => self.chat.on_stored(waiting, reply, &mut self.ctx),
+            Some(Pending::Connection(_)) | None => {}
+        }
+    }
+
+    /// An answer never came: whoever waited hears that nothing is known.
+    pub(super) fn on_late(&mut self, pending: Pending) {
+        match pending {
+            Pending::Door(waiting) => {
+                let decided = self.door.on_stored(waiting, StoreReply::Unknown, &mut self.ctx);
+                self.carry_out(decided);
+            }
+            Pending::Room(waiting) => {
+                let told = self.ctx.rooms.on_stored(waiting, StoreReply::Unknown, &mut self.ctx.fx);
+                told.iter().for_each(|told| self.on_told(told));
+            }
+            Pending::Documents(waiting) => {
+                self.documents.on_stored(waiting, StoreReply::Unknown, &mut self.ctx)
+            }
+            Pending::Chat(waiting) => self.chat.on_stored(waiting, StoreReply::Unknown, &mut self.ctx),
+            Pending::Connection(_) => {}
+        }
+    }
+
+    fn on_told(&mut self, told: &Told) {
+        match told.entry.room.kind {
+            RoomKind::Document => self.documents.on_told(told, &mut self.ctx),
+            RoomKind::Chat => {}
+        }
+    }
+
+    pub(super) fn on_worked(&mut self, ticket: Ticket, outcome: Outcome) {
+        match self.ctx.fx.tickets.take(ticket) {
+            Some(Pending::Door(waiting)) => {
+                let decided = self.door.on_worked(waiting, outcome, self.connections, &mut self.ctx);
+                self.carry_out(decided);
+            }
+            Some(Pending::Connection(waiting)) => self.on_refreshed(waiting, outcome),
+            Some(Pending::Room(_) | Pending::Documents(_) | Pending::Chat(_)) | None => {}
+        }
+    }
+
+    pub(super) fn on_called(&mut self, ticket: Ticket, said: Said) {
+        if let Some(Pending::Documents(waiting)) = self.ctx.fx.tickets.take(ticket) {
+            self.documents.on_called(&waiting, said, &mut self.ctx);
+        }
+    }
+
+    pub(super) fn on_flushed(&mut self, socket: SocketId) {
+        let Some((id, connection)) = self.connections.by_socket(socket) else { return };
+        if std::mem::take(&mut connection.echoing) > 0 {
+            self.ctx.fx.actions.push(Action::Read { socket, on: true });
+        }
+        self.ctx.rooms.on_flushed(id, &mut self.ctx.fx);
+    }
+
+    pub(super) fn carry_out(&mut self, decided: Option<Decided>) {
+        match decided {
+            Some(Decided::Admitted(admitted)) => self.admit(*admitted),
+            Some(Decided::TurnedAway(admitted, cause)) => {
+                let (id, _) = self.upgrade(&admitted);
+                self.ctx.fx.close(id, cause);
+            }
+            Some(Decided::Health(asked)) => {
+                let response = self.health();
+                self.door.answer(&asked, response, &mut self.ctx);
+            }
+            Some(Decided::Changed(changed)) => self.on_changed(changed),
+            None => {}
+        }
+    }
+
+    fn upgrade(&mut self, admitted: &Admitted) -> (ConnectionId, SocketId) {
+        let Admitted { request, endpoint, user, address, bearer, .. } = admitted;
+        let (id, socket) = self.connections.open(*endpoint, user.clone(), *address, self.ctx.fx.now);
+        self.door.addresses.came(*address, self.ctx.fx.settings);
+        let subprotocol = bearer.then_some(Cow::Borrowed("bearer"));
+        let limits = endpoint.limits();
+        self.ctx.fx.actions.push(Action::Upgrade { request: *request, socket, subprotocol, limits });
+        (id, socket)
+    }
+
+    fn admit(&mut self, admitted: Admitted) {
+        let (id, _) = self.upgrade(&admitted);
+        self.connections.watch(id, &mut self.ctx.fx);
+        let mut record = Record::new(Level::Info, "ws.connect").with("connectionId", name(id));
+        record = record.with("endpoint", admitted.endpoint.path());
+        if let Some(user) = &admitted.user {
+            record = record.with("userId", user.id.as_str()).with("firmId", user.firm.as_str());
+        }
+        self.ctx.fx.log(record);
+        if let (Some((template, fresh)), Some(caller)) =
+            (admitted.template, self.connections.caller(id, None))
+        {
+            self.documents.open(caller, template, fresh, &mut self.ctx);
+        }
+    }
+
+    fn on_changed(&mut self, changed: Changed) {
+        let ctx = &mut self.ctx;
+        match changed {
+            Changed::Room(row) => {
+                if let Some(room) = ctx.rooms.find(&row.id) {
+                    room.row = Some(row);
+                }
+            }
+            Changed::Member(row) => {
+                if let Some(room) = ctx.rooms.find(&row.room) {
+                    room.members.entry(row.user.clone()).or_insert(row);
+                }
+            }
+            Changed::RoomKept(id) => {
+                if let Some(room) = ctx.rooms.find(&id) {
+                    room.closing = false;
+                }
+            }
+            Changed::RoomRemoved(id) => self.chat.on_room_removed(&id, ctx),
+            Changed::MemberRemoved(id, user) => self.chat.on_member_removed(&id, &user, ctx),
+            Changed::Else => {}
+        }
+    }
+
+    pub(super) fn on_disconnected(&mut self, socket: SocketId, why: Ending) {
+        if let Some((id, connection)) = self.connections.by_socket(socket)
+            && !connection.closing
+        {
+            connection.closing = true;
+            self.take_out(id);
+        }
+        let Some((id, connection)) = self.connections.remove(socket) else { return };
+        self.door.addresses.went(connection.address);
+        let (code, reason) = ending(why);
+        let mut record = Record::new(Level::Info, "ws.disconnect").with("connectionId", name(id));
+        if let Some(user) = &connection.user {
+            record = record.with("userId", user.id.as_str());
+        }
+        self.ctx.fx.log(record.with("code", code).with("reason", reason));
+    }
+
+    /// How the server is (WIRE §0.10).
+    fn health(&self) -> Response {
+        let (fx, draining) = (&self.ctx.fx, self.door.draining);
+        let up = |down: bool| if down { "down" } else { "ok" };
+        let ai = match fx.settings.interviewer {
+            Interviewer::BuiltIn => "off",
+            Interviewer::Service => up(fx.stats.ai_down),
+        };
+        let rooms: usize = RoomKind::ALL.into_iter().map(|kind| self.ctx.rooms.count(kind)).sum();
+        let ok = !fx.stats.store_down && ai != "down" && !draining;
+        let body = json!({
+            "status": if ok { "ok" } else { "degraded" },
+            "timestamp": fx.now.to_string(),
+            "version": fx.settings.version,
+            "uptimeSeconds": fx.now.since(self.started_at).as_secs(),
+            "websocket": {"connections": self.connections.len(), "rooms": rooms},
+            "checks": {"store": up(fx.stats.store_down), "ai": ai, "bus": "off", "auth": "ok"},
+        });
+        Response::json(if draining { 503 } else { 200 }, &body).with("cache-control", "no-store")
+    }
+}
+
+fn ending(why: Ending) -> (u16, &'static str) {
+    match why {
+        Ending::ByClient(code) => (code.unwrap_or(1005), "closed by the client"),
+        Ending::ByServer => (0, "closed by the server"),
+        Ending::Lost => (1006, "connection lost"),
+        Ending::Faulty(fault) => (CloseCause::Faulty(fault).code(), CloseCause::Faulty(fault).reason()),
+        Ending::TooSlow => (CloseCause::TooSlow.code(), CloseCause::TooSlow.reason()),
+    }
+}
