@@ -16,14 +16,14 @@ pub(super) fn stored(number: u64) -> i64 {
 }
 
 /// What columns are read as.
-pub(super) trait Lookup {
+pub(super) trait Columns {
     fn text(&self, column: usize) -> Result<&str>;
     fn number(&self, column: usize) -> Result<u64>;
     /// The value that a word stands for.
     fn word<T>(&self, column: usize, named: impl FnOnce(&str) -> Option<T>) -> Result<T>;
 }
 
-impl Lookup for Row<'_> {
+impl Columns for Row<'_> {
     fn text(&self, column: usize) -> Result<&str> {
         self.get_ref(column)?.as_str().map_err(|error| unreadable(column, error))
     }

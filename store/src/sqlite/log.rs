@@ -1,6 +1,6 @@
 //! The room log in SQLite: appends, and pages out of it.
 
-use super::columns::{Lookup, stored};
+use super::columns::{Columns, stored};
 use bytes::Bytes;
 use parlor_protocol::ids::{EntryId, RoomId, Seq, UserId};
 use parlor_protocol::store::{Append, Entry, NewEntry, PAGE_BYTES_MAX, TAIL_BYTES_MAX, TAIL_ENTRIES_MAX};
