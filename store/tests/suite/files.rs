@@ -220,7 +220,7 @@ fn a_group_is_answered_in_order_and_a_refused_request_harms_no_neighbour() {
         &[
             commit(vec![at_head("x", 0, [a.clone()])], template()),
             commit(vec![at_head("x", 0, [b.clone()])], vec![]),
-            commit(vec![to("x", [c.clone()]), to("y", [c.clone()])], template()),
+            commit(vec![to("x", [c.clone()]), to("y", [c])], template()),
             StoreRequest::Read { room: chat("y"), after: Seq(0), max: 9 },
             commit(vec![to("x", [a.clone()])], vec![]),
             commit(vec![at_head("x", 1, [b.clone()])], vec![]),
