@@ -1,0 +1,111 @@
+//! Rows that fit a query.
+
+use super::columns::{self, DOCUMENT, MEMBER, ROOM, SESSION, TEMPLATE, stored};
+use parlor_protocol::ids::{FirmId, RoomId, RoomKind, UserId};
+use parlor_protocol::store::{FOUND_ROWS_MAX, MemberRow, Query, ROOM_MEMBERS_MAX, RoomRow, Row};
+use rusqlite::{Connection, OptionalExtension, Params, Result, params};
+
+/// The rows, in the order that the query names.
+pub(super) fn look(connection: &Connection, query: &Query) -> Result<Vec<Row>> {
+    match query {
+        Query::Template(id) => templates(connection, "id = ?1", [id.as_str()]),
+        Query::Templates(None) => templates(connection, "true", []),
+        Query::Templates(Some(firm)) => templates(connection, "firm = ?1 OR firm IS NULL", [firm.as_str()]),
+        Query::Room(id) => Ok(room(connection, id)?.map(Row::Room).into_iter().collect()),
+        Query::Rooms(kind) => rooms(connection, "kind = ?1", [kind.as_str()]),
+        Query::RoomsOf { kind, firm, user } => rooms_of(connection, *kind, firm, user),
+        Query::Members(room) => Ok(members(connection, room)?.into_iter().map(Row::Member).collect()),
+        Query::Session(id) => sessions(connection, "id = ?1", "id", 1, [id.as_str()]),
+        Query::OpenSession { firm, user, template } => sessions(
+            connection,
+            "state = 'open' AND firm = ?1 AND user_id = ?2 AND template = ?3",
+            "id",
+            1,
+            [firm.as_str(), user.as_str(), template.as_str()],
+        ),
+        Query::Overdue { before, max } => sessions(
+            connection,
+            "state = 'open' AND awaiting_since IS NOT NULL AND awaiting_since < ?1",
+            "awaiting_since, id",
+            FOUND_ROWS_MAX.min(*max as usize),
+            [stored(before.0)],
+        ),
+        Query::Document(id) => documents(connection, "id = ?1", [id.as_str()]),
+        Query::Documents { firm, user } => {
+            documents(connection, "firm = ?1 AND user_id = ?2", [firm.as_str(), user.as_str()])
+        }
+    }
+}
+
+/// The room's row in the directory.
+pub(super) fn room(connection: &Connection, id: &RoomId) -> Result<Option<RoomRow>> {
+    connection
+        .prepare_cached(&format!("SELECT {ROOM} FROM rooms WHERE kind = ?1 AND room = ?2"))?
+        .query_row(params![id.kind.as_str(), &*id.name], columns::room)
+        .optional()
+}
+
+/// The members of a room, by user.
+pub(super) fn members(connection: &Connection, room: &RoomId) -> Result<Vec<MemberRow>> {
+    let sql = format!(
+        "SELECT {MEMBER} FROM room_members WHERE kind = ?1 AND room = ?2
+         ORDER BY user_id LIMIT {ROOM_MEMBERS_MAX}"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    statement.query_map(params![room.kind.as_str(), &*room.name], columns::member)?.collect()
+}
+
+fn rooms_of(connection: &Connection, kind: RoomKind, firm: &FirmId, user: &UserId) -> Result<Vec<Row>> {
+    let key = [kind.as_str(), firm.as_str(), user.as_str()];
+    let mut found = rooms(
+        connection,
+        "kind = ?1 AND firm = ?2 AND (visibility = 'public' OR EXISTS (
+             SELECT 1 FROM room_members AS own
+             WHERE own.kind = rooms.kind AND own.room = rooms.room AND own.user_id = ?3))",
+        key,
+    )?;
+    let sql = format!(
+        "SELECT {MEMBER} FROM room_members AS own WHERE user_id = ?3 AND kind = ?1 AND EXISTS (
+             SELECT 1 FROM rooms WHERE rooms.kind = own.kind AND rooms.room = own.room AND firm = ?2)
+         ORDER BY room LIMIT {FOUND_ROWS_MAX}"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    for member in statement.query_map(key, columns::member)?.take(FOUND_ROWS_MAX - found.len()) {
+        found.push(Row::Member(member?));
+    }
+    Ok(found)
+}
+
+fn rooms(connection: &Connection, fits: &str, parameters: impl Params) -> Result<Vec<Row>> {
+    let sql = format!("SELECT {ROOM} FROM rooms WHERE {fits} ORDER BY room LIMIT {FOUND_ROWS_MAX}");
+    let mut statement = connection.prepare_cached(&sql)?;
+    statement.query_map(parameters, |row| columns::room(row).map(Row::Room))?.collect()
+}
+
+fn templates(connection: &Connection, fits: &str, parameters: impl Params) -> Result<Vec<Row>> {
+    let sql =
+        format!("SELECT {TEMPLATE} FROM document_templates WHERE {fits} ORDER BY id LIMIT {FOUND_ROWS_MAX}");
+    let mut statement = connection.prepare_cached(&sql)?;
+    statement.query_map(parameters, |row| columns::template(row).map(Row::Template))?.collect()
+}
+
+fn sessions(
+    connection: &Connection,
+    fits: &str,
+    order: &str,
+    max: usize,
+    parameters: impl Params,
+) -> Result<Vec<Row>> {
+    let sql = format!("SELECT {SESSION} FROM chat_sessions WHERE {fits} ORDER BY {order}");
+    let mut statement = connection.prepare_cached(&sql)?;
+    statement.query_map(parameters, |row| columns::session(row).map(Row::Session))?.take(max).collect()
+}
+
+fn documents(connection: &Connection, fits: &str, parameters: impl Params) -> Result<Vec<Row>> {
+    let sql = format!(
+        "SELECT {DOCUMENT} FROM generated_documents WHERE {fits}
+         ORDER BY created_at DESC, id DESC LIMIT {FOUND_ROWS_MAX}"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    statement.query_map(parameters, |row| columns::document(row).map(Row::Document))?.collect()
+}

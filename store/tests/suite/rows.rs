@@ -1,0 +1,266 @@
+//! The laws of the rows beside the logs.
+
+use crate::subject::*;
+use parlor_protocol::auth::UserType;
+use parlor_protocol::ids::{RoomKind, Seq};
+use parlor_protocol::store::*;
+use parlor_protocol::time::Timestamp;
+
+laws! {
+    a_row_is_inserted_once_and_put_as_often_as_one_likes
+    a_taken_key_takes_the_whole_commit_with_it
+    rows_are_written_in_order
+    only_one_session_of_a_firm_user_and_template_is_open
+    a_session_makes_room_for_another_in_the_same_commit
+    removing_what_is_not_there_changes_nothing
+    a_room_goes_with_its_members_and_its_log
+    a_log_without_a_row_in_the_directory_goes_too
+    a_room_goes_with_what_the_same_commit_appended
+    a_loaded_room_has_its_row_and_its_members_by_user
+    templates_are_those_of_a_firm_and_everyones
+    rooms_of_a_user_are_the_public_ones_and_its_own
+    overdue_sessions_come_the_longest_waiting_first
+    documents_come_the_newest_first
+}
+
+fn committed() -> StoreReply {
+    StoreReply::Committed(vec![])
+}
+
+fn a_row_is_inserted_once_and_put_as_often_as_one_likes(store: &mut dyn Subject) {
+    let room = room_row("r", "firm", Visibility::Private);
+    let member = MemberRow { name: Some("Ann".into()), ..member_row("r", "ann", "member") };
+    let session = session_row("s", SessionState::Complete, Some(3));
+    let template = template_row("t", Some("firm"));
+    let document = document_row("d", "ann", 4);
+    let other = document_row("d", "ann", 5);
+    for (row, next, key, query) in [
+        (
+            Row::Room(room.clone()),
+            Row::Room(RoomRow { visibility: Visibility::Public, name: "".into(), ..room }),
+            RowKey::Room(chat("r")),
+            Query::Room(chat("r")),
+        ),
+        (
+            Row::Member(member.clone()),
+            Row::Member(MemberRow {
+                role: "x".into(),
+                name: None,
+                user_type: UserType::Supervisor,
+                ..member
+            }),
+            RowKey::Member(chat("r"), "ann".into()),
+            Query::Members(chat("r")),
+        ),
+        (
+            Row::Template(template.clone()),
+            Row::Template(TemplateRow { firm: None, questions: vec![], ..template }),
+            RowKey::Template("t".into()),
+            Query::Template("t".into()),
+        ),
+        (
+            Row::Session(session.clone()),
+            Row::Session(SessionRow { awaiting_since: None, touched_at: Timestamp(9), ..session }),
+            RowKey::Session("s".into()),
+            Query::Session("s".into()),
+        ),
+        (
+            Row::Document(document),
+            Row::Document(DocumentRow { markdown: None, title: "T".into(), ..other }),
+            RowKey::Document("d".into()),
+            Query::Document("d".into()),
+        ),
+    ] {
+        assert_eq!(store.look(query.clone()), []);
+        assert_eq!(store.write(vec![Change::Insert(row.clone())]), committed());
+        assert_eq!(store.write(vec![Change::Insert(next.clone())]), StoreReply::Taken(key.clone()));
+        assert_eq!(store.look(query.clone()), [row]);
+        assert_eq!(store.write(vec![Change::Put(next.clone()), Change::Put(next.clone())]), committed());
+        assert_eq!(store.look(query.clone()), [next]);
+        assert_eq!(store.write(vec![Change::Remove(key)]), committed());
+        assert_eq!(store.look(query), []);
+    }
+}
+
+fn a_taken_key_takes_the_whole_commit_with_it(store: &mut dyn Subject) {
+    let template = |id: &str| Row::Template(template_row(id, None));
+    store.write(vec![Change::Insert(template("b"))]);
+    let rows = vec![
+        Change::Insert(template("a")),
+        Change::Remove(RowKey::Template("c".into())),
+        Change::Insert(template("b")),
+    ];
+    let taken = StoreReply::Taken(RowKey::Template("b".into()));
+    assert_eq!(store.commit(1, vec![to("x", [new("ann", "1", "a")])], rows), taken);
+    assert_eq!(store.look(Query::Templates(None)), [template("b")]);
+    assert_eq!(store.load(&chat("x")), None);
+}
+
+fn rows_are_written_in_order(store: &mut dyn Subject) {
+    let template = |firm| Row::Template(template_row("t", Some(firm)));
+    let rows = vec![
+        Change::Insert(template("one")),
+        Change::Remove(RowKey::Template("t".into())),
+        Change::Insert(template("two")),
+    ];
+    assert_eq!(store.write(rows), committed());
+    assert_eq!(store.look(Query::Template("t".into())), [template("two")]);
+}
+
+fn only_one_session_of_a_firm_user_and_template_is_open(store: &mut dyn Subject) {
+    let session = |id: &str, state| session_row(id, state, None);
+    let open = || Query::OpenSession { firm: "firm".into(), user: "ann".into(), template: "letter".into() };
+    let taken = StoreReply::Taken(RowKey::Session("s1".into()));
+    assert_eq!(store.look(open()), []);
+    store.write(vec![Change::Insert(Row::Session(session("s1", SessionState::Open)))]);
+    assert_eq!(store.write(vec![Change::Insert(Row::Session(session("s2", SessionState::Open)))]), taken);
+    assert_eq!(
+        store.write(vec![Change::Insert(Row::Session(session("s2", SessionState::Complete)))]),
+        committed()
+    );
+    assert_eq!(store.write(vec![Change::Put(Row::Session(session("s2", SessionState::Open)))]), taken);
+    assert_eq!(store.look(open()), [Row::Session(session("s1", SessionState::Open))]);
+    for other in [
+        SessionRow { firm: "other".into(), ..session("s3", SessionState::Open) },
+        SessionRow { user: "bob".into(), ..session("s4", SessionState::Open) },
+        SessionRow { template: "other".into(), ..session("s5", SessionState::Open) },
+        session("s1", SessionState::Open),
+    ] {
+        assert_eq!(store.write(vec![Change::Put(Row::Session(other))]), committed());
+    }
+}
+
+fn a_session_makes_room_for_another_in_the_same_commit(store: &mut dyn Subject) {
+    let session = |id: &str, state| Row::Session(session_row(id, state, None));
+    store.write(vec![Change::Insert(session("s1", SessionState::Open))]);
+    let rows = vec![
+        Change::Put(session("s1", SessionState::Abandoned)),
+        Change::Insert(session("s2", SessionState::Open)),
+    ];
+    assert_eq!(store.write(rows), committed());
+    let open = Query::OpenSession { firm: "firm".into(), user: "ann".into(), template: "letter".into() };
+    assert_eq!(store.look(open), [session("s2", SessionState::Open)]);
+    assert_eq!(store.look(Query::Session("s1".into())), [session("s1", SessionState::Abandoned)]);
+}
+
+fn removing_what_is_not_there_changes_nothing(store: &mut dyn Subject) {
+    for key in [
+        RowKey::Room(chat("r")),
+        RowKey::Member(chat("r"), "ann".into()),
+        RowKey::Template("t".into()),
+        RowKey::Session("s".into()),
+        RowKey::Document("d".into()),
+    ] {
+        assert_eq!(store.write(vec![Change::Remove(key)]), committed());
+    }
+    assert_eq!(store.load(&chat("r")), None);
+}
+
+fn a_room_goes_with_its_members_and_its_log(store: &mut dyn Subject) {
+    let make = |room: &str| {
+        let row = Row::Room(room_row(room, "firm", Visibility::Public));
+        vec![Change::Insert(row), Change::Insert(Row::Member(member_row(room, "ann", "member")))]
+    };
+    let a = new("ann", "1", "a");
+    for room in ["r", "s"] {
+        store.commit(50, vec![to(room, [a.clone(), new("ann", "2", "b")])], make(room));
+    }
+    let kept = store.load(&chat("s"));
+    assert_eq!(store.write(vec![Change::Remove(RowKey::Room(chat("r")))]), committed());
+    assert_eq!(store.load(&chat("r")), None);
+    assert_eq!(store.look(Query::Members(chat("r"))), []);
+    assert_eq!(store.load(&chat("s")), kept);
+    let again = StoreReply::Committed(vec![entry("r", 1, 7, a.clone())]);
+    assert_eq!(store.commit(7, vec![at_head("r", 0, [a])], make("r")), again);
+}
+
+fn a_log_without_a_row_in_the_directory_goes_too(store: &mut dyn Subject) {
+    store.append(1, to("r", [new("ann", "1", "a")]));
+    assert_eq!(store.write(vec![Change::Remove(RowKey::Room(chat("r")))]), committed());
+    assert_eq!(store.load(&chat("r")), None);
+}
+
+fn a_room_goes_with_what_the_same_commit_appended(store: &mut dyn Subject) {
+    let a = new("ann", "1", "a");
+    let remove = vec![Change::Remove(RowKey::Room(chat("r")))];
+    let reply = store.commit(1, vec![to("r", [a.clone()])], remove);
+    assert_eq!(reply, StoreReply::Committed(vec![entry("r", 1, 1, a)]));
+    assert_eq!(store.load(&chat("r")), None);
+}
+
+fn a_loaded_room_has_its_row_and_its_members_by_user(store: &mut dyn Subject) {
+    let row = room_row("r", "firm", Visibility::Private);
+    let (ann, bob) = (member_row("r", "ann", "editor"), member_row("r", "bob", "viewer"));
+    let mut record =
+        RoomRecord { id: chat("r"), room: None, members: vec![bob.clone()], head: Seq::ZERO, tail: vec![] };
+    store.write(vec![Change::Insert(Row::Member(bob.clone()))]);
+    assert_eq!(store.load(&chat("r")), Some(record.clone()));
+    store.write(vec![Change::Insert(Row::Member(ann.clone())), Change::Insert(Row::Room(row.clone()))]);
+    record = RoomRecord { room: Some(row), members: vec![ann, bob], ..record };
+    assert_eq!(store.load(&chat("r")), Some(record));
+}
+
+fn templates_are_those_of_a_firm_and_everyones(store: &mut dyn Subject) {
+    let rows = [("c", None), ("b", Some("two")), ("a", Some("one")), ("d", Some(""))]
+        .map(|(id, firm)| Row::Template(template_row(id, firm)));
+    store.write(rows.iter().cloned().map(Change::Insert).collect());
+    let [c, b, a, d] = rows;
+    let mut found = |firm: Option<&str>| store.look(Query::Templates(firm.map(Into::into)));
+    assert_eq!(found(Some("one")), [a.clone(), c.clone()]);
+    assert_eq!(found(Some("")), [c.clone(), d.clone()]);
+    assert_eq!(found(None), [a, b, c, d]);
+}
+
+fn rooms_of_a_user_are_the_public_ones_and_its_own(store: &mut dyn Subject) {
+    let room = |id, firm, visibility| Row::Room(room_row(id, firm, visibility));
+    let member = |id, user| Row::Member(member_row(id, user, "member"));
+    let public = room("public", "firm", Visibility::Public);
+    let private = room("own", "firm", Visibility::Private);
+    let closed = room("closed", "firm", Visibility::Private);
+    let foreign = room("foreign", "other", Visibility::Public);
+    let (own, of_public) = (member("own", "ann"), member("public", "ann"));
+    let rows = [&public, &private, &closed, &foreign, &of_public, &own];
+    store.write(rows.into_iter().cloned().map(Change::Insert).collect());
+    store.write(
+        [member("closed", "bob"), member("foreign", "ann"), member("nowhere", "ann")]
+            .map(Change::Insert)
+            .into(),
+    );
+    let kind = RoomKind::Chat;
+    let mut of = |user: &str| store.look(Query::RoomsOf { kind, firm: "firm".into(), user: user.into() });
+    assert_eq!(of("ann"), [private.clone(), public.clone(), own, of_public]);
+    assert_eq!(of("guest"), std::slice::from_ref(&public));
+    assert_eq!(store.look(Query::Rooms(kind)), [closed, foreign, private, public]);
+    assert_eq!(store.look(Query::Rooms(RoomKind::Document)), []);
+}
+
+fn overdue_sessions_come_the_longest_waiting_first(store: &mut dyn Subject) {
+    let session = |id: &str, state, since| {
+        Row::Session(SessionRow { template: id.into(), ..session_row(id, state, since) })
+    };
+    let (a, b) = (session("a", SessionState::Open, Some(30)), session("b", SessionState::Open, Some(10)));
+    let c = session("c", SessionState::Open, Some(10));
+    let others = [
+        session("d", SessionState::Open, None),
+        session("e", SessionState::Abandoned, Some(5)),
+        session("f", SessionState::Open, Some(31)),
+    ];
+    store.write([a.clone(), c.clone(), b.clone()].into_iter().chain(others).map(Change::Insert).collect());
+    let mut overdue = |before, max| store.look(Query::Overdue { before: Timestamp(before), max });
+    assert_eq!(overdue(31, 9), [b.clone(), c, a]);
+    assert_eq!(overdue(11, 1), [b]);
+    assert_eq!(overdue(10, 9), []);
+    assert_eq!(overdue(u64::MAX, 0), []);
+}
+
+fn documents_come_the_newest_first(store: &mut dyn Subject) {
+    let rows = [document_row("a", "ann", 1), document_row("b", "ann", 3), document_row("c", "ann", 2)];
+    let [a, b, c] = rows.map(Row::Document);
+    let other = Row::Document(document_row("d", "bob", 9));
+    store.write([&a, &b, &c, &other].map(|row| Change::Insert(row.clone())).into());
+    let mut of =
+        |firm: &str, user: &str| store.look(Query::Documents { firm: firm.into(), user: user.into() });
+    assert_eq!(of("firm", "ann"), [b, c, a]);
+    assert_eq!(of("firm", "bob"), [other]);
+    assert_eq!(of("other", "ann"), []);
+}
