@@ -232,24 +232,31 @@ mod tests {
 
     /// Bytes that others can look at; it takes none while it is shut.
     #[derive(Clone, Default)]
-    struct Page(Arc<(Mutex<(bool, Vec<u8>)>, Condvar)>);
+    struct Page(Arc<Sheet>);
+
+    #[derive(Default)]
+    struct Sheet {
+        shut: Mutex<bool>,
+        opened: Condvar,
+        written: Mutex<Vec<u8>>,
+    }
 
     impl Page {
         fn shut(&self, shut: bool) {
-            self.0.0.lock().unwrap().0 = shut;
-            self.0.1.notify_all();
+            *self.0.shut.lock().unwrap() = shut;
+            self.0.opened.notify_all();
         }
 
         fn lines(&self) -> Vec<String> {
-            let text = String::from_utf8(self.0.0.lock().unwrap().1.clone()).unwrap();
+            let text = String::from_utf8(self.0.written.lock().unwrap().clone()).unwrap();
             text.lines().map(str::to_string).collect()
         }
     }
 
     impl Write for Page {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            let mut page = self.0.1.wait_while(self.0.0.lock().unwrap(), |page| page.0).unwrap();
-            page.1.extend_from_slice(bytes);
+            drop(self.0.opened.wait_while(self.0.shut.lock().unwrap(), |shut| *shut).unwrap());
+            self.0.written.lock().unwrap().extend_from_slice(bytes);
             Ok(bytes.len())
         }
 

@@ -83,6 +83,7 @@ fn a_request_carries_key_idempotency_key_and_the_session_as_json() {
         ("idempotency-key", "ses_1:1"),
         ("content-type", "application/json"),
         ("accept", "application/json"),
+        ("connection", "close"),
     ] {
         assert_eq!(asked.headers.get(name).map(String::as_str), Some(value), "{name}");
     }

@@ -113,9 +113,9 @@ fn every_setting_is_taken_from_every_source_under_its_names() {
             by_flag.load("all").unwrap_or_else(|stop| panic!("{stop}"));
             let by_name = Said { environment: &[secret, (name, text)], files: &[other], flags: &[] };
             by_name.load("all").unwrap_or_else(|stop| panic!("{stop}"));
-            let value = match setting.kind {
-                Kind::Number { .. } | Kind::Switch => text.to_string(),
-                _ => format!("'{text}'"),
+            let value = match matches!(setting.kind, Kind::Number { .. } | Kind::Switch) {
+                true => text.to_string(),
+                false => format!("'{text}'"),
             };
             let line = format!("{} = {value}", key(name));
             let by_key = Said { files: &[other, ("parlor.toml", &line)], environment: &[secret], flags: &[] }
