@@ -1,0 +1,146 @@
+//! The settings: gathered from flags, the environment, `.env` and a TOML file, checked, and made into one
+//! `Configuration`. What cannot be understood stops the start with a message that names it.
+
+mod dotenv;
+mod read;
+mod secret;
+mod sources;
+mod table;
+
+pub use table::{CONFIG, Kind, LATER, SETTINGS, Setting, flag, key};
+
+use crate::ai::AiService;
+use parlor_protocol::auth::Keys;
+use parlor_protocol::record::Level;
+use parlor_protocol::settings::Settings;
+use std::ffi::OsString;
+use std::fmt;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+/// All that a server is told before it starts.
+#[derive(Debug, Clone)]
+pub struct Configuration {
+    /// Limits, times and modes.
+    pub core: Settings,
+    /// What credentials are checked against.
+    pub keys: Keys,
+    /// Where to listen.
+    pub host: IpAddr,
+    /// On which port; 0: a free one.
+    pub port: u16,
+    /// How clients reach this server, without a slash at the end.
+    pub public_url: Option<String>,
+    /// The file of the database.
+    pub database: PathBuf,
+    /// What an acknowledged message outlives.
+    pub durability: Durability,
+    /// Who asks the questions; `None`: the built-in interviewer.
+    pub ai: Option<AiService>,
+    /// How much is logged.
+    pub log_level: Level,
+    /// How a line of the log is written.
+    pub log_format: LogFormat,
+    /// Nobody set a secret: the server made one, and shows itself with samples.
+    pub trial: bool,
+    /// What the operator should hear once.
+    pub warnings: Vec<String>,
+}
+
+/// What an acknowledged message outlives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// A power failure: every commit is synced.
+    PowerLoss,
+    /// The end of the process.
+    Process,
+}
+
+/// How a line of the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Human,
+    /// One JSON object in a line.
+    Json,
+}
+
+/// Where the settings are looked for.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// The program's name.
+    pub program: &'static str,
+    /// The arguments, the program's own name first.
+    pub arguments: Vec<OsString>,
+    /// The environment.
+    pub environment: Vec<(OsString, OsString)>,
+    /// The working folder; the empty path is the process's own.
+    pub folder: PathBuf,
+}
+
+impl Surroundings {
+    /// Those of this process.
+    pub fn of_process(program: &'static str) -> Self {
+        Self {
+            program,
+            arguments: std::env::args_os().collect(),
+            environment: std::env::vars_os().collect(),
+            folder: PathBuf::new(),
+        }
+    }
+}
+
+/// Why the server does not start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stop {
+    /// It was only asked something: `--help`, `--version`. For standard output.
+    Answered(String),
+    /// A setting is wrong. For standard error.
+    Wrong(String),
+}
+
+impl Stop {
+    /// What the process ends with.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Answered(_) => 0,
+            Self::Wrong(_) => 2,
+        }
+    }
+}
+
+impl fmt::Display for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Answered(text) | Self::Wrong(text) => f.write_str(text.trim_end()),
+        }
+    }
+}
+
+impl Configuration {
+    /// Gathers and checks the settings. A trial's secret is made here when there is none yet.
+    pub fn load(surroundings: &Surroundings) -> Result<Self, Stop> {
+        let given = sources::gather(surroundings)?;
+        let mut configuration = read::configuration(&given, &surroundings.folder)?;
+        if configuration.trial {
+            let kept = secret::keep(&configuration.secret_file()).map_err(Stop::Wrong)?;
+            configuration.keys.secret = Some(kept.jwt_secret.into_bytes());
+            configuration.keys.service_key.get_or_insert(kept.service_key);
+        }
+        Ok(configuration)
+    }
+
+    /// Where a trial keeps its secret: the first line is the `JWT_SECRET`, the second the `SERVICE_API_KEY`.
+    pub fn secret_file(&self) -> PathBuf {
+        beside(&self.database, ".secret")
+    }
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,256 @@
+//! From what was said to what is meant: every value checked against its row of the table, then put in its place.
+
+use super::sources::Given;
+use super::table::{Kind, SETTINGS, Setting};
+use super::{Configuration, Durability, LogFormat, Stop};
+use crate::ai::AiService;
+use parlor_protocol::auth::Keys;
+use parlor_protocol::record::Level;
+use parlor_protocol::settings::{Interviewer, Origins, Settings};
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use ureq::http::{HeaderValue, Uri};
+
+/// The configuration that was asked for; for a trial still without its secret.
+pub fn configuration(given: &Given, folder: &Path) -> Result<Configuration, Stop> {
+    for setting in SETTINGS {
+        check(given, setting)?;
+    }
+    let host = address(given.text("HOST")).unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    let trial = is_trial(given, host)?;
+    let ai = given.set("AI_SERVICE_URL").map(|url| AiService::new(url, given.set("AI_SERVICE_API_KEY")));
+    Ok(Configuration {
+        core: core(given, trial, ai.is_some()),
+        keys: keys(given),
+        host,
+        port: u16::try_from(given.number("WEBSOCKET_PORT")).unwrap_or_default(),
+        public_url: given.set("PUBLIC_URL").map(|url| url.trim_end_matches('/').to_string()),
+        database: folder.join(database(given.text("DATABASE_URL")).unwrap_or_default()),
+        durability: match given.text("DURABILITY") {
+            "process" => Durability::Process,
+            _ => Durability::PowerLoss,
+        },
+        ai,
+        log_level: log_level(given),
+        log_format: match (given.set("LOG_FORMAT"), given.in_production) {
+            (Some("json"), _) | (None, true) => LogFormat::Json,
+            (Some(_), _) | (None, false) => LogFormat::Human,
+        },
+        trial,
+        warnings: warnings(given),
+    })
+}
+
+impl Given {
+    /// What was said of a setting.
+    fn set(&self, name: &str) -> Option<&str> {
+        self.value(name).map(|value| value.text.as_str())
+    }
+
+    /// What was said of a setting, else its default.
+    fn text(&self, name: &str) -> &str {
+        let default = || Setting::named(name).map_or("", |setting| setting.default);
+        self.set(name).unwrap_or_else(default)
+    }
+
+    fn number(&self, name: &str) -> u64 {
+        self.text(name).parse().unwrap_or_default()
+    }
+
+    fn count(&self, name: &str) -> u32 {
+        u32::try_from(self.number(name)).unwrap_or(u32::MAX)
+    }
+
+    fn time(&self, name: &str) -> Duration {
+        Duration::from_millis(self.number(name))
+    }
+
+    fn switch(&self, name: &str) -> bool {
+        self.text(name) == "true"
+    }
+}
+
+/// The longest value, in bytes.
+const VALUE_BYTES_MAX: usize = 16 * 1024;
+
+/// Whether what was said of a setting fits its kind. What is read afterwards relies on it.
+fn check(given: &Given, setting: &Setting) -> Result<(), Stop> {
+    let Some(value) = given.value(setting.name) else { return Ok(()) };
+    let (text, place) = (value.text.as_str(), &value.place);
+    if text.len() > VALUE_BYTES_MAX {
+        let length = text.len();
+        return Err(Stop::Wrong(format!(
+            "{place} is of {length} bytes, over the limit of {VALUE_BYTES_MAX}"
+        )));
+    }
+    if setting.kind == Kind::Database && (text.starts_with("postgres:") || text.starts_with("postgresql:")) {
+        return Err(Stop::Wrong(format!(
+            "{place}: Postgres is not supported yet by this build: use sqlite:"
+        )));
+    }
+    let shown = |what: String| match setting.kind.is_secret() {
+        true => format!("{place} is not {what}"),
+        false => format!("{place} is {text:?}, not {what}"),
+    };
+    if !fits(setting.kind, text) {
+        return Err(Stop::Wrong(shown(setting.kind.rule())));
+    }
+    let travels =
+        ["SERVICE_API_KEY", "SUPABASE_SERVICE_ROLE_KEY", "AI_SERVICE_API_KEY"].contains(&setting.name);
+    if travels && HeaderValue::from_str(text).is_err() {
+        return Err(Stop::Wrong(shown("what a header can carry: visible characters only".into())));
+    }
+    Ok(())
+}
+
+fn fits(kind: Kind, text: &str) -> bool {
+    match kind {
+        Kind::Text | Kind::Secret | Kind::File => true,
+        Kind::Url => is_url(text),
+        Kind::Address => address(text).is_some(),
+        Kind::Addresses => addresses(text).is_some(),
+        Kind::Origins => origins(text).is_some(),
+        Kind::Database => database(text).is_some(),
+        Kind::Number { min, max, .. } => {
+            let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+            digits && text.parse::<u64>().is_ok_and(|number| (min..=max).contains(&number))
+        }
+        Kind::Switch => ["true", "false"].contains(&text),
+        Kind::Choice(words) => words.contains(&text),
+    }
+}
+
+fn core(given: &Given, trial: bool, has_ai: bool) -> Settings {
+    Settings {
+        interviewer: if has_ai { Interviewer::Service } else { Interviewer::BuiltIn },
+        origins: origins(given.text("ALLOWED_ORIGINS")).unwrap_or(Origins::SameHost),
+        trusted_proxies: addresses(given.text("TRUSTED_PROXIES")).unwrap_or_default(),
+        create_on_open: given.set("CREATE_ON_OPEN").map_or(trial, |word| word == "true"),
+        echo: given.switch("ECHO"),
+        connections_max: given.count("CONNECTIONS_MAX"),
+        connections_per_user: given.count("CONNECTIONS_PER_USER"),
+        connections_per_address: given.count("CONNECTIONS_PER_ADDRESS"),
+        connection_rate_per_address: given.count("CONNECTION_RATE_PER_ADDRESS"),
+        heartbeat_interval: given.time("HEARTBEAT_INTERVAL"),
+        heartbeat_timeout: given.time("HEARTBEAT_TIMEOUT"),
+        rate_limit_calls: given.count("RATE_LIMIT_CALLS"),
+        refusals_max: given.count("REFUSALS_MAX"),
+        ai_retry_first: given.time("AI_RETRY_FIRST"),
+        ai_retry_second: given.time("AI_RETRY_SECOND"),
+        ai_overdue: given.time("AI_OVERDUE"),
+        drain_spread: given.time("DRAIN_SPREAD"),
+        ..Settings::default()
+    }
+}
+
+fn keys(given: &Given) -> Keys {
+    let supabase = given.set("SUPABASE_URL").map(|url| url.trim_end_matches('/'));
+    let owned = |name: &str| given.set(name).map(str::to_string);
+    Keys {
+        secret: given.set("JWT_SECRET").map(|secret| secret.as_bytes().to_vec()),
+        audience: owned("JWT_AUDIENCE").or_else(|| supabase.map(|_| "authenticated".to_string())),
+        issuer: owned("JWT_ISSUER").or_else(|| supabase.map(|url| format!("{url}/auth/v1"))),
+        service_key: owned("SERVICE_API_KEY").or_else(|| owned("SUPABASE_SERVICE_ROLE_KEY")),
+    }
+}
+
+fn is_trial(given: &Given, host: IpAddr) -> Result<bool, Stop> {
+    if given.set("JWT_SECRET").is_some() {
+        return Ok(false);
+    }
+    if let Some(supabase) = given.value("SUPABASE_URL") {
+        return Err(Stop::Wrong(format!(
+            "{} without JWT_SECRET needs the project's JWKS, which is not supported yet by this build: \
+             set JWT_SECRET to the project's JWT secret",
+            supabase.place
+        )));
+    }
+    match host.to_canonical().is_loopback() {
+        true => Ok(true),
+        false => Err(Stop::Wrong(format!(
+            "JWT_SECRET is not set, and HOST is {host}: without a secret the server starts on a loopback \
+             address only, as a trial. Set JWT_SECRET to the secret that users' tokens are signed with \
+             (a new one: openssl rand -hex 32), or HOST to 127.0.0.1"
+        ))),
+    }
+}
+
+/// HS256 wants a secret no shorter than its hash (RFC 7518 §3.2).
+const JWT_SECRET_BYTES_GOOD: usize = 32;
+
+fn warnings(given: &Given) -> Vec<String> {
+    let short = given.set("JWT_SECRET").map(str::len).filter(|length| *length < JWT_SECRET_BYTES_GOOD);
+    let short = short.map(|length| {
+        format!("JWT_SECRET of {length} bytes can be guessed: use {JWT_SECRET_BYTES_GOOD} at least")
+    });
+    let idle = given.set("AI_SERVICE_API_KEY").filter(|_| given.set("AI_SERVICE_URL").is_none());
+    let idle = idle.map(|_| "AI_SERVICE_API_KEY is set, but AI_SERVICE_URL is not".to_string());
+    short.into_iter().chain(idle).collect()
+}
+
+fn log_level(given: &Given) -> Level {
+    match (given.set("LOG_LEVEL"), given.debugs) {
+        (Some("debug"), _) | (None, true) => Level::Debug,
+        (Some("error"), _) => Level::Error,
+        (Some("warn"), _) => Level::Warn,
+        (Some(_), _) | (None, false) => Level::Info,
+    }
+}
+
+fn address(text: &str) -> Option<IpAddr> {
+    match text {
+        "localhost" => Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+        text => text.parse().ok(),
+    }
+}
+
+fn addresses(text: &str) -> Option<Vec<IpAddr>> {
+    items(text).map(|item| item.parse().ok()).collect()
+}
+
+fn origins(text: &str) -> Option<Origins> {
+    let all: Vec<_> = items(text).collect();
+    match all.as_slice() {
+        [] => Some(Origins::SameHost),
+        ["*"] => Some(Origins::Any),
+        listed => listed.iter().map(|item| origin(item)).collect::<Option<_>>().map(Origins::Listed),
+    }
+}
+
+/// An origin as browsers write it: lower case, no slash at the end, no port where it is the scheme's own.
+fn origin(text: &str) -> Option<String> {
+    let text = text.strip_suffix('/').unwrap_or(text).to_ascii_lowercase();
+    let (scheme, authority) = text.split_once("://")?;
+    let own_port = match scheme {
+        "http" => ":80",
+        "https" => ":443",
+        _ => "",
+    };
+    let uri: Uri = text.parse().ok()?;
+    let is_bare = uri.authority()?.as_str() == authority && !authority.contains('@') && uri.query().is_none();
+    let shortened = authority.strip_suffix(own_port).unwrap_or(authority);
+    is_bare.then(|| format!("{scheme}://{shortened}"))
+}
+
+fn items(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').map(str::trim).filter(|item| !item.is_empty())
+}
+
+fn is_url(text: &str) -> bool {
+    let Ok(uri) = text.parse::<Uri>() else { return false };
+    let is_web = uri.scheme_str().is_some_and(|scheme| ["http", "https"].contains(&scheme));
+    let host = uri
+        .authority()
+        .is_some_and(|authority| !authority.host().is_empty() && !authority.as_str().contains('@'));
+    is_web && host && uri.query().is_none() && !text.contains('#')
+}
+
+/// The path of `sqlite:path`, also when it is written like a URL: `sqlite://path`.
+fn database(text: &str) -> Option<PathBuf> {
+    let path = text.strip_prefix("sqlite:")?;
+    let path = path.strip_prefix("//").unwrap_or(path);
+    let is_file =
+        !path.is_empty() && !path.starts_with(':') && !path.contains(['?', '\0']) && !path.ends_with('/');
+    is_file.then(|| path.into())
+}

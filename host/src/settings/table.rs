@@ -1,0 +1,256 @@
+//! Every setting there is, one row each. Flags, environment names, TOML keys, checks, `--help` and the table
+//! in `docs/configuration.md` all follow from here.
+
+use Kind::{Address, Addresses, Choice, Database, File, Number, Origins, Secret, Switch, Text, Url};
+
+/// One setting.
+#[derive(Debug, Clone, Copy)]
+pub struct Setting {
+    /// Its name in the environment; the flag and the TOML key are made of it.
+    pub name: &'static str,
+    /// Another name for the same.
+    pub alias: Option<&'static str>,
+    /// What values it takes.
+    pub kind: Kind,
+    /// What holds when nothing is said; empty: nothing.
+    pub default: &'static str,
+    /// What it is for, in one line.
+    pub help: &'static str,
+}
+
+/// What values a setting takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Any text.
+    Text,
+    /// Any text, never shown.
+    Secret,
+    /// The path of a file.
+    File,
+    /// `http://` or `https://`, a host and perhaps a path.
+    Url,
+    /// An IP address to listen on, or `localhost`.
+    Address,
+    /// IP addresses, comma-separated.
+    Addresses,
+    /// `*`, or origins, comma-separated.
+    Origins,
+    /// `sqlite:` and a path.
+    Database,
+    /// A whole number.
+    Number {
+        /// The least.
+        min: u64,
+        /// The greatest.
+        max: u64,
+        /// Of what.
+        unit: &'static str,
+    },
+    /// `true` or `false`.
+    Switch,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+}
+
+/// All settings of this build, in the order of `--help`.
+pub const SETTINGS: &[Setting] = &[
+    setting(
+        "HOST",
+        Address,
+        "127.0.0.1",
+        "Where to listen: 127.0.0.1 is this machine only, 0.0.0.0 everyone",
+    ),
+    Setting {
+        alias: Some("WS_SERVER_PORT"),
+        ..setting(
+            "WEBSOCKET_PORT",
+            number(0, 65_535, ""),
+            "8080",
+            "The one port for everything; 0 takes a free one",
+        )
+    },
+    setting("PUBLIC_URL", Url, "", "How clients reach this server, when that differs from where it listens"),
+    setting("DATABASE_URL", Database, "sqlite:parlor.db", "Where everything is kept: sqlite: and a path"),
+    setting(
+        "DURABILITY",
+        Choice(&["power-loss", "process"]),
+        "power-loss",
+        "What an acknowledged message outlives: a power failure, or only the end of the process",
+    ),
+    setting(
+        "JWT_SECRET",
+        Secret,
+        "",
+        "Verifies users' tokens (HS256); none: a trial, on a loopback HOST only",
+    ),
+    setting("JWT_AUDIENCE", Text, "", "What a token's aud must name"),
+    setting("JWT_ISSUER", Text, "", "What a token's iss must be"),
+    setting(
+        "SUPABASE_URL",
+        Url,
+        "",
+        "A Supabase project: sets JWT_ISSUER and JWT_AUDIENCE where they are not set",
+    ),
+    setting(
+        "SERVICE_API_KEY",
+        Secret,
+        "",
+        "What backends and operators show to the admin calls; none: no such calls",
+    ),
+    setting("SUPABASE_SERVICE_ROLE_KEY", Secret, "", "Stands for SERVICE_API_KEY where that is not set"),
+    setting(
+        "AI_SERVICE_URL",
+        Url,
+        "",
+        "The AI service that asks the questions; none: the built-in interviewer",
+    ),
+    setting("AI_SERVICE_API_KEY", Secret, "", "What is shown to the AI service"),
+    setting(
+        "AI_RETRY_FIRST",
+        number(1, 60_000, "ms"),
+        "500",
+        "The wait before the second attempt at an AI reply",
+    ),
+    setting(
+        "AI_RETRY_SECOND",
+        number(1, 60_000, "ms"),
+        "2000",
+        "The wait before the third attempt at an AI reply",
+    ),
+    setting(
+        "AI_OVERDUE",
+        number(100, 3_600_000, "ms"),
+        "180000",
+        "After how long an AI reply is asked for anew",
+    ),
+    Setting {
+        alias: Some("WEBSOCKET_CORS_ORIGIN"),
+        ..setting(
+            "ALLOWED_ORIGINS",
+            Origins,
+            "",
+            "Web pages that may connect, comma-separated, or *; none: those of this server's own host name",
+        )
+    },
+    setting(
+        "TRUSTED_PROXIES",
+        Addresses,
+        "",
+        "Proxies whose X-Forwarded headers are believed, comma-separated",
+    ),
+    setting("CONNECTIONS_MAX", COUNT, "10000", "Connections in all"),
+    setting("CONNECTIONS_PER_USER", COUNT, "20", "Connections of one user"),
+    setting("CONNECTIONS_PER_ADDRESS", COUNT, "100", "Connections from one address"),
+    setting("CONNECTION_RATE_PER_ADDRESS", COUNT, "10", "New connections from one address in a second"),
+    setting("RATE_LIMIT_CALLS", COUNT, "100", "Calls of one user in any 60 s"),
+    setting("REFUSALS_MAX", COUNT, "1000", "Refusals in 60 s after which a connection is closed"),
+    setting(
+        "HEARTBEAT_INTERVAL",
+        number(10, 3_600_000, "ms"),
+        "30000",
+        "Silence after which a client is pinged",
+    ),
+    setting(
+        "HEARTBEAT_TIMEOUT",
+        number(10, 3_600_000, "ms"),
+        "35000",
+        "Further silence after which it is hung up on",
+    ),
+    setting(
+        "DRAIN_SPREAD",
+        number(0, 60_000, "ms"),
+        "3000",
+        "Over how long a stopping server closes its connections",
+    ),
+    setting(
+        "CREATE_ON_OPEN",
+        Switch,
+        "false",
+        "Whether joining a room that does not exist makes it (in a trial: true)",
+    ),
+    setting("ECHO", Switch, "false", "Whether /echo sends back what it hears, for tests"),
+    setting("LOG_LEVEL", Choice(&["error", "warn", "info", "debug"]), "info", "How much is logged"),
+    setting("LOG_FORMAT", Choice(&["human", "json"]), "human", "How a line of the log is written"),
+    setting(CONFIG, File, "parlor.toml", "The file of settings"),
+];
+
+/// The setting that names the file, and so cannot stand in it.
+pub const CONFIG: &str = "PARLOR_CONFIG";
+
+/// What later builds will know. Refused wherever it is set: who sets it counts on it.
+pub const LATER: &[&str] = &[
+    "CLAMD_ADDR",
+    "COMPRESSION",
+    "EVENT_HOOK_URL",
+    "FILE_SCAN_URL",
+    "JWT_JWKS_URL",
+    "RATE_LIMIT_DASHBOARD",
+    "RATE_LIMIT_SIGNALS",
+    "REDIS_URL",
+    "RETENTION",
+    "TLS_CERT",
+    "TLS_KEY",
+    "WEBSOCKET_PING_INTERVAL",
+    "WEBSOCKET_PING_TIMEOUT",
+];
+
+const COUNT: Kind = number(0, 1_000_000, "; 0 is no limit");
+
+const fn number(min: u64, max: u64, unit: &'static str) -> Kind {
+    Number { min, max, unit }
+}
+
+const fn setting(name: &'static str, kind: Kind, default: &'static str, help: &'static str) -> Setting {
+    Setting { name, alias: None, kind, default, help }
+}
+
+impl Setting {
+    /// The setting with this name or alias.
+    pub fn named(name: &str) -> Option<&'static Self> {
+        SETTINGS.iter().find(|setting| setting.name == name || setting.alias == Some(name))
+    }
+
+    /// Its names: the name, then the alias.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        std::iter::once(self.name).chain(self.alias)
+    }
+}
+
+impl Kind {
+    /// What a value must be, for people.
+    pub fn rule(self) -> String {
+        match self {
+            Text => "any text".to_string(),
+            Secret => "any text, never shown".to_string(),
+            File => "a path".to_string(),
+            Url => "http:// or https:// with a host, without user, query and fragment".to_string(),
+            Address => "an IP address or localhost".to_string(),
+            Addresses => "IP addresses, comma-separated".to_string(),
+            Origins => "* or origins like https://app.example.com, comma-separated".to_string(),
+            Database => "sqlite: and a path".to_string(),
+            Number { min, max, unit: "" } => format!("{min} to {max}"),
+            Number { min, max, unit } if unit.starts_with(';') => format!("{min} to {max}{unit}"),
+            Number { min, max, unit } => format!("{min} to {max} {unit}"),
+            Switch => "true or false".to_string(),
+            Choice(words) => words.join(", "),
+        }
+    }
+
+    /// Whether a value may hold a credential, so that no message may repeat it.
+    pub fn is_secret(self) -> bool {
+        match self {
+            Secret | Url | Database => true,
+            Text | File | Address | Addresses | Origins | Number { .. } | Switch | Choice(_) => false,
+        }
+    }
+}
+
+/// `ABC_DEF` as a flag: `abc-def`.
+pub fn flag(name: &str) -> String {
+    name.to_ascii_lowercase().replace('_', "-")
+}
+
+/// `ABC_DEF` as a key of the file: `abc_def`.
+pub fn key(name: &str) -> String {
+    name.to_ascii_lowercase()
+}
