@@ -11,11 +11,12 @@ export class Answer {
 
   /**
    * @param {Storage} storage
+   * @param {string} userId whose answer it is: another who signs in here does not see it
    * @param {string} templateId
    */
-  constructor(storage, templateId) {
+  constructor(storage, userId, templateId) {
     this.#storage = storage;
-    this.#key = KEY + templateId;
+    this.#key = KEY + JSON.stringify([userId, templateId]);
     this.#kept = { draft: '', sent: null, refused: null, ...read(storage.getItem(this.#key)) };
   }
 

@@ -98,7 +98,8 @@ function createDialog(chat, go) {
     event.preventDefault();
     const isPrivate = !invited.hidden;
     const ids = members.value.split(',').map((id) => id.trim()).filter(Boolean);
-    const wanted = { name: name.value.trim(), visibility: isPrivate ? 'private' : 'public', ...(isPrivate && ids.length > 0 ? { members: ids } : {}) };
+    const invitation = isPrivate && ids.length > 0 ? { members: ids } : {};
+    const wanted = { name: name.value.trim(), visibility: isPrivate ? 'private' : 'public', ...invitation };
     create.disabled = true;
     problem.replaceChildren();
     try {

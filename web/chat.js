@@ -141,6 +141,12 @@ export class Chat {
     });
   }
 
+  /** The person looks at the page again: what was heard meanwhile is seen, and the connection is tried. */
+  wake() {
+    this.#probe();
+    this.changed();
+  }
+
   /** Connects at once. */
   connectNow() {
     this.#socket.connectNow();

@@ -15,6 +15,7 @@ let chat = null;
 /** @type {{leave?: () => void}|null} */
 let page = null;
 let badge = null;
+let title = 'Parlor';
 
 const go = {
   to(path, replace = false) {
@@ -37,6 +38,9 @@ document.getElementById('skip').addEventListener('click', (event) => {
   event.preventDefault();
   main.focus();
 });
+document.addEventListener('visibilitychange', () => {
+  if (document.visibilityState === 'visible') chat?.wake();
+});
 takeFromAddress();
 showPlace(true);
 
@@ -57,7 +61,8 @@ function showPlace(isFirst = false) {
   }
   main.replaceChildren(page.node);
   const heading = main.querySelector('h1') ?? main.querySelector('h2');
-  document.title = `${place === 'chat' ? 'Chat' : 'Documents'} · Parlor`;
+  title = `${place === 'chat' ? 'Chat' : 'Documents'} · Parlor`;
+  showUnread();
   if (!isFirst) heading?.focus({ preventScroll: true });
 }
 
@@ -76,9 +81,9 @@ function showMasthead(place) {
   badge = element('span', { class: 'badge', hidden: true });
   const link = (name, label, drawing, ...more) =>
     element('a', { href: `#/${name}`, 'aria-current': name === place ? 'page' : null }, icon(drawing), element('span', {}, label), ...more);
-  const places = element('nav', { class: 'places', 'aria-label': 'Places' }, link('documents', 'Documents', 'document'), link('chat', 'Chat', 'chat', badge));
+  const links = [link('documents', 'Documents', 'document'), link('chat', 'Chat', 'chat', badge)];
+  const places = element('nav', { class: 'places', 'aria-label': 'Places' }, ...links);
   masthead.replaceChildren(brand, places, account());
-  showUnread();
 }
 
 function account() {
@@ -110,6 +115,7 @@ function account() {
 function showUnread() {
   const unread = chat?.unread ?? 0;
   if (!badge) return;
+  document.title = unread > 0 ? `(${unread}) ${title}` : title;
   badge.hidden = unread === 0;
   badge.replaceChildren(String(unread > 99 ? '99+' : unread), element('span', { class: 'unseen' }, ' new messages'));
 }

@@ -53,6 +53,7 @@ async function fill(list, path, row, ifEmpty, go) {
 
 function templateCard({ id, name, questions }) {
   const count = Array.isArray(questions) ? questions.length : 0;
+  const size = count === 1 ? 'One question' : `${count} questions`;
   return element(
     'li',
     {},
@@ -60,7 +61,7 @@ function templateCard({ id, name, questions }) {
       'a',
       { class: 'card', href: `#/documents/template/${encodeURIComponent(id)}`, 'data-template': id },
       element('span', { class: 'card-icon' }, icon('document')),
-      element('span', { class: 'card-text' }, element('strong', {}, name || id), count > 0 && element('small', {}, `${count} questions`)),
+      element('span', { class: 'card-text' }, element('strong', {}, name || id), count > 0 && element('small', {}, size)),
       icon('open'),
     ),
   );

@@ -3,8 +3,14 @@
 import { announce, button, element, icon, notice } from './dom.js';
 import { Interview } from './interview.js';
 
-/** The server takes 32 KiB; some room is left for the frame around it. */
+/** The longest answer that the server takes. */
 const ANSWER_BYTES_MAX = 32 * 1024;
+/** How near to the end counts as being there, in pixels. */
+const END_PX = 80;
+const STUCK_TEXTS = {
+  AI_UNAVAILABLE: 'The interviewer cannot be reached.',
+  AI_BAD_REPLY: 'The interviewer said something that makes no sense.',
+};
 
 /**
  * Shows the conversation through a template.
@@ -122,8 +128,11 @@ class Page {
     this.#showProgress();
     this.#showTurns();
     this.#showState();
+    const scroll = this.#turns.parentElement;
+    const isAtEnd = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < END_PX;
     this.#showNotice();
     this.#showComposer();
+    if (isAtEnd) this.#scrollDown();
   }
 
   #showProgress() {
@@ -200,7 +209,7 @@ class Page {
   }
 
   #wantedNotice() {
-    const { connection, step, trouble } = this.#interview;
+    const { connection, step, trouble, isExpiring } = this.#interview;
     const again = (label) => button(label, () => this.#interview.takeBack(), { class: 'button primary' });
     if (connection.phase === 'ended') return this.#endNotice(connection, again);
     if (connection.phase === 'waiting') {
@@ -208,18 +217,18 @@ class Page {
       return [text, 'calm', again('Try now')];
     }
     if (step === 'stuck') {
-      const text = trouble?.code === 'AI_BAD_REPLY'
-        ? 'The interviewer gave an answer that makes no sense. Your answers are saved.'
-        : `The interviewer cannot be reached. Your answers are saved.`;
-      return [text, 'trouble', button('Try again', () => this.#interview.retry(), { class: 'button primary' })];
+      const text = STUCK_TEXTS[trouble?.code] ?? `The interviewer is stuck: ${trouble?.message}.`;
+      return [`${text} Your answers are saved.`, 'trouble', button('Try again', () => this.#interview.retry(), { class: 'button primary' })];
     }
-    return trouble ? [`Not taken: ${trouble.message}`, 'trouble'] : null;
+    if (trouble) return [`Not taken: ${trouble.message}`, 'trouble'];
+    if (!isExpiring) return null;
+    return ['Your sign-in ends soon.', 'calm', button('Sign in', () => this.#go.signIn('Sign in again to go on.'), { class: 'button primary' })];
   }
 
   #endNotice({ code, reason }, again) {
     if (code === 4001) return ['This conversation was opened in another tab.', 'calm', again('Continue here')];
-    if (code === 1008 && /authentication|token/i.test(reason)) {
-      return [`You are signed out: ${reason}.`, 'trouble', button('Sign in', () => this.#go.signIn(reason), { class: 'button primary' })];
+    if (code === 1008) {
+      return [`The server refused: ${reason || 'it did not say why'}.`, 'trouble', again('Try again'), button('Sign in anew', () => this.#go.signIn(reason))];
     }
     return [`The server ended the conversation: ${reason || `code ${code}`}.`, 'trouble', again('Try again')];
   }
@@ -231,7 +240,8 @@ class Page {
     const label = isEmpty ? 'Skip' : 'Send';
     if (this.#send.dataset.label !== label) {
       this.#send.dataset.label = label;
-      this.#send.replaceChildren(icon('send'), element('span', {}, label));
+      this.#send.className = isEmpty ? 'button send' : 'button primary send';
+      this.#send.replaceChildren(...(isEmpty ? [label] : [icon('send'), element('span', {}, label)]));
     }
     const isTooLong = bytes > ANSWER_BYTES_MAX;
     this.#send.disabled = !interview.isOpen || isTooLong;
@@ -243,6 +253,6 @@ class Page {
 
   #scrollDown() {
     const scroll = this.#turns.parentElement;
-    if (scroll) scroll.scrollTop = scroll.scrollHeight;
+    scroll.scrollTop = scroll.scrollHeight;
   }
 }

@@ -2,7 +2,7 @@
 // show, and what the person does becomes frames.
 
 import { Answer } from './answer.js';
-import { socketAddress } from './session.js';
+import { socketAddress, user } from './session.js';
 import { Socket } from './socket.js';
 
 const PING_MS = 25_000;
@@ -25,6 +25,8 @@ export class Interview {
   /** @type {{code: string, message: string}|null} the last thing that went wrong */
   trouble = null;
   documentId = '';
+  /** Whether the token ends soon. */
+  isExpiring = false;
   answer;
   #socket;
   #changed;
@@ -37,7 +39,7 @@ export class Interview {
    * @param {() => void} changed called after each change
    */
   constructor(templateId, changed) {
-    this.answer = new Answer(sessionStorage, templateId);
+    this.answer = new Answer(sessionStorage, user()?.id ?? '', templateId);
     this.#changed = changed;
     const address = () =>
       socketAddress('/documents', { templateId, ...(this.#isFresh ? { session: 'new' } : {}) });
@@ -120,6 +122,9 @@ export class Interview {
         break;
       case 'error':
         this.#failed(frame);
+        break;
+      case 'auth:expiring':
+        this.isExpiring = true;
         break;
       case 'server_shutdown':
         this.#socket.holdOff(frame.reconnectAfterMs);

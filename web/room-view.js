@@ -54,6 +54,7 @@ export class RoomView {
   /** Brings the page up to the room. */
   show() {
     const room = this.#room;
+    const isAtEnd = this.#isAtEnd();
     this.#title.textContent = room.name;
     this.#count.textContent = room.memberCount > 0 ? `${room.online} online` : '';
     this.#older.hidden = !room.timeline.hasMore;
@@ -62,6 +63,7 @@ export class RoomView {
     this.#showMembers();
     this.#showNotice();
     this.#showComposer();
+    if (isAtEnd) this.#scrollDown();
     if (document.visibilityState === 'visible') room.unread = 0;
   }
 
@@ -82,7 +84,11 @@ export class RoomView {
   }
 
   #composer() {
-    this.#box.addEventListener('input', () => this.#showComposer());
+    this.#box.value = this.#room.draft;
+    this.#box.addEventListener('input', () => {
+      this.#room.draft = this.#box.value;
+      this.#showComposer();
+    });
     this.#box.addEventListener('keydown', (event) => {
       if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
       event.preventDefault();
@@ -105,6 +111,7 @@ export class RoomView {
     const content = this.#box.value.trim();
     if (!this.#isWritable() || content === '' || bytesOf(content) > CONTENT_BYTES_MAX) return;
     this.#box.value = '';
+    this.#room.draft = '';
     this.#room.post(content);
     this.#scrollDown();
     this.#box.focus();
@@ -179,13 +186,12 @@ export class RoomView {
   #wantedNotice() {
     const { connection, complaint, expiresAt } = this.#chat;
     const again = (label) => button(label, () => this.#chat.connectNow(), { class: 'button primary' });
-    const signIn = (why) => button('Sign in', () => this.#go.signIn(why), { class: 'button primary' });
+    const signIn = (why) => button('Sign in anew', () => this.#go.signIn(why));
     if (connection.phase === 'ended') {
-      const why = connection.reason || `code ${connection.code}`;
-      const isSignedOut = connection.code === 1008 && /authentication|token/i.test(why);
-      return isSignedOut
-        ? [`You are signed out: ${why}.`, 'trouble', signIn(why)]
-        : [`The server ended the chat: ${why}.`, 'trouble', again('Try again')];
+      const { code, reason } = connection;
+      return code === 1008
+        ? [`The server refused: ${reason || 'it did not say why'}.`, 'trouble', again('Try again'), signIn(reason)]
+        : [`The server ended the chat: ${reason || `code ${code}`}.`, 'trouble', again('Try again')];
     }
     if (connection.phase === 'waiting') {
       return ['The connection is lost. It is being opened again; what you write is sent then.', 'calm', again('Try now')];
@@ -236,9 +242,13 @@ function memberRow(member) {
     'li',
     { class: member.online ? 'member online' : 'member', 'data-member': member.userId, 'data-online': String(member.online === true) },
     portrait(name, member.userId),
-    element('span', { class: 'member-name' }, name),
-    element('span', { class: 'unseen' }, member.online ? ', online' : ', offline'),
-    member.userType && member.userType !== 'employee' && element('small', {}, member.userType),
+    element(
+      'span',
+      { class: 'member-name' },
+      name,
+      element('span', { class: 'unseen' }, member.online ? ', online' : ', offline'),
+      member.userType && member.userType !== 'employee' && element('small', {}, member.userType),
+    ),
   );
 }
 

@@ -20,6 +20,8 @@ export class Room {
   isLoading = false;
   /** How many messages came while the room was not looked at. */
   unread = 0;
+  /** What is written and not sent. */
+  draft = '';
   #chat;
 
   /**

@@ -50,7 +50,7 @@ export class Timeline {
    * @param {{messages: Message[], lastSeq: number, hasMore: boolean, reset?: boolean}} joined
    */
   join({ messages, lastSeq, hasMore, reset }) {
-    const isAnew = reset === true || this.heard === null;
+    const isAnew = reset === true || this.heard === null || messages[0]?.seq > this.heard + 1;
     if (isAnew) {
       this.#messages = [];
       this.#notices = [];
