@@ -1,0 +1,99 @@
+// A tab of Chromium with the console in it, which notes everything that should not happen.
+
+import assert from 'node:assert/strict';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { chromium } from 'playwright-core';
+
+const FLAGS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+const WAIT_MS_MAX = 20_000;
+/** What Chromium writes when a connection fails; expected only while a test has taken the network away. */
+const NETWORK_LOSS = /ERR_INTERNET_DISCONNECTED|ERR_NETWORK_CHANGED|WebSocket connection to .* failed/;
+
+/**
+ * The value of a variable that the launcher sets.
+ * @param {string} name
+ * @returns {string}
+ */
+export function setting(name) {
+  const value = process.env[name];
+  assert.ok(value, `the environment variable ${name} is not set`);
+  return value;
+}
+
+/** @returns {Promise<import('playwright-core').Browser>} */
+export function launch() {
+  return chromium.launch({ executablePath: process.env.PARLOR_CHROMIUM || '/usr/bin/chromium', args: FLAGS });
+}
+
+/** A tab; `page` is Playwright's. */
+export class Tab {
+  faults = [];
+  isOffline = false;
+
+  constructor(page) {
+    this.page = page;
+    page.setDefaultTimeout(WAIT_MS_MAX);
+    page.on('pageerror', (error) => this.faults.push(`exception: ${error.message}`));
+    page.on('console', (message) => this.#logged(message));
+    page.on('request', (request) => this.#requested(request.url()));
+  }
+
+  /**
+   * Opens the console, signed in.
+   * @param {import('playwright-core').BrowserContext} context
+   * @param {string} token
+   * @param {string} place such as `#/chat`
+   */
+  static async open(context, token, place) {
+    const tab = new Tab(await context.newPage());
+    await tab.page.goto(`${setting('PARLOR_URL')}/#token=${token}`);
+    await tab.page.getByTestId('account').waitFor();
+    assert.ok(!tab.page.url().includes(token), 'the token is gone from the address bar');
+    await tab.go(place);
+    return tab;
+  }
+
+  /** @param {string} place */
+  async go(place) {
+    await this.page.goto(new URL(place, setting('PARLOR_URL')).href);
+  }
+
+  /** @param {boolean} isOffline */
+  async setOffline(isOffline) {
+    if (isOffline) this.isOffline = true;
+    await this.page.context().setOffline(isOffline);
+  }
+
+  /** Takes a picture where pictures are wanted. */
+  async shoot(name) {
+    const folder = process.env.PARLOR_SHOTS;
+    if (!folder) return;
+    mkdirSync(folder, { recursive: true });
+    await this.page.screenshot({ path: join(folder, `${name}.png`) });
+  }
+
+  /** Nothing was logged, thrown, or fetched from elsewhere. */
+  assertFaultless() {
+    assert.deepEqual(this.faults, []);
+  }
+
+  #logged(message) {
+    if (message.type() !== 'error' && message.type() !== 'warning') return;
+    if (this.isOffline && NETWORK_LOSS.test(`${message.text()} ${message.location().url}`)) return;
+    this.faults.push(`${message.type()}: ${message.text()}`);
+  }
+
+  #requested(address) {
+    const { protocol, host } = new URL(address);
+    const isOwn = host === new URL(setting('PARLOR_URL')).host;
+    if (!isOwn && protocol !== 'blob:' && protocol !== 'data:') this.faults.push(`request: ${address}`);
+  }
+}

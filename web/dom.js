@@ -1,0 +1,119 @@
+// Nodes of the page. Everything a person or a server wrote enters as text, never as markup.
+
+const SVG = 'http://www.w3.org/2000/svg';
+
+const ICONS = {
+  back: 'M15 5l-7 7 7 7',
+  chat: 'M5 5h14a1 1 0 0 1 1 1v9a1 1 0 0 1-1 1h-7l-5 4v-4H5a1 1 0 0 1-1-1V6a1 1 0 0 1 1-1Z',
+  document: 'M7 3h7l4 4v13a1 1 0 0 1-1 1H7a1 1 0 0 1-1-1V4a1 1 0 0 1 1-1ZM14 3v4h4M9 12h6M9 16h4',
+  download: 'M12 4v11M7 11l5 5 5-5M5 20h14',
+  lock: 'M7 11h10v9H7zM9 11V8a3 3 0 0 1 6 0v3',
+  open: 'M5 12h13M13 6l6 6-6 6',
+  people: 'M9 11a3 3 0 1 0 0-6 3 3 0 0 0 0 6ZM3.5 19a5.5 5.5 0 0 1 11 0M16 5.5a3 3 0 0 1 0 5.2M17.5 14.2a5.5 5.5 0 0 1 3 4.8',
+  plus: 'M12 5v14M5 12h14',
+  send: 'M12 20V5M5.5 11.5 12 5l6.5 6.5',
+};
+
+/**
+ * Builds an element. `on` holds listeners; a value of `false`, `null` or `undefined` leaves the attribute
+ * out, `true` writes it empty. Children are nodes or text; empty ones are left out.
+ * @param {string} tag
+ * @param {Record<string, unknown>} [attributes]
+ * @param {...(Node|string|number|null|false|undefined)} children
+ * @returns {HTMLElement}
+ */
+export function element(tag, attributes = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name === 'on') {
+      for (const [event, listener] of Object.entries(value)) node.addEventListener(event, listener);
+    } else if (value !== false && value !== null && value !== undefined) {
+      node.setAttribute(name, value === true ? '' : String(value));
+    }
+  }
+  node.append(...children.filter((child) => child || child === 0));
+  return node;
+}
+
+/**
+ * One of the line icons, hidden from screen readers.
+ * @param {keyof typeof ICONS} name
+ * @returns {SVGElement}
+ */
+export function icon(name) {
+  const svg = document.createElementNS(SVG, 'svg');
+  svg.setAttribute('viewBox', '0 0 24 24');
+  svg.setAttribute('class', 'icon');
+  svg.setAttribute('aria-hidden', 'true');
+  const path = document.createElementNS(SVG, 'path');
+  path.setAttribute('d', ICONS[name]);
+  svg.append(path);
+  return svg;
+}
+
+/**
+ * A button.
+ * @param {string} label
+ * @param {() => void} pressed
+ * @param {Record<string, unknown>} [attributes]
+ * @param {keyof typeof ICONS} [drawing] an icon before the label
+ * @returns {HTMLButtonElement}
+ */
+export function button(label, pressed, attributes = {}, drawing = undefined) {
+  return element(
+    'button',
+    { type: 'button', class: 'button', ...attributes, on: { click: pressed } },
+    drawing && icon(drawing),
+    element('span', {}, label),
+  );
+}
+
+/**
+ * Something to know, with what can be done about it. `tone`: `calm` or `trouble`.
+ * @param {string} text
+ * @param {'calm'|'trouble'} tone
+ * @param {...Node} actions
+ * @returns {HTMLElement}
+ */
+export function notice(text, tone, ...actions) {
+  return element(
+    'div',
+    { class: `notice ${tone}`, role: tone === 'trouble' ? 'alert' : 'status', 'data-testid': 'notice' },
+    element('p', {}, text),
+    actions.length > 0 && element('div', { class: 'actions' }, ...actions),
+  );
+}
+
+/**
+ * Says something to people who listen to the page.
+ * @param {string} text
+ */
+export function announce(text) {
+  document.getElementById('announcer').textContent = text;
+}
+
+/**
+ * A circle with the first letter of a name, in a tone that stays the same for the same id.
+ * @param {string} name
+ * @param {string} id
+ * @returns {HTMLElement}
+ */
+export function portrait(name, id) {
+  let sum = 0;
+  for (const character of id) sum = (sum * 31 + character.codePointAt(0)) % 6;
+  const letter = [...name.trim()][0] ?? '?';
+  return element('span', { class: `portrait tone-${sum}`, 'aria-hidden': 'true' }, letter.toUpperCase());
+}
+
+/**
+ * The time of day, and the day when it is not today.
+ * @param {string|number} at what `Date` reads
+ * @returns {string}
+ */
+export function clock(at) {
+  const date = new Date(at);
+  if (Number.isNaN(date.getTime())) return '';
+  const time = date.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
+  if (date.toDateString() === new Date().toDateString()) return time;
+  return `${date.toLocaleDateString([], { day: 'numeric', month: 'short', year: 'numeric' })}, ${time}`;
+}

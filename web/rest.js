@@ -1,0 +1,64 @@
+// Requests to the server over HTTP, in the name of who is signed in.
+
+import { token } from './session.js';
+
+const WAIT_MS_MAX = 20_000;
+
+/** A request, or a call over a socket, that the server refused; `code` is one of WIRE §0.5. */
+export class Refused extends Error {
+  /** @param {{code?: string, message?: string, recoverable?: boolean, details?: any}} error */
+  constructor(error) {
+    super(error?.message || 'the server refused without saying why');
+    this.code = error?.code ?? 'SERVER_ERROR';
+    this.recoverable = error?.recoverable === true;
+    this.details = error?.details;
+  }
+
+  /** @returns {boolean} whether another token is needed */
+  get isAboutToken() {
+    return this.code === 'AUTH_FAILED' || this.code === 'TOKEN_EXPIRED';
+  }
+}
+
+/**
+ * Fetches JSON.
+ * @param {string} path
+ * @returns {Promise<any>}
+ * @throws {Refused}
+ */
+export async function fetchJson(path) {
+  const response = await request(path, 'application/json');
+  return response.json();
+}
+
+/**
+ * Fetches text of one media type.
+ * @param {string} path
+ * @param {string} mediaType
+ * @returns {Promise<Blob>}
+ * @throws {Refused}
+ */
+export async function fetchBlob(path, mediaType) {
+  const response = await request(path, mediaType);
+  return new Blob([await response.arrayBuffer()], { type: `${mediaType};charset=utf-8` });
+}
+
+async function request(path, accept) {
+  let response;
+  try {
+    response = await fetch(path, {
+      headers: { accept, authorization: `Bearer ${token() ?? ''}` },
+      cache: 'no-store',
+      signal: AbortSignal.timeout(WAIT_MS_MAX),
+    });
+  } catch {
+    throw new Refused({ code: 'CONNECTION_LOST', message: 'The server cannot be reached.', recoverable: true });
+  }
+  if (response.ok) return response;
+  const body = await response.json().catch(() => null);
+  const fallback = {
+    code: response.status === 401 ? 'AUTH_FAILED' : 'SERVER_ERROR',
+    message: `the server answered ${response.status}`,
+  };
+  throw new Refused(body?.error ?? fallback);
+}
