@@ -46,6 +46,10 @@ impl ModelStore {
                 entries.reverse();
                 StoreReply::Entries { entries, head: Seq(log.len() as u64) }
             }
+            StoreRequest::Heads(rooms) => {
+                let head = |room: &RoomId| (room.clone(), Seq(self.entries(room).len() as u64));
+                StoreReply::Heads(rooms.iter().map(head).collect())
+            }
             StoreRequest::Look(query) => StoreReply::Found(self.rows.look(query)),
         }
     }

@@ -108,11 +108,11 @@ impl Rows {
             }
             Query::Room(id) => self.rooms(|row| row.id == *id),
             Query::Rooms(kind) => self.rooms(|row| row.id.kind == *kind),
-            Query::RoomsOf { kind, firm, user } => {
+            Query::RoomsOf { all, kind, firm, user } => {
                 let own = |id: &RoomId| self.members.get(&(id.clone(), user.clone()));
                 let of_firm = |row: &&RoomRow| row.id.kind == *kind && row.firm == *firm;
                 let mut found = self.rooms(|row| {
-                    of_firm(&row) && (row.visibility == Visibility::Public || own(&row.id).is_some())
+                    of_firm(&row) && (*all || row.visibility == Visibility::Public || own(&row.id).is_some())
                 });
                 let roles = self.rooms.values().filter(of_firm).filter_map(|row| own(&row.id));
                 found.extend(roles.cloned().map(Row::Member));

@@ -13,7 +13,7 @@ pub(super) fn look(connection: &Connection, query: &Query) -> Result<Vec<Row>> {
         Query::Templates(Some(firm)) => templates(connection, "firm = ?1 OR firm IS NULL", [firm.as_str()]),
         Query::Room(id) => Ok(room(connection, id)?.map(Row::Room).into_iter().collect()),
         Query::Rooms(kind) => rooms(connection, "kind = ?1", [kind.as_str()]),
-        Query::RoomsOf { kind, firm, user } => rooms_of(connection, *kind, firm, user),
+        Query::RoomsOf { all, kind, firm, user } => rooms_of(connection, *all, *kind, firm, user),
         Query::Members(room) => Ok(members(connection, room)?.into_iter().map(Row::Member).collect()),
         Query::Session(id) => sessions(connection, "id = ?1", "id", 1, [id.as_str()]),
         Query::OpenSession { firm, user, template } => sessions(
@@ -55,15 +55,21 @@ pub(super) fn members(connection: &Connection, room: &RoomId) -> Result<Vec<Memb
     statement.query_map(params![room.kind.as_str(), &*room.name], columns::member)?.collect()
 }
 
-fn rooms_of(connection: &Connection, kind: RoomKind, firm: &FirmId, user: &UserId) -> Result<Vec<Row>> {
+fn rooms_of(
+    connection: &Connection,
+    all: bool,
+    kind: RoomKind,
+    firm: &FirmId,
+    user: &UserId,
+) -> Result<Vec<Row>> {
     let key = [kind.as_str(), firm.as_str(), user.as_str()];
-    let mut found = rooms(
-        connection,
-        "kind = ?1 AND firm = ?2 AND (visibility = 'public' OR EXISTS (
-             SELECT 1 FROM room_members AS own
-             WHERE own.kind = rooms.kind AND own.room = rooms.room AND own.user_id = ?3))",
-        key,
-    )?;
+    let open = "kind = ?1 AND firm = ?2 AND (visibility = 'public' OR EXISTS (
+         SELECT 1 FROM room_members AS own
+         WHERE own.kind = rooms.kind AND own.room = rooms.room AND own.user_id = ?3))";
+    let mut found = match all {
+        true => rooms(connection, "kind = ?1 AND firm = ?2", [kind.as_str(), firm.as_str()])?,
+        false => rooms(connection, open, key)?,
+    };
     let sql = format!(
         "SELECT {MEMBER} FROM room_members AS own WHERE user_id = ?3 AND kind = ?1 AND EXISTS (
              SELECT 1 FROM rooms WHERE rooms.kind = own.kind AND rooms.room = own.room AND firm = ?2)

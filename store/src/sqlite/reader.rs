@@ -37,6 +37,10 @@ pub(super) fn read(connection: &Connection, request: &StoreRequest) -> Result<St
         StoreRequest::Before { room, before, max } => {
             page(connection, room, |log| log::before(connection, room, log, *before, *max))
         }
+        StoreRequest::Heads(rooms) => {
+            let heads = rooms.iter().map(|room| Ok((room.clone(), log::head(connection, room)?)));
+            Ok(StoreReply::Heads(heads.collect::<Result<_>>()?))
+        }
         StoreRequest::Look(query) => Ok(StoreReply::Found(look::look(connection, query)?)),
         StoreRequest::Commit { .. } => Ok(StoreReply::Unavailable),
     }

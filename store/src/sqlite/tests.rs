@@ -123,7 +123,8 @@ fn questions() -> Vec<StoreRequest> {
         Query::Template("t".into()),
         Query::Room(room.clone()),
         Query::Rooms(kind),
-        Query::RoomsOf { kind, firm: firm.clone(), user: user.clone() },
+        Query::RoomsOf { all: false, kind, firm: firm.clone(), user: user.clone() },
+        Query::RoomsOf { all: true, kind, firm: firm.clone(), user: user.clone() },
         Query::Members(room.clone()),
         Query::Session("s".into()),
         Query::OpenSession { firm: firm.clone(), user: user.clone(), template: "t".into() },
@@ -133,6 +134,7 @@ fn questions() -> Vec<StoreRequest> {
     ];
     let pages = [
         StoreRequest::Load { room: room.clone() },
+        StoreRequest::Heads(vec![room.clone()]),
         StoreRequest::Read { room: room.clone(), after: Seq(1), max: 2 },
         StoreRequest::Before { room, before: Seq(3), max: 2 },
     ];

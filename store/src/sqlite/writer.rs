@@ -104,6 +104,7 @@ fn answer(transaction: &mut Transaction<'_>, now: Timestamp, request: &StoreRequ
         | StoreReply::Taken(_)
         | StoreReply::Loaded(_)
         | StoreReply::Entries { .. }
+        | StoreReply::Heads(_)
         | StoreReply::Found(_)
         | StoreReply::Unavailable
         | StoreReply::Unknown => savepoint.finish()?,

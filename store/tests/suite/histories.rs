@@ -32,6 +32,7 @@ fn request() -> impl Strategy<Value = StoreRequest> {
             .prop_map(|(room, after, max)| StoreRequest::Read { room, after: Seq(after), max }),
         1 => (room(), 0..9u64, 0..5u32)
             .prop_map(|(room, before, max)| StoreRequest::Before { room, before: Seq(before), max }),
+        1 => vec(room(), 0..3).prop_map(StoreRequest::Heads),
         3 => query().prop_map(StoreRequest::Look),
     ]
 }
@@ -144,11 +145,9 @@ fn query() -> impl Strategy<Value = Query> {
         option::of(firm()).prop_map(|firm| Query::Templates(firm.map(Into::into))),
         room().prop_map(Query::Room),
         select(RoomKind::ALL.to_vec()).prop_map(Query::Rooms),
-        (select(RoomKind::ALL.to_vec()), firm(), user()).prop_map(|(kind, firm, user)| Query::RoomsOf {
-            kind,
-            firm: firm.into(),
-            user: user.into()
-        }),
+        (any::<bool>(), select(RoomKind::ALL.to_vec()), firm(), user()).prop_map(
+            |(all, kind, firm, user)| Query::RoomsOf { all, kind, firm: firm.into(), user: user.into() }
+        ),
         room().prop_map(Query::Members),
         id().prop_map(|id| Query::Session(id.into())),
         (user(), id()).prop_map(|(user, template)| Query::OpenSession {

@@ -114,6 +114,7 @@ impl Subject for Sqlite {
             StoreRequest::Load { .. }
             | StoreRequest::Read { .. }
             | StoreRequest::Before { .. }
+            | StoreRequest::Heads(_)
             | StoreRequest::Look(_) => assert_eq!(read, reply, "a reader answers like the writer"),
         }
         reply
