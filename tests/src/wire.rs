@@ -101,6 +101,15 @@ impl Wire {
         String::from_utf8(head).expect("ASCII")
     }
 
+    /// Reads a response: its head and its body.
+    pub fn read_response(&mut self) -> (String, Vec<u8>) {
+        let head = self.read_head();
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+        let length = length.map_or(0, |length| length.parse().expect("a number"));
+        let body = self.read_exactly(length).expect("the body is there");
+        (head, body)
+    }
+
     /// Reads so many bytes.
     pub fn read_exactly(&mut self, length: usize) -> io::Result<Vec<u8>> {
         let mut bytes = vec![0; length];
