@@ -1,9 +1,22 @@
-//! What both drivers need from the machine.
+//! What both drivers need from the machine: settings, logs, the time, the store's threads, calls over HTTP, and
+//! the engine that carries the core's orders out.
 
+pub mod acceptor;
 pub mod ai;
 pub mod calls;
 pub mod clock;
+pub mod connection;
+mod console;
+mod dirty;
+pub mod engine;
+mod http_reader;
+pub mod incoming;
+pub mod line;
 pub mod log;
 pub mod seed;
 pub mod settings;
+pub mod signals;
+pub mod start;
+mod stores;
+mod transport;
 pub mod trial;

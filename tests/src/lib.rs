@@ -1,3 +1,5 @@
-//! What the tests share.
+//! What the tests of whole servers share.
 
 pub mod ai_stand_in;
+pub mod process;
+pub mod wire;

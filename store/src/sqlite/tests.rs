@@ -175,7 +175,7 @@ fn every_question_is_answered_from_an_index_in_its_order() {
             statements += 1;
         }
     }
-    assert_eq!(statements, 19);
+    assert_eq!(statements, 22);
     reader::read(&store.connection, &StoreRequest::Look(Query::Templates(None))).unwrap();
     assert!(cost.try_iter().any(|(_, [scanned, _])| scanned > 0), "a scan is seen");
 }

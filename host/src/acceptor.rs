@@ -1,0 +1,141 @@
+//! Takes in TCP connections, within what the process may hold open.
+
+use crate::connection::Connection;
+use crate::engine::Engine;
+use parlor_protocol::http::Response;
+use parlor_protocol::refusal::{Code, Refusal};
+use rustix::io::Errno;
+use rustix::net::{SocketFlags, acceptfrom_with, listen, sockopt};
+use rustix::process::{Resource, getrlimit, setrlimit};
+use std::io::{self, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::time::Duration;
+
+/// How many connections may wait to be accepted.
+const BACKLOG: i32 = 4_096;
+/// How long what was sent may stay unacknowledged before the kernel gives a connection up.
+const UNACKNOWLEDGED_WAIT_MAX_MS: u32 = 30_000;
+/// The first and the longest pause after the system had nothing left for another connection.
+const PAUSE_FIRST: Duration = Duration::from_millis(10);
+const PAUSE_MAX: Duration = Duration::from_secs(1);
+/// Files that are left for the store, calls and threads.
+const FILES_SPARE: u64 = 64;
+
+/// A listening socket.
+#[derive(Debug)]
+pub struct Acceptor {
+    engine: Arc<Engine>,
+    listener: TcpListener,
+    lines_max: usize,
+    failures: AtomicU32,
+}
+
+/// What came of looking for a connection.
+#[derive(Debug)]
+pub enum Accepted {
+    /// Here is one.
+    Connection(Box<Connection>),
+    /// Nobody waits.
+    Nobody,
+    /// One came and could not be taken in; there may be more.
+    Refused,
+    /// The system is out of something: look again only after this time.
+    Exhausted(Duration),
+}
+
+impl Acceptor {
+    /// Listens. `files_per_line` is how many file descriptors the driver holds for each connection.
+    pub fn bind(engine: Arc<Engine>, address: SocketAddr, files_per_line: u64) -> io::Result<Self> {
+        let listener = TcpListener::bind(address)?;
+        listener.set_nonblocking(true)?;
+        // Linux hands these two on to the connections, which saves two calls for each.
+        sockopt::set_tcp_nodelay(&listener, true)?;
+        sockopt::set_tcp_user_timeout(&listener, UNACKNOWLEDGED_WAIT_MAX_MS)?;
+        listen(&listener, BACKLOG)?;
+        let lines_max = lines_max(files_max(), files_per_line);
+        Ok(Self { engine, listener, lines_max, failures: AtomicU32::new(0) })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// The engine that its connections talk to.
+    pub fn engine(&self) -> &Arc<Engine> {
+        &self.engine
+    }
+
+    /// Takes in the next connection, without waiting.
+    pub fn accept(&self) -> Accepted {
+        match acceptfrom_with(&self.listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC) {
+            Ok((socket, address)) => {
+                self.failures.store(0, Relaxed);
+                let stream = TcpStream::from(socket);
+                if self.engine.lines_open().count() >= self.lines_max {
+                    return self.refuse(&stream);
+                }
+                let address = address.and_then(|address| SocketAddr::try_from(address).ok());
+                let peer =
+                    address.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| canonical(address.ip()));
+                Accepted::Connection(Box::new(Connection::new(self.engine.clone(), stream, peer)))
+            }
+            Err(error) if error == Errno::WOULDBLOCK => Accepted::Nobody,
+            Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => {
+                let failures = self.failures.fetch_add(1, Relaxed).min(10);
+                Accepted::Exhausted((PAUSE_FIRST * (1 << failures)).min(PAUSE_MAX))
+            }
+            // The client has given up while it waited, or the like: nothing to do with the next one.
+            Err(_) => Accepted::Refused,
+        }
+    }
+
+    fn refuse(&self, mut stream: &TcpStream) -> Accepted {
+        let refusal = Refusal::new(Code::Overloaded, format!("over the limit of {} lines", self.lines_max));
+        let response = Response::json(503, &serde_json::json!({ "error": refusal })).with("retry-after", "5");
+        let frame = self.engine.response_frame(&response, false, false);
+        match stream.write(frame.bytes()) {
+            Ok(_) | Err(_) => Accepted::Refused,
+        }
+    }
+}
+
+impl AsFd for Acceptor {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.listener.as_fd()
+    }
+}
+
+/// How many files the process may hold open, after asking for as many as it may ask for.
+fn files_max() -> u64 {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    setrlimit(Resource::Nofile, limit).unwrap_or_default();
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+}
+
+/// Nine tenths of what there is, so that what else the process opens finds room.
+fn lines_max(files: u64, files_per_line: u64) -> usize {
+    let for_lines = (files / 10 * 9).saturating_sub(FILES_SPARE) / files_per_line.max(1);
+    usize::try_from(for_lines).unwrap_or(usize::MAX)
+}
+
+/// An IPv4 address that came over an IPv6 socket is an IPv4 address.
+fn canonical(address: IpAddr) -> IpAddr {
+    address.to_canonical()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tenth_of_the_files_and_64_are_left_for_others() {
+        assert_eq!(lines_max(20_000, 1), 17_936);
+        assert_eq!(lines_max(20_000, 2), 8_968);
+        assert_eq!(lines_max(60, 1), 0);
+    }
+}

@@ -1,0 +1,62 @@
+//! The console: the files of `web/`, carried by the binary.
+
+use crate::engine::Asset;
+
+/// A file by its name, if the console has one of that name.
+pub fn asset(name: &str) -> Option<Asset> {
+    let (name, content) = FILES.iter().find(|(known, _)| *known == name)?;
+    let media_type = match name.rsplit('.').next() {
+        Some("html") => "text/html; charset=utf-8",
+        Some("css") => "text/css; charset=utf-8",
+        Some("js") => "text/javascript; charset=utf-8",
+        Some("svg") => "image/svg+xml",
+        Some(_) | None => "application/octet-stream",
+    };
+    Some((media_type, content))
+}
+
+macro_rules! file {
+    ($name:literal) => {
+        ($name, include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../web/", $name)))
+    };
+}
+
+const FILES: &[(&str, &[u8])] = &[
+    file!("answer.js"),
+    file!("bubble.js"),
+    file!("chat-page.js"),
+    file!("chat.js"),
+    file!("console.css"),
+    file!("console.js"),
+    file!("documents.js"),
+    file!("dom.js"),
+    file!("icon.svg"),
+    file!("index.html"),
+    file!("interview-page.js"),
+    file!("interview.js"),
+    file!("markdown.js"),
+    file!("rest.js"),
+    file!("room-view.js"),
+    file!("room.js"),
+    file!("session.js"),
+    file!("socket.js"),
+    file!("talk.css"),
+    file!("timeline.js"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_of_the_console_is_carried() {
+        let folder =
+            std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../web")).expect("the folder is there");
+        let files = folder.map(|file| file.expect("a file").file_name().into_string().expect("a plain name"));
+        let served =
+            |name: &String| [".js", ".css", ".svg", ".html"].iter().any(|ending| name.ends_with(ending));
+        let mut names: Vec<_> = files.filter(served).collect();
+        names.sort();
+        assert_eq!(FILES.iter().map(|(name, _)| *name).collect::<Vec<_>>(), names);
+    }
+}

@@ -1,0 +1,205 @@
+//! Carries out the core's orders: those for sockets and queues while the lock is held, the rest right after.
+
+use super::{Core, Engine, Tell};
+use crate::line::{Decision, Line};
+use bytes::Bytes;
+use parlor_protocol::action::{Action, Recipients};
+use parlor_protocol::frame::Frame;
+use parlor_protocol::http::{Body, Response, switching_head};
+use parlor_protocol::ids::{SocketId, Ticket};
+use parlor_protocol::input::{Ending, Input};
+use parlor_protocol::job::Job;
+use parlor_protocol::outbox::Class;
+use parlor_protocol::record::Record;
+use parlor_protocol::refusal::{Code, Refusal};
+use parlor_protocol::store::StoreReply;
+use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// A request that the core has not decided.
+#[derive(Debug)]
+pub(super) struct Pending {
+    pub line: Arc<Line>,
+    /// The value of `Sec-WebSocket-Accept`, if the request has a key.
+    pub accept: Option<String>,
+    pub keep_alive: bool,
+    /// A HEAD request is answered without the body.
+    pub without_body: bool,
+}
+
+/// What is left to do once the lock is free.
+#[derive(Debug, Default)]
+pub(super) struct After {
+    inputs: VecDeque<Input>,
+    jobs: VecDeque<(Ticket, Job)>,
+    woken: Vec<Arc<Line>>,
+    records: Vec<Record>,
+    drained: bool,
+}
+
+impl After {
+    /// The next fact that followed: an answer that needs nobody else, or the outcome of a job that takes less
+    /// than handing it to another thread would.
+    pub fn next_input(&mut self, engine: &Engine) -> Option<Input> {
+        if let Some((ticket, job)) = self.jobs.pop_front() {
+            let outcome = job.run(&engine.outside.keys, (engine.outside.now)());
+            return Some(Input::Worked { ticket, outcome });
+        }
+        self.inputs.pop_front()
+    }
+
+    pub fn tell_others(&mut self, engine: &Engine) {
+        for line in self.woken.drain(..) {
+            line.wake();
+        }
+        for record in self.records.drain(..) {
+            (engine.outside.log)(record);
+        }
+        if std::mem::take(&mut self.drained) {
+            engine.shutdown.end();
+        }
+    }
+}
+
+impl Core {
+    /// Carries out `self.actions` in order.
+    pub(super) fn perform(&mut self, engine: &Arc<Engine>, after: &mut After) {
+        let mut actions = std::mem::take(&mut self.actions);
+        for action in actions.drain(..) {
+            self.perform_one(action, engine, after);
+        }
+        self.actions = actions;
+    }
+
+    fn perform_one(&mut self, action: Action, engine: &Arc<Engine>, after: &mut After) {
+        match action {
+            Action::Respond { request, response } => {
+                let Some(pending) = self.requests.remove(request) else { return };
+                let keep_alive = pending.keep_alive && !engine.shutdown.has_begun();
+                let frame = engine.response_frame(&response, keep_alive, pending.without_body);
+                self.push(&pending.line, frame, Class::Kept);
+                pending.line.decide(Decision::Responded { keep_alive });
+                after.woken.push(pending.line);
+            }
+            Action::Upgrade { request, socket, subprotocol, limits } => {
+                let Some(pending) = self.requests.remove(request) else {
+                    after.inputs.push_back(Input::Disconnected { socket, why: Ending::Lost });
+                    return;
+                };
+                let accept = pending.accept.unwrap_or_default();
+                let head = switching_head(&accept, subprotocol.as_deref());
+                self.push(&pending.line, Frame::raw(head.into()), Class::Kept);
+                pending.line.decide(Decision::Upgraded { socket, limits });
+                self.sockets.put(socket, pending.line.clone());
+                after.woken.push(pending.line);
+            }
+            Action::Send { to, frame, class } => self.send(to, &frame, class),
+            Action::Read { socket, on } => {
+                if let Some(line) = self.sockets.line(socket) {
+                    line.pause(!on);
+                    after.woken.push(line.clone());
+                }
+            }
+            Action::Close { socket, cause } => {
+                if let Some(line) = self.sockets.line(socket)
+                    && line.close(Some(cause.frame()), Ending::ByServer)
+                {
+                    self.dirty.push(line.clone());
+                }
+            }
+            Action::Store { ticket, request } => {
+                if !engine.store.add(ticket, request) {
+                    after.inputs.push_back(Input::Stored(vec![(ticket, StoreReply::Unavailable)]));
+                }
+            }
+            Action::Work { ticket, job } if job.is_cheap() => after.jobs.push_back((ticket, job)),
+            // Where the workers do not keep up, whoever brings more has to wait.
+            Action::Work { ticket, job } => after.jobs.extend(engine.work.add(ticket, job)),
+            Action::Call { ticket, call } => {
+                engine.outside.calls.start(call, Tell { engine: Arc::downgrade(engine), ticket });
+            }
+            Action::Cancel { ticket } => engine.outside.calls.cancel(ticket),
+            Action::Log(record) => after.records.push(record),
+            Action::Drained => after.drained = true,
+        }
+    }
+
+    fn send(&mut self, to: Recipients, frame: &Frame, class: Class) {
+        let (sockets, except) = match &to {
+            Recipients::One(socket) => (std::slice::from_ref(socket), None),
+            Recipients::Many { sockets, except } => (&sockets[..], *except),
+        };
+        for socket in sockets.iter().filter(|socket| Some(**socket) != except) {
+            if let Some(line) = self.sockets.line(*socket)
+                && line.push(frame.clone(), class)
+            {
+                self.dirty.push(line.clone());
+            }
+        }
+    }
+
+    fn push(&mut self, line: &Arc<Line>, frame: Frame, class: Class) {
+        if line.push(frame, class) {
+            self.dirty.push(line.clone());
+        }
+    }
+}
+
+impl Engine {
+    /// A whole response. Head and body are one frame, because an outbox takes one that exceeds its limit only
+    /// when nothing else waits.
+    pub(crate) fn response_frame(&self, response: &Response, keep_alive: bool, without_body: bool) -> Frame {
+        let (head, body) = match &response.body {
+            Body::Bytes(bytes) => (response.head(bytes.len(), keep_alive), bytes.clone()),
+            Body::Asset(name) => match (self.outside.asset)(name) {
+                Some((media_type, bytes)) => {
+                    let mut response = response.clone();
+                    if !response.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
+                        response.headers.push((Cow::Borrowed("content-type"), media_type.to_string()));
+                    }
+                    (response.head(bytes.len(), keep_alive), Bytes::from_static(bytes))
+                }
+                None => {
+                    let refusal = Refusal::new(Code::NotFound, "no such file");
+                    let missing = Response::json(404, &serde_json::json!({ "error": refusal }));
+                    return self.response_frame(&missing, keep_alive, without_body);
+                }
+            },
+        };
+        let mut bytes = Vec::with_capacity(head.len() + body.len());
+        bytes.extend_from_slice(head.as_bytes());
+        if !without_body {
+            bytes.extend_from_slice(&body);
+        }
+        Frame::raw(bytes.into())
+    }
+}
+
+/// The lines of the sockets, by slot; a line is there until the core was told that its socket is gone.
+#[derive(Debug, Default)]
+pub(super) struct Sockets(Vec<Option<(u32, Arc<Line>)>>);
+
+impl Sockets {
+    pub fn put(&mut self, socket: SocketId, line: Arc<Line>) {
+        let slot = socket.slot as usize;
+        if self.0.len() <= slot {
+            self.0.resize(slot + 1, None);
+        }
+        self.0[slot] = Some((socket.generation, line));
+    }
+
+    pub fn line(&self, socket: SocketId) -> Option<&Arc<Line>> {
+        let (generation, line) = self.0.get(socket.slot as usize)?.as_ref()?;
+        (*generation == socket.generation).then_some(line)
+    }
+
+    pub fn remove(&mut self, socket: SocketId) {
+        if self.line(socket).is_some() {
+            self.0[socket.slot as usize] = None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

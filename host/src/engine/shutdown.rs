@@ -1,0 +1,78 @@
+//! The way to the end of the process: serving, draining, drained.
+
+use crate::line::locked;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::task::Waker;
+
+/// How far the server is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Phase {
+    /// It takes in connections.
+    #[default]
+    Serving,
+    /// It takes in none and finishes.
+    Draining,
+    /// The core has finished.
+    Drained,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Shutdown {
+    begun: AtomicBool,
+    state: Mutex<(Phase, Option<Waker>)>,
+}
+
+impl Shutdown {
+    /// Begins; false if it had begun before.
+    pub fn begin(&self) -> bool {
+        let first = !self.begun.swap(true, SeqCst);
+        if first {
+            self.enter(Phase::Draining);
+        }
+        first
+    }
+
+    pub fn has_begun(&self) -> bool {
+        self.begun.load(SeqCst)
+    }
+
+    pub fn end(&self) {
+        self.enter(Phase::Drained);
+    }
+
+    pub fn phase(&self, waker: &Waker) -> Phase {
+        let mut state = locked(&self.state);
+        state.1 = Some(waker.clone());
+        state.0
+    }
+
+    fn enter(&self, phase: Phase) {
+        let mut state = locked(&self.state);
+        state.0 = phase;
+        let waker = state.1.clone();
+        drop(state);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+/// Counts the TCP connections.
+#[derive(Debug, Default)]
+pub struct OpenLines(AtomicUsize);
+
+impl OpenLines {
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.0.load(SeqCst)
+    }
+
+    pub(crate) fn entered(&self) {
+        self.0.fetch_add(1, SeqCst);
+    }
+
+    pub(crate) fn left(&self) {
+        self.0.fetch_sub(1, SeqCst);
+    }
+}

@@ -1,0 +1,190 @@
+//! The stream under the WebSocket library. What the library reads has passed the walker, and what it writes
+//! (pongs, the answer to a close) goes through the outbox like everything else, so it never waits and never
+//! overtakes.
+
+use crate::engine::Engine;
+use crate::line::Line;
+use bytes::Bytes;
+use parlor_protocol::action::SocketLimits;
+use parlor_protocol::frame::Frame;
+use parlor_protocol::input::{Ending, Fault, Message};
+use parlor_protocol::outbox::Class;
+use parlor_protocol::walker::Walker;
+use std::cell::RefCell;
+use std::io::{self, Read, Write};
+use std::sync::Arc;
+use tungstenite::error::{Error, ProtocolError};
+use tungstenite::protocol::WebSocketConfig;
+
+/// How much is read with one call; what the library does not take at once waits in the connection's own rest.
+const SCRATCH_BYTES: usize = 64 * 1024;
+/// What the library asks for at once: enough for most messages, little enough for every connection to hold.
+const LIBRARY_BUFFER_BYTES: usize = 256;
+
+thread_local! {
+    // Only pages that bytes came into are resident, so a thread for one quiet connection costs little.
+    static SCRATCH: RefCell<Vec<u8>> = RefCell::new(Vec::with_capacity(SCRATCH_BYTES));
+}
+
+/// What comes in on one WebSocket.
+#[derive(Debug)]
+pub struct Incoming {
+    engine: Arc<Engine>,
+    line: Arc<Line>,
+    limits: SocketLimits,
+    walker: Walker,
+    /// What was received and walked over, and not yet taken.
+    rest: Vec<u8>,
+    taken: usize,
+    /// Comes when `rest` is taken.
+    fault: Option<Fault>,
+    /// The socket may have more to read. A short read means that it has not, and spares the call that says so.
+    readable: bool,
+}
+
+impl Incoming {
+    /// `early` came behind the head of the request.
+    pub(crate) fn new(engine: Arc<Engine>, line: Arc<Line>, limits: SocketLimits, early: &[u8]) -> Self {
+        let mut incoming = Self {
+            engine,
+            line,
+            limits,
+            walker: Walker::default(),
+            rest: Vec::new(),
+            taken: 0,
+            fault: None,
+            readable: false,
+        };
+        incoming.take_in(early, &mut []);
+        incoming
+    }
+
+    /// How the library is to be set up for this socket.
+    pub fn config(&self) -> WebSocketConfig {
+        let bytes_max = Some(self.limits.message_bytes_max as usize);
+        WebSocketConfig::default()
+            .read_buffer_size(LIBRARY_BUFFER_BYTES)
+            .write_buffer_size(0)
+            .max_message_size(bytes_max)
+            .max_frame_size(bytes_max)
+    }
+
+    /// The socket has something to read.
+    pub fn set_readable(&mut self) {
+        self.readable = true;
+    }
+
+    /// What was wrong with the frames, if the walker found something.
+    pub(crate) fn fault(&self) -> Option<Fault> {
+        self.fault
+    }
+
+    /// Walks over `bytes`, puts what fits into `out` and keeps the rest. Returns how much it put there.
+    fn take_in(&mut self, bytes: &[u8], out: &mut [u8]) -> usize {
+        let before = self.walker.clone();
+        let good = match self.walker.walk(bytes, &self.limits) {
+            Ok(()) => bytes.len(),
+            Err(fault) => {
+                self.fault = Some(fault);
+                good_length(before, bytes, &self.limits)
+            }
+        };
+        let count = good.min(out.len());
+        out[..count].copy_from_slice(&bytes[..count]);
+        self.rest.extend_from_slice(&bytes[count..good]);
+        count
+    }
+
+    fn take_rest(&mut self, out: &mut [u8]) -> usize {
+        let count = out.len().min(self.rest.len() - self.taken);
+        out[..count].copy_from_slice(&self.rest[self.taken..self.taken + count]);
+        self.taken += count;
+        if self.taken == self.rest.len() {
+            (self.rest, self.taken) = (Vec::new(), 0);
+        }
+        count
+    }
+
+    fn receive(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        SCRATCH.with_borrow_mut(|scratch| {
+            scratch.clear();
+            let received = self.line.receive(scratch);
+            self.readable = matches!(received, Ok(count) if count == scratch.capacity());
+            match received? {
+                0 => Ok(0),
+                _ => match self.take_in(scratch, out) {
+                    0 => Err(io::ErrorKind::InvalidData.into()),
+                    count => Ok(count),
+                },
+            }
+        })
+    }
+}
+
+/// How much of `bytes` stands before the last byte of the faulty header: messages that came before it count.
+fn good_length(mut walker: Walker, bytes: &[u8], limits: &SocketLimits) -> usize {
+    let faulty = bytes.iter().position(|byte| walker.walk(&[*byte], limits).is_err());
+    faulty.unwrap_or(bytes.len())
+}
+
+/// Never waits: `WouldBlock` until `set_readable`.
+impl Read for Incoming {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if !self.rest.is_empty() {
+            Ok(self.take_rest(out))
+        } else if self.fault.is_some() {
+            Err(io::ErrorKind::InvalidData.into())
+        } else if self.readable {
+            self.receive(out)
+        } else {
+            Err(io::ErrorKind::WouldBlock.into())
+        }
+    }
+}
+
+/// Never waits: the outbox takes it or the connection ends.
+impl Write for Incoming {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.line.push(Frame::raw(Bytes::copy_from_slice(bytes)), Class::Kept) {
+            self.engine.mark_dirty(self.line.clone());
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A message as the core knows it. The bytes are copied: the library's are a slice of a larger buffer that
+/// would live as long as they do.
+pub(crate) fn to_core(message: tungstenite::Message) -> Option<Message> {
+    use tungstenite::Message as Read;
+    let copy = |bytes: &[u8]| Bytes::copy_from_slice(bytes);
+    match message {
+        Read::Text(text) => Some(Message::Text(copy(text.as_bytes()))),
+        Read::Binary(bytes) => Some(Message::Binary(copy(&bytes))),
+        Read::Ping(bytes) => Some(Message::Ping(copy(&bytes))),
+        Read::Pong(bytes) => Some(Message::Pong(copy(&bytes))),
+        Read::Close(frame) => Some(Message::Close(frame.map(|frame| frame.code.into()))),
+        Read::Frame(_) => None,
+    }
+}
+
+/// How a socket ends whose reading failed; `walked` is what the walker found.
+pub(crate) fn ending_of(error: &Error, walked: Option<Fault>) -> Ending {
+    match error {
+        Error::Io(_) => walked.map_or(Ending::Lost, Ending::Faulty),
+        Error::Utf8(_) => Ending::Faulty(Fault::Utf8),
+        Error::Capacity(_) => Ending::Faulty(Fault::TooBig),
+        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => Ending::Lost,
+        Error::Protocol(_) | Error::AttackAttempt => Ending::Faulty(Fault::Protocol),
+        Error::ConnectionClosed
+        | Error::AlreadyClosed
+        | Error::Tls(_)
+        | Error::WriteBufferFull(_)
+        | Error::Url(_)
+        | Error::Http(_)
+        | Error::HttpFormat(_) => Ending::Lost,
+    }
+}

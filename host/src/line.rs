@@ -1,0 +1,265 @@
+//! One TCP connection as everybody but its own task sees it: an outbox and the write half under one lock.
+//! Nothing else writes to the socket, so what is sent arrives in the order in which the core said it, and
+//! what waits for a slow reader is bounded.
+//!
+//! Whoever pushes marks the line dirty *after* it let go of the outbox, and whoever flushes clears the mark
+//! *before* it tries the outbox. So a flush that finds the outbox taken may leave: either the other one
+//! flushes too and saw all there is, or it pushes and marks again.
+
+use crate::transport::{Peek, Transport};
+use parlor_protocol::action::{CloseCause, SocketLimits};
+use parlor_protocol::frame::Frame;
+use parlor_protocol::ids::SocketId;
+use parlor_protocol::input::Ending;
+use parlor_protocol::outbox::{Class, Outbox, Pushed};
+use rustix::net::Shutdown;
+use std::io::{self, IoSlice};
+use std::net::{IpAddr, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::task::Waker;
+
+/// How many frames go out with one write.
+const SLICES_MAX: usize = 64;
+
+/// One TCP connection.
+#[derive(Debug)]
+pub struct Line {
+    transport: Transport,
+    peer: IpAddr,
+    outbox: Mutex<Outbox>,
+    told: Mutex<Told>,
+    /// It stands in the engine's list of lines to flush.
+    dirty: AtomicBool,
+    /// The kernel takes no more; its own task waits until it does.
+    blocked: AtomicBool,
+    /// Nothing waits in the outbox.
+    written: AtomicBool,
+    /// Its own task wants to know when all is written.
+    watched: AtomicBool,
+    /// The core does not want to read from it now.
+    paused: AtomicBool,
+}
+
+/// What others have to say to the line's own task.
+#[derive(Debug, Default)]
+struct Told {
+    waker: Option<Waker>,
+    decision: Option<Decision>,
+    socket: Option<SocketId>,
+    ending: Option<Ending>,
+}
+
+/// What the core made of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Decision {
+    /// The response is in the outbox.
+    Responded { keep_alive: bool },
+    /// The 101 is in the outbox.
+    Upgraded { socket: SocketId, limits: SocketLimits },
+}
+
+impl Line {
+    /// A line over a non-blocking stream.
+    pub fn new(stream: TcpStream, peer: IpAddr) -> Self {
+        Self {
+            transport: Transport::Plain(stream),
+            peer,
+            outbox: Mutex::default(),
+            told: Mutex::default(),
+            dirty: AtomicBool::new(false),
+            blocked: AtomicBool::new(false),
+            written: AtomicBool::new(true),
+            watched: AtomicBool::new(false),
+            paused: AtomicBool::new(false),
+        }
+    }
+
+    /// From now on `waker` is woken when there is news. To be called before looking for it.
+    pub fn listen(&self, waker: &Waker) {
+        let mut told = locked(&self.told);
+        if !told.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            told.waker = Some(waker.clone());
+        }
+    }
+
+    /// Whether the kernel takes no more for now: `flush_writable` when it does.
+    pub fn is_blocked(&self) -> bool {
+        self.blocked.load(SeqCst)
+    }
+
+    /// Whether the core does not want to hear from this line now.
+    pub fn is_paused(&self) -> bool {
+        self.paused.load(SeqCst)
+    }
+
+    /// How the line is to end, once it is.
+    pub(crate) fn ending(&self) -> Option<Ending> {
+        locked(&self.told).ending
+    }
+
+    /// The other end's address.
+    pub(crate) fn peer(&self) -> IpAddr {
+        self.peer
+    }
+
+    /// Whether all is written. When it is not, the line's task is woken once it is.
+    pub(crate) fn is_written(&self) -> bool {
+        self.watched.store(true, SeqCst);
+        self.written.load(SeqCst)
+    }
+
+    /// Puts a frame into the outbox. True: the caller has to put the line into the list of dirty ones.
+    #[must_use]
+    pub(crate) fn push(&self, frame: Frame, class: Class) -> bool {
+        let mut outbox = locked(&self.outbox);
+        let overflowed = outbox.push(frame, class) == Pushed::Overflowed;
+        if overflowed {
+            outbox.forget_waiting();
+            outbox.close(Some(CloseCause::TooSlow.frame()));
+        }
+        self.written.store(outbox.is_empty(), SeqCst);
+        drop(outbox);
+        if overflowed {
+            self.end(Ending::TooSlow);
+        }
+        self.mark()
+    }
+
+    /// Puts the last frame into the outbox, which takes nothing after it, and says how the line ends. True:
+    /// as with `push`.
+    #[must_use]
+    pub(crate) fn close(&self, last: Option<Frame>, ending: Ending) -> bool {
+        let mut outbox = locked(&self.outbox);
+        outbox.close(last);
+        self.written.store(outbox.is_empty(), SeqCst);
+        drop(outbox);
+        self.end(ending);
+        self.mark()
+    }
+
+    /// Reads on, or no more.
+    pub(crate) fn pause(&self, paused: bool) {
+        self.paused.store(paused, SeqCst);
+    }
+
+    /// Tells the line's task what became of its request.
+    pub(crate) fn decide(&self, decision: Decision) {
+        let mut told = locked(&self.told);
+        told.decision = Some(decision);
+        if let Decision::Upgraded { socket, .. } = decision {
+            told.socket = Some(socket);
+        }
+    }
+
+    /// What became of the request, once.
+    pub(crate) fn take_decision(&self) -> Option<Decision> {
+        locked(&self.told).decision.take()
+    }
+
+    /// Wakes the line's task.
+    pub(crate) fn wake(&self) {
+        let waker = locked(&self.told).waker.clone();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Writes what waits, unless the kernel is known to take nothing. Returns the socket if `Flushed` is due.
+    pub(crate) fn flush(&self) -> Option<SocketId> {
+        self.dirty.store(false, SeqCst);
+        if self.is_blocked() { None } else { self.write_out() }
+    }
+
+    /// The same after the kernel said that it takes more.
+    pub(crate) fn flush_writable(&self) -> Option<SocketId> {
+        self.blocked.store(false, SeqCst);
+        self.flush()
+    }
+
+    fn write_out(&self) -> Option<SocketId> {
+        let mut outbox = match self.outbox.try_lock() {
+            Ok(outbox) => outbox,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        let mut due = false;
+        let mut lost = false;
+        while !outbox.is_empty() {
+            match self.write_once(&outbox) {
+                Ok(count) if count > 0 => due |= outbox.advance(count),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.blocked.store(true, SeqCst);
+                    break;
+                }
+                Ok(_) | Err(_) => {
+                    *outbox = Outbox::default();
+                    outbox.close(None);
+                    lost = true;
+                }
+            }
+        }
+        due |= outbox.take_flushed();
+        let empty = outbox.is_empty();
+        self.written.store(empty, SeqCst);
+        drop(outbox);
+        if lost {
+            self.end(Ending::Lost);
+        }
+        if !empty || self.watched.swap(false, SeqCst) {
+            self.wake();
+        }
+        if due { locked(&self.told).socket } else { None }
+    }
+
+    fn write_once(&self, outbox: &Outbox) -> io::Result<usize> {
+        let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+        let used = outbox.gather(&mut slices);
+        self.transport.write(&slices[..used])
+    }
+
+    /// The first reason to end is the one that counts.
+    fn end(&self, ending: Ending) {
+        locked(&self.told).ending.get_or_insert(ending);
+        self.wake();
+    }
+
+    fn mark(&self) -> bool {
+        !self.dirty.swap(true, SeqCst)
+    }
+
+    /// Reads into what `bytes` has spare; `WouldBlock` when there is nothing.
+    pub(crate) fn receive(&self, bytes: &mut Vec<u8>) -> io::Result<usize> {
+        self.transport.receive(bytes)
+    }
+
+    pub(crate) fn peek(&self) -> Peek {
+        self.transport.peek()
+    }
+
+    /// Tells the client that nothing more comes.
+    pub(crate) fn shut_writing(&self) {
+        self.transport.shut(Shutdown::Write);
+    }
+
+    /// Ends the TCP connection, whoever still holds the line.
+    pub(crate) fn shut(&self) {
+        self.transport.shut(Shutdown::Both);
+    }
+}
+
+impl AsFd for Line {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.transport.as_fd()
+    }
+}
+
+/// What a lock guards here is whole between any two statements, so a panic elsewhere spoils nothing.
+pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;

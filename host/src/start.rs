@@ -1,0 +1,113 @@
+//! Puts a server together from its parts and hands it to a driver.
+
+use crate::acceptor::Acceptor;
+use crate::calls::Calls;
+use crate::clock::Clock;
+use crate::engine::{self, Engine, Outside, Tell};
+use crate::log::Log;
+use crate::settings::{Configuration, Stop, Surroundings};
+use crate::{console, seed, signals, stores, trial};
+use parlor_protocol::call::{Call, CallFailure, Said};
+use parlor_protocol::ids::Ticket;
+use parlor_protocol::record::{Level, Record};
+use parlor_protocol::server::Server;
+use std::io;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// The exit status of a start that did not succeed.
+const EXIT_NOT_STARTED: u8 = 2;
+
+/// A server that listens, and what it needs at its end.
+struct Started {
+    acceptor: Acceptor,
+    engine: Arc<Engine>,
+    log: Arc<Log>,
+}
+
+/// Runs a server until it has drained. `serve` is the driver of this name; it holds `files_per_line` file
+/// descriptors for each connection.
+pub fn run(
+    program: &'static str,
+    files_per_line: u64,
+    serve: impl FnOnce(Acceptor) -> io::Result<()>,
+) -> ExitCode {
+    let configuration = match Configuration::load(&Surroundings::of_process(program)) {
+        Ok(configuration) => configuration,
+        Err(stop) => return stopped(program, &stop),
+    };
+    match start(&configuration, files_per_line).and_then(|started| finish(started, serve)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("{program}: {message}");
+            ExitCode::from(EXIT_NOT_STARTED)
+        }
+    }
+}
+
+fn stopped(program: &str, stop: &Stop) -> ExitCode {
+    match stop {
+        Stop::Answered(text) => println!("{text}"),
+        Stop::Wrong(_) => eprintln!("{program}: {stop}"),
+    }
+    ExitCode::from(stop.exit_code())
+}
+
+fn start(configuration: &Configuration, files_per_line: u64) -> Result<Started, String> {
+    let clock = Clock::start();
+    let log = Log::to_stderr(configuration.log_level, configuration.log_format);
+    let log = Arc::new(log.map_err(|error| format!("cannot write the log: {error}"))?);
+    for warning in &configuration.warnings {
+        log.write(clock.now(), Record::new(Level::Warn, "settings").with("warning", warning.as_str()));
+    }
+    let seed = seed::draw().map_err(|error| format!("the system gives no randomness: {error}"))?;
+    let stores = stores::open(configuration, clock.now())?;
+    let server = Server::new(configuration.core.clone(), seed);
+    let outside = outside(configuration, clock, log.clone());
+    let engine = Engine::start(server, outside, stores).map_err(|error| format!("cannot start: {error}"))?;
+    signals::start(engine.clone()).map_err(|error| format!("cannot watch for signals: {error}"))?;
+    let address = SocketAddr::new(configuration.host, configuration.port);
+    let acceptor = Acceptor::bind(engine.clone(), address, files_per_line)
+        .map_err(|error| format!("cannot listen on {address}: {error}"))?;
+    let bound = acceptor.address().map_err(|error| format!("cannot tell the address: {error}"))?;
+    print!("{}", trial::greeting(configuration, bound, Clock::start().now()));
+    Ok(Started { acceptor, engine, log })
+}
+
+fn finish(started: Started, serve: impl FnOnce(Acceptor) -> io::Result<()>) -> Result<(), String> {
+    let Started { acceptor, engine, log } = started;
+    let served = serve(acceptor).map_err(|error| error.to_string());
+    engine.close_store();
+    log.flush();
+    served
+}
+
+fn outside(configuration: &Configuration, clock: Clock, log: Arc<Log>) -> Outside {
+    let clock = Arc::new(clock);
+    let ai = configuration.ai.clone();
+    let attempt = move |call: &Call| match &ai {
+        Some(service) => service.attempt(call),
+        None => Said::Failed(CallFailure::Passing { retry_after: None }),
+    };
+    let logged = clock.clone();
+    Outside {
+        now: Box::new(move || clock.now()),
+        log: Box::new(move |record| log.write(logged.now(), record)),
+        calls: Box::new(HttpCalls(Calls::new(attempt))),
+        keys: Arc::new(configuration.keys.clone()),
+        asset: console::asset,
+    }
+}
+
+struct HttpCalls(Calls);
+
+impl engine::Calls for HttpCalls {
+    fn start(&self, call: Call, tell: Tell) {
+        self.0.start(tell.ticket(), call, Box::new(move |said| tell.said(said)));
+    }
+
+    fn cancel(&self, ticket: Ticket) {
+        self.0.cancel(ticket);
+    }
+}

@@ -1,0 +1,151 @@
+//! Servers as processes: started from the binaries that lie beside the test, and ended with it.
+
+use rustix::process::{Pid, Signal, kill_process};
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+/// Both drivers.
+pub const BINARIES: [&str; 2] = ["parlor", "parlor-threads"];
+
+/// How long a start or an end may take before the test fails.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// What a server prints in front of its address.
+const LISTENING: &str = "listening on http://";
+
+/// A running server.
+#[derive(Debug)]
+pub struct Process {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Process {
+    /// Starts a server on a free port, with its data in `folder`, and waits until it listens.
+    pub fn start(binary: &str, folder: &Folder, arguments: &[&str]) -> Self {
+        let path = beside_the_test(binary);
+        let log = File::create(folder.path().join("stderr.log")).expect("the folder takes a file");
+        let mut child = Command::new(&path)
+            .args(["--host", "127.0.0.1", "--websocket-port", "0"])
+            .args(["--database-url", &format!("sqlite:{}", folder.path().join("parlor.db").display())])
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .unwrap_or_else(|error| panic!("{}: {error}; build all binaries first", path.display()));
+        let (tell, told) = mpsc::channel();
+        let lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
+        // Reads to the end, so that the server never waits for its reader.
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                if let Some((_, address)) = line.split_once(LISTENING) {
+                    let address = address.split(['/', ' ']).next().unwrap_or_default();
+                    tell.send(address.parse::<SocketAddr>()).unwrap_or_default();
+                }
+            }
+        });
+        let address = match told.recv_timeout(PATIENCE) {
+            Ok(address) => address.expect("an address stands behind it"),
+            Err(_) => {
+                child.kill().expect("it is ours");
+                panic!("{binary} does not listen: {}", folder.log());
+            }
+        };
+        Self { child, address }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The process's id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// SIGKILL: it ends wherever it is.
+    pub fn kill(&mut self) {
+        self.signal(Signal::KILL);
+        self.wait();
+    }
+
+    /// SIGTERM: it is asked to end.
+    pub fn terminate(&self) {
+        self.signal(Signal::TERM);
+    }
+
+    /// Waits until it has ended.
+    pub fn wait(&mut self) -> ExitStatus {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().expect("it is ours") {
+                return status;
+            }
+            assert!(Instant::now() < until, "it has not ended after {PATIENCE:?}");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).expect("it is ours and was not waited for");
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            self.child.kill().and_then(|()| self.child.wait()).map(|_| ()).unwrap_or_default();
+        }
+    }
+}
+
+/// A folder that goes with the test.
+#[derive(Debug)]
+pub struct Folder(PathBuf);
+
+impl Folder {
+    /// A fresh folder.
+    pub fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("parlor-test-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let path = std::env::temp_dir().join(name);
+        fs::create_dir_all(&path).expect("the system's folder for temporary files takes one");
+        Self(path)
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// What the server in it wrote to its log.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.0.join("stderr.log")).unwrap_or_default()
+    }
+}
+
+impl Default for Folder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        fs::remove_dir_all(&self.0).unwrap_or_default();
+    }
+}
+
+/// The test lies in `deps` of the folder that the binaries are built into.
+fn beside_the_test(binary: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("a test is a file");
+    let folder = test.parent().and_then(Path::parent).expect("a test lies in deps");
+    folder.join(binary)
+}

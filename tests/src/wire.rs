@@ -1,0 +1,140 @@
+//! A WebSocket client that hides nothing: frames as bytes, right or wrong, in whatever pieces.
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+/// How long an answer may take before the test fails.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// The key of RFC 6455 §1.3 and what a server makes of it.
+const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
+const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+const MASK: [u8; 4] = [0x5a, 0x03, 0xc1, 0x9f];
+
+/// The last frame of a message, or the only one.
+pub const FIN: u8 = 0x80;
+/// A further frame of a message.
+pub const CONTINUATION: u8 = 0;
+/// A text message.
+pub const TEXT: u8 = 1;
+/// A binary message.
+pub const BINARY: u8 = 2;
+/// A close frame.
+pub const CLOSE: u8 = 8;
+/// A ping.
+pub const PING: u8 = 9;
+/// A pong.
+pub const PONG: u8 = 10;
+
+/// A masked frame; `first` is its first byte.
+pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![first];
+    match payload.len() {
+        length @ 0..=125 => bytes.push(0x80 | length as u8),
+        length @ 126..=0xffff => {
+            bytes.push(0x80 | 126);
+            bytes.extend_from_slice(&(length as u16).to_be_bytes());
+        }
+        length => {
+            bytes.push(0x80 | 127);
+            bytes.extend_from_slice(&(length as u64).to_be_bytes());
+        }
+    }
+    bytes.extend_from_slice(&MASK);
+    bytes.extend(payload.iter().zip(MASK.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+    bytes
+}
+
+/// The payload of a close frame.
+pub fn reason(code: u16, text: &[u8]) -> Vec<u8> {
+    [&code.to_be_bytes()[..], text].concat()
+}
+
+/// An open WebSocket.
+#[derive(Debug)]
+pub struct Wire {
+    stream: TcpStream,
+}
+
+impl Wire {
+    /// Connects to `target` and is answered with 101.
+    pub fn open(address: SocketAddr, target: &str) -> Self {
+        let mut wire = Self::connect(address);
+        let head = format!(
+            "GET {target} HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {KEY}\r\n\r\n"
+        );
+        wire.write(head.as_bytes()).expect("the server reads");
+        let answer = wire.read_head();
+        assert!(answer.starts_with("HTTP/1.1 101 "), "{answer}");
+        assert!(answer.contains(&format!("sec-websocket-accept: {ACCEPT}\r\n")), "{answer}");
+        wire
+    }
+
+    /// A TCP connection on which nothing was said.
+    pub fn connect(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).expect("the server listens");
+        stream.set_nodelay(true).expect("a TCP socket");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a TCP socket");
+        stream.set_write_timeout(Some(PATIENCE)).expect("a TCP socket");
+        Self { stream }
+    }
+
+    /// The same connection, for another thread.
+    pub fn other_half(&self) -> Self {
+        Self { stream: self.stream.try_clone().expect("a TCP socket") }
+    }
+
+    /// Sends bytes as they are.
+    pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.write_all(bytes)
+    }
+
+    /// Reads up to and with an empty line.
+    pub fn read_head(&mut self) -> String {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            self.stream.read_exact(&mut byte).expect("the server answers");
+            head.push(byte[0]);
+        }
+        String::from_utf8(head).expect("ASCII")
+    }
+
+    /// Reads a response: its head and its body.
+    pub fn read_response(&mut self) -> (String, Vec<u8>) {
+        let head = self.read_head();
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+        let length = length.map_or(0, |length| length.parse().expect("a number"));
+        let body = self.read_exactly(length).expect("the body is there");
+        (head, body)
+    }
+
+    /// Reads so many bytes.
+    pub fn read_exactly(&mut self, length: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; length];
+        self.stream.read_exact(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Reads the next frame: its first byte and its payload.
+    pub fn read_frame(&mut self) -> io::Result<(u8, Vec<u8>)> {
+        let head = self.read_exactly(2)?;
+        assert_eq!(head[1] & 0x80, 0, "a server does not mask");
+        let length = match head[1] {
+            126 => u64::from(u16::from_be_bytes(self.read_exactly(2)?.try_into().expect("two bytes"))),
+            127 => u64::from_be_bytes(self.read_exactly(8)?.try_into().expect("eight bytes")),
+            short => u64::from(short),
+        };
+        Ok((head[0], self.read_exactly(length as usize)?))
+    }
+
+    /// Reads until the server ends the TCP connection.
+    pub fn read_to_end(&mut self) -> Vec<u8> {
+        let mut rest = Vec::new();
+        match self.stream.read_to_end(&mut rest) {
+            Ok(_) => rest,
+            Err(error) => panic!("no clean end: {error}"),
+        }
+    }
+}
