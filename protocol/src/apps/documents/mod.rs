@@ -146,6 +146,16 @@ impl Command {
 }
 
 impl Documents {
+    /// How many sessions are open, being opened, or waiting for a call.
+    pub fn len(&self) -> usize {
+        self.sessions.len() + self.opening.len() + self.by_connection.len() + self.queued.len() + self.calls
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// The store answered something that the app waits for.
     pub fn on_stored(&mut self, waiting: Waiting, reply: StoreReply, ctx: &mut Context<'_>) {
         match waiting {
@@ -222,7 +232,7 @@ impl Documents {
     fn end(&mut self, id: &SessionId, cause: CloseCause, ctx: &mut Context<'_>) {
         self.let_go(id, cause, ctx);
         self.sessions.remove(id);
-        ctx.rooms.remove(&room_id(id));
+        ctx.rooms.remove(&room_id(id), &mut ctx.fx);
     }
 
     /// Forgets a session that nobody has and for which nothing is under way.
@@ -230,7 +240,7 @@ impl Documents {
         let unused = |session: &Session| session.owner.is_none() && matches!(session.work, Work::Idle);
         if self.sessions.get(id).is_some_and(unused) {
             self.sessions.remove(id);
-            ctx.rooms.remove(&room_id(id));
+            ctx.rooms.remove(&room_id(id), &mut ctx.fx);
         }
     }
 }
