@@ -4,6 +4,7 @@
 
 pub mod chat;
 pub mod dice;
+pub mod documents;
 pub mod socket;
 pub mod store;
 
@@ -91,6 +92,8 @@ pub struct World {
     pub store: SlowStore,
     /// The dice.
     pub dice: Dice,
+    /// What the core calls the connection of each socket in claims.
+    pub names: BTreeMap<SocketId, String>,
     /// Every socket that has not ended.
     pub sockets: BTreeMap<SocketId, Socket>,
     /// How the AI service answers, when it is asked.
@@ -100,17 +103,27 @@ pub struct World {
     due: BTreeMap<(Timestamp, u64), Due>,
     ordered: u64,
     settings: Settings,
+    /// How many processes there were.
+    lives: u64,
+}
+
+/// No process has the seed of another: its ids would be those of the other.
+fn lifes_seed(life: u64) -> [u8; 32] {
+    let mut seed = [7; 32];
+    seed[..8].copy_from_slice(&life.to_le_bytes());
+    seed
 }
 
 impl World {
     /// A server at its beginning.
     pub fn new(settings: Settings, seed: u64) -> Self {
-        let server = Server::new(settings.clone(), [7; 32]);
+        let server = Server::new(settings.clone(), lifes_seed(0));
         Self {
             now: BEGINNING,
             server,
             store: SlowStore::default(),
             dice: Dice(seed),
+            names: BTreeMap::new(),
             sockets: BTreeMap::new(),
             ai: |_, _| vec![(Duration::ZERO, Said::Failed(CallFailure::Refused { status: 404 }))],
             requests: BTreeMap::new(),
@@ -118,6 +131,7 @@ impl World {
             due: BTreeMap::new(),
             ordered: 0,
             settings,
+            lives: 0,
         }
     }
 
@@ -274,7 +288,8 @@ impl World {
         let mut step = Step::default();
         step.ended = std::mem::take(&mut self.sockets).into_iter().map(|(id, it)| (id, it.client)).collect();
         self.requests.clear();
-        self.server = Server::new(self.settings.clone(), [self.dice.below(256) as u8; 32]);
+        self.lives += 1;
+        self.server = Server::new(self.settings.clone(), lifes_seed(self.lives));
         self.give(Input::Started, &mut step);
         step
     }
@@ -366,6 +381,12 @@ impl World {
                     self.later(self.now + late, Due::Input(Input::Called { ticket, said }));
                 }
                 step.called.push(call);
+            }
+            Action::Log(record) if record.action == "ws.connect" => {
+                let name = record.fields.iter().find(|(name, _)| name == "connectionId");
+                if let (Some((socket, _)), Some((_, name))) = (step.opened.last(), name) {
+                    self.names.insert(*socket, name.as_str().unwrap_or_default().to_string());
+                }
             }
             Action::Cancel { .. } | Action::Log(_) | Action::Drained => {}
         }

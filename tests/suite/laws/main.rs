@@ -7,6 +7,7 @@
 )]
 
 mod chat;
+mod documents;
 
 use proptest::test_runner::Config;
 

@@ -61,18 +61,24 @@ pub enum Waiting {
     Log(Opening),
     /// A claim.
     Claim(Opening),
-    /// An answer being saved.
-    Saved(SessionId),
-    /// A retry being saved.
-    Retried(SessionId),
+    /// An answer or a retry being saved.
+    Saved(SessionId, EntryId),
     /// A reply being saved.
-    Replied(SessionId),
+    Replied(SessionId, EntryId),
     /// One attempt at a reply of the AI.
-    Attempt(SessionId),
+    Attempt(Attempt),
     /// Sessions whose reply is overdue.
     Overdue,
     /// The template of an overdue session.
     OverdueTemplate(Box<SessionRow>),
+}
+
+/// What one call to the AI is for: a reply that comes when the session has moved on is nobody's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    session: SessionId,
+    turn: u32,
+    attempt: u32,
 }
 
 /// The documents app.
@@ -111,6 +117,8 @@ enum Work {
     /// The AI is asked.
     Asking {
         tries: u32,
+        /// Whether a call is out.
+        out: bool,
     },
     /// The AI's reply is being saved.
     Replying {
@@ -162,12 +170,12 @@ impl Documents {
             Waiting::Find(opening) => self.on_found(opening, reply, ctx),
             Waiting::Log(opening) => self.on_log(opening, reply, ctx),
             Waiting::Claim(opening) => self.on_claim(opening, reply, ctx),
-            Waiting::Saved(session) | Waiting::Retried(session) => self.on_saved(&session, reply, ctx),
-            Waiting::Replied(session) => self.on_replied(&session, reply, ctx),
+            Waiting::Saved(session, entry) => self.on_saved(&session, &entry, reply, ctx),
+            Waiting::Replied(session, entry) => self.on_replied(&session, &entry, reply, ctx),
             Waiting::Overdue => self.on_overdue(reply, ctx),
             Waiting::OverdueTemplate(row) => self.on_overdue_template(*row, reply, ctx),
             // A call is never answered by the store; only its deadline comes this way.
-            Waiting::Attempt(session) => self.on_attempt_lost(&session, ctx),
+            Waiting::Attempt(attempt) => self.on_attempt_lost(attempt, ctx),
         }
     }
 
@@ -203,7 +211,10 @@ impl Documents {
                 session.work = Work::Idle;
                 self.drop_unused(&id, ctx);
             }
-            Kept::Answer { .. } | Kept::Retried { .. } => session.work = Work::Idle,
+            Kept::Answer { .. } | Kept::Retried { .. } => {
+                self.finish_save(&id, &told.entry, ctx);
+                self.ask(&id, ctx);
+            }
         }
     }
 
