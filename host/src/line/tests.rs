@@ -113,3 +113,21 @@ fn a_client_that_is_gone_ends_the_line() {
     }
     assert_eq!(line.ending(), Some(Ending::Lost));
 }
+
+#[test]
+fn a_burst_larger_than_the_outbox_goes_out_to_a_client_that_takes_it() {
+    let (line, mut client, woken) = pair();
+    let frame = Frame::raw(vec![7; OUTBOX_BYTES_MAX * 5 / 8].into());
+    let reader = std::thread::spawn(move || {
+        let mut read = vec![0; OUTBOX_BYTES_MAX * 5 / 4];
+        client.read_exact(&mut read).unwrap();
+    });
+    assert!(line.push(frame.clone(), Class::Kept));
+    assert!(!line.push(frame, Class::Kept), "marked once");
+    assert_eq!((line.ending(), woken.0.load(SeqCst)), (None, 1), "its task may have to wait for the client");
+    line.flush();
+    while !line.is_written() {
+        line.flush_writable();
+    }
+    reader.join().unwrap();
+}
