@@ -118,13 +118,13 @@ impl Line {
     /// An outbox that runs over is written out first, here and now: a burst that nobody had the time to flush
     /// says nothing about the client.
     #[must_use]
-    pub(crate) fn push(&self, frame: Frame, class: Class) -> bool {
+    pub(crate) fn push(&self, frame: &Frame, class: Class) -> bool {
         let mut outbox = locked(&self.outbox);
         let mut pushed = outbox.push(frame.clone(), class);
         let burst = pushed == Pushed::Overflowed && !self.is_blocked();
         if burst {
             self.write_all(&mut outbox);
-            pushed = outbox.push(frame, class);
+            pushed = outbox.push(frame.clone(), class);
         }
         let overflowed = pushed == Pushed::Overflowed;
         if overflowed {
