@@ -12,7 +12,7 @@ mod workers;
 
 pub use held::Held;
 pub use outside::{Answer, Asset, Calls, Commit, Fatal, Outside, Tell};
-pub use shutdown::{OpenLines, Phase};
+pub use shutdown::{LEAVE_LOOK, LEAVE_WAIT_MAX, OpenLines, Phase};
 
 use crate::dirty::Dirty;
 use crate::line::{Line, locked};
