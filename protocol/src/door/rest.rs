@@ -188,11 +188,9 @@ fn room_of(row: &Row) -> Option<&RoomRow> {
 
 /// What the user is in each room that it is a member of.
 fn roles(rows: &[Row]) -> BTreeMap<&RoomId, &str> {
-    let role = |row| match row {
-        &Row::Member(ref member) => Some((&member.room, member.role.as_str())),
-        _ => None,
-    };
-    rows.iter().filter_map(role).collect()
+    let members =
+        rows.iter().filter_map(|row| if let Row::Member(member) = row { Some(member) } else { None });
+    members.map(|member| (&member.room, member.role.as_str())).collect()
 }
 
 /// The rooms that a user may open: a guest only those it is a member of.
