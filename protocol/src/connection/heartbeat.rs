@@ -20,12 +20,15 @@ const EXPIRY_LOOK_INTERVAL: Duration = Duration::from_secs(300);
 
 impl Connections {
     /// Sets the timers of a new connection.
-    pub fn watch(&self, id: ConnectionId, fx: &mut Effects<'_>) {
+    pub fn watch(&mut self, id: ConnectionId, fx: &mut Effects<'_>) {
         if fx.settings.heartbeat_interval > Duration::ZERO {
             fx.timers.set(fx.now + fx.settings.heartbeat_interval, Timer::Heartbeat(id));
         }
-        if let Some(user) = self.all.get(id).and_then(|connection| connection.user.as_ref()) {
-            set_token_timer(id, user.expires_at - EXPIRY_NOTICE, fx);
+        if let Some(connection) = self.all.get_mut(id)
+            && let Some(user) = &connection.user
+        {
+            let due = user.expires_at - EXPIRY_NOTICE;
+            set_token_timer(id, connection, due, fx);
         }
     }
 
@@ -52,22 +55,25 @@ impl Connections {
 
     /// A connection's token ends now, or in a minute.
     pub fn on_token_ends(&mut self, id: ConnectionId, fx: &mut Effects<'_>) {
-        let Some(connection) = self.all.get(id).filter(|connection| !connection.closing) else { return };
+        let current = |known: &&mut Connection| !known.closing && fx.now >= known.token_due;
+        let Some(connection) = self.all.get_mut(id).filter(current) else { return };
         let Some(ends) = connection.user.as_ref().map(|user| user.expires_at) else { return };
         let closes = ends + crate::auth::LEEWAY;
         if fx.now >= closes {
             fx.close(id, CloseCause::TokenExpired);
         } else if fx.now >= ends - EXPIRY_NOTICE {
             tell_expiring(connection, ends, fx);
-            fx.timers.set(closes, Timer::TokenEnds(id));
+            set_token_timer(id, connection, closes, fx);
         } else {
-            set_token_timer(id, ends - EXPIRY_NOTICE, fx);
+            set_token_timer(id, connection, ends - EXPIRY_NOTICE, fx);
         }
     }
 }
 
-fn set_token_timer(id: ConnectionId, due: Timestamp, fx: &mut Effects<'_>) {
-    fx.timers.set(due.min(fx.now + EXPIRY_LOOK_INTERVAL), Timer::TokenEnds(id));
+/// However often a token is refreshed, a connection has one timer for its end.
+fn set_token_timer(id: ConnectionId, connection: &mut Connection, due: Timestamp, fx: &mut Effects<'_>) {
+    connection.token_due = due.min(fx.now + EXPIRY_LOOK_INTERVAL);
+    fx.timers.set(connection.token_due, Timer::TokenEnds(id));
 }
 
 fn tell_expiring(connection: &Connection, ends: Timestamp, fx: &mut Effects<'_>) {

@@ -84,6 +84,8 @@ pub struct Connection {
     pub last_heard: Timestamp,
     /// Whether it was pinged since its last frame.
     pub pinged: bool,
+    /// When its token is looked at next; a timer for another time has lost its meaning.
+    pub token_due: Timestamp,
     /// Whether it was closed: what still comes from it is not read.
     pub closing: bool,
     /// Bytes echoed since its outbox was last empty enough.
@@ -137,6 +139,7 @@ impl Connections {
             connected_at: now,
             last_heard: now,
             pinged: false,
+            token_due: now,
             closing: false,
             echoing: 0,
             pings: Bucket::default(),

@@ -187,6 +187,7 @@ impl Parts<'_> {
             Outcome::Token(Ok(user)) if user.id == caller.user.id && user.firm == caller.user.firm => {
                 let ends = user.expires_at;
                 connection.user = Some(Arc::new(user));
+                connection.token_due = self.ctx.fx.now;
                 let refreshed = Event::new("auth:refreshed", &json!({"expiresAt": ends.to_string()}));
                 self.ctx.fx.timers.set(self.ctx.fx.now, Timer::TokenEnds(caller.connection));
                 self.ctx.fx.reply(&caller, &refreshed);
