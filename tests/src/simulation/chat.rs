@@ -124,10 +124,6 @@ impl Chat {
     }
 
     fn look(&mut self, step: &Step) {
-        for (q, r) in &step.answered {
-            }
-        for s in &step.sent {
-            }
         self.witness.look(&self.world, step);
     }
 
