@@ -2,4 +2,5 @@
 
 pub mod ai_stand_in;
 pub mod process;
+pub mod transcript;
 pub mod wire;
