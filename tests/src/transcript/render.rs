@@ -148,9 +148,12 @@ impl Names {
             let times: Vec<_> = data[list].as_array().into_iter().flatten().map(time_of).collect();
             assert!(times.is_sorted(), "times go back in {text}");
         }
+        let heard = (connection.to_string(), data["roomId"].to_string());
+        if frame["event"] == "chat:room:joined" {
+            self.heard_at.remove(&heard);
+        }
         if frame["event"] == "chat:message:received" {
-            let room = data["roomId"].to_string();
-            let last = self.heard_at.insert((connection.to_string(), room), time_of(data));
+            let last = self.heard_at.insert(heard, time_of(data));
             assert!(last.is_none_or(|last| last <= time_of(data)), "time goes back at {text}");
         }
     }

@@ -116,7 +116,8 @@ impl Story {
     }
 
     fn take_step(&mut self, line: usize, text: &str) -> Result<(), String> {
-        let deed = Deed::parse(text)?;
+        // When it is performed, a token stands there, which is one word.
+        let deed = Deed::parse(&text.replace("<token ", "<token-"))?;
         if self.core_only.is_none() {
             match deed {
                 Deed::Wait(wait) if wait.as_millis() > REAL_WAIT_MS_MAX => {
