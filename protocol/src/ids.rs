@@ -214,17 +214,6 @@ impl<K: From<(u32, u32)> + Into<(u32, u32)>, T> Slots<K, T> {
         self.insert_with(|_| value)
     }
 
-    /// Keeps `value` under a key that the other side gave out. What stood in that slot before is returned.
-    pub fn put(&mut self, key: K, value: T) -> Option<T> {
-        let (slot, generation) = key.into();
-        while self.places.len() <= slot as usize {
-            self.places.push((0, None));
-        }
-        let place = &mut self.places[slot as usize];
-        place.0 = generation;
-        place.1.replace(value)
-    }
-
     /// What the key names, unless it is gone.
     pub fn get(&self, key: K) -> Option<&T> {
         let (slot, generation) = key.into();

@@ -78,7 +78,7 @@ impl Server {
 
     /// Takes in one fact and appends to `actions` the orders that follow from it.
     pub fn handle(&mut self, now: Timestamp, input: Input, actions: &mut Actions) {
-        if input == Input::Started {
+        if matches!(input, Input::Started) {
             self.started_at = now;
         }
         let mut parts = self.parts(now, actions);

@@ -14,6 +14,9 @@ use std::time::Duration;
 
 /// How long before its end a token's user is told.
 const EXPIRY_NOTICE: Duration = Duration::from_secs(60);
+/// How long a timer for the end of a token is set ahead: the connection is mostly gone long before, and its
+/// timer should not stay for the month that a token may last.
+const EXPIRY_LOOK_INTERVAL: Duration = Duration::from_secs(300);
 
 impl Connections {
     /// Sets the timers of a new connection.
@@ -22,7 +25,7 @@ impl Connections {
             fx.timers.set(fx.now + fx.settings.heartbeat_interval, Timer::Heartbeat(id));
         }
         if let Some(user) = self.all.get(id).and_then(|connection| connection.user.as_ref()) {
-            fx.timers.set(user.expires_at - EXPIRY_NOTICE, Timer::TokenEnds(id));
+            set_token_timer(id, user.expires_at - EXPIRY_NOTICE, fx);
         }
     }
 
@@ -58,9 +61,13 @@ impl Connections {
             tell_expiring(connection, ends, fx);
             fx.timers.set(closes, Timer::TokenEnds(id));
         } else {
-            fx.timers.set(ends - EXPIRY_NOTICE, Timer::TokenEnds(id));
+            set_token_timer(id, ends - EXPIRY_NOTICE, fx);
         }
     }
+}
+
+fn set_token_timer(id: ConnectionId, due: Timestamp, fx: &mut Effects<'_>) {
+    fx.timers.set(due.min(fx.now + EXPIRY_LOOK_INTERVAL), Timer::TokenEnds(id));
 }
 
 fn tell_expiring(connection: &Connection, ends: Timestamp, fx: &mut Effects<'_>) {

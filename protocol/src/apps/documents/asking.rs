@@ -87,9 +87,17 @@ impl Documents {
 
     fn call_ended(&mut self, ctx: &mut Context<'_>) {
         self.calls = self.calls.saturating_sub(1);
-        if let Some(next) = self.queued.pop_front() {
+        // A session that has gone meanwhile leaves its turn to the one behind it.
+        while self.calls < CALLS_MAX
+            && let Some(next) = self.queued.pop_front()
+        {
             self.attempt(&next, ctx);
         }
+    }
+
+    /// How many calls are out.
+    pub fn calls_out(&self) -> usize {
+        self.calls
     }
 
     /// An attempt ended.
