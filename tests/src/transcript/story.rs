@@ -109,8 +109,9 @@ impl Story {
     fn take_steps(&mut self, line: usize, text: &str) -> Result<(), String> {
         let times = text.split_once("x ").and_then(|(count, text)| Some((count.parse::<u32>().ok()?, text)));
         match times {
-            Some((count, text)) => (1..=count)
-                .try_for_each(|time| self.take_step(line, &text.replace("<#>", &time.to_string()))),
+            Some((count, text)) => {
+                (1..=count).try_for_each(|time| self.take_step(line, &text.replace("<#>", &time.to_string())))
+            }
             None => self.take_step(line, text),
         }
     }
