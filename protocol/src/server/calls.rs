@@ -15,7 +15,6 @@ use crate::outbox::Class;
 use crate::record::{Level, Record};
 use crate::refusal::{Code, Refusal};
 use crate::tickets::Pending;
-use crate::timers::Timer;
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::json;
@@ -188,7 +187,7 @@ impl Parts<'_> {
                 let ends = user.expires_at;
                 connection.user = Some(Arc::new(user));
                 let refreshed = Event::new("auth:refreshed", &json!({"expiresAt": ends.to_string()}));
-                self.ctx.fx.timers.set(self.ctx.fx.now, Timer::TokenEnds(caller.connection));
+                self.connections.watch_token(caller.connection, &mut self.ctx.fx);
                 self.ctx.fx.reply(&caller, &refreshed);
             }
             _ => self.refuse(endpoint, &caller, &Refusal::new(Code::AuthFailed, "authentication failed")),
