@@ -130,10 +130,11 @@ impl Door {
     ) -> Option<Decided> {
         self.waiting.insert(request);
         let address = limits::address(peer, head, ctx.fx.settings);
+        let allowed = origin::is_allowed(head, &ctx.fx.settings.origins);
         let asked = match Asked::read(request, address, head, body) {
-            Ok(asked) => asked,
+            // A page that may not call may not read why, either.
+            Ok(asked) => Asked { origin: asked.origin.filter(|_| allowed), ..asked },
             Err((no_route, origin)) => {
-                let allowed = origin::is_allowed(head, &ctx.fx.settings.origins);
                 self.respond(
                     request,
                     origin.filter(|_| allowed).as_deref(),
