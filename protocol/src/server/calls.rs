@@ -162,7 +162,7 @@ impl Parts<'_> {
         struct Refresh {
             token: String,
         }
-        match serde_json::from_str::<Refresh>(data) {
+        match crate::json::object::<Refresh>(data) {
             Ok(Refresh { token }) if token.len() <= TOKEN_BYTES_MAX && !self.ctx.fx.is_busy() => {
                 self.ctx.fx.work(Job::VerifyToken { token }, Pending::Connection(Waiting::Refresh(caller)));
             }
