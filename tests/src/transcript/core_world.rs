@@ -331,6 +331,10 @@ impl World for CoreWorld {
         self.now
     }
 
+    fn is_open(&self, connection: &str) -> bool {
+        self.sockets.values().any(|open| open.connection == connection)
+    }
+
     fn perform(&mut self, scene: &Scene<'_>, _: Option<&Outcome>) -> Outcome {
         self.now = self.now + STEP;
         self.do_deed(scene);

@@ -80,6 +80,25 @@ pub enum StoreMood {
 }
 
 impl Deed {
+    /// The connection on which it is done, if it needs one.
+    pub fn connection(&self) -> Option<&str> {
+        match self {
+            Self::Send(connection, _)
+            | Self::Binary(connection, _)
+            | Self::Ping(connection)
+            | Self::Deaf(connection)
+            | Self::Close(connection, _)
+            | Self::Drop(connection) => Some(connection),
+            Self::Connect { .. }
+            | Self::Request { .. }
+            | Self::Wait(_)
+            | Self::Ai(_)
+            | Self::Restart
+            | Self::Stop
+            | Self::Store(_) => None,
+        }
+    }
+
     /// Reads a line. The error says what is wrong with it.
     pub fn parse(text: &str) -> Result<Self, String> {
         let (word, rest) = text.split_once(' ').unwrap_or((text, ""));

@@ -11,6 +11,8 @@ use std::collections::BTreeMap;
 pub trait World {
     /// The time there, for tokens.
     fn now(&self) -> Timestamp;
+    /// Whether a connection is open.
+    fn is_open(&self, connection: &str) -> bool;
     /// Does what a line says, and returns what follows. `known` is what followed in another world.
     fn perform(&mut self, scene: &Scene<'_>, known: Option<&Outcome>) -> Outcome;
     /// Whatever comes when nothing happens any more, and all that was logged.
@@ -24,8 +26,10 @@ pub struct Scene<'a> {
     pub deed: &'a Deed,
     /// `Authorization`, if a credential is shown.
     pub authorization: Option<String>,
-    /// Whether time passes next: what comes early then is not too much.
+    /// Whether time passes next, or the same is done again: what comes early then is not too much.
     pub patient: bool,
+    /// Whether the same is done again at once.
+    pub again: bool,
 }
 
 /// What follows one step.
@@ -85,12 +89,19 @@ pub struct Played {
     pub outcomes: Vec<Outcome>,
     /// The same as text: the line, and what follows.
     pub texts: Vec<String>,
+    /// For the how manieth time of how many each step is done.
+    times: Vec<(u32, u32)>,
 }
 
 impl Played {
-    /// The whole text.
+    /// The whole text. Of what is done again and again it shows the first, the second and the last.
     pub fn text(&self) -> String {
-        self.texts.concat()
+        let shown = |(text, (time, count)): (&String, &(u32, u32))| match time {
+            3 if count > time => format!("… and so on, {} times more\n", count - time),
+            4.. if count > time => String::new(),
+            _ => text.clone(),
+        };
+        self.texts.iter().zip(&self.times).map(shown).collect()
     }
 }
 
@@ -135,6 +146,7 @@ impl<'a> Player<'a> {
             compare(step, &text, before.map(|before| before.texts[place].as_str()))?;
             played.outcomes.push(outcome);
             played.texts.push(text);
+            played.times.push(step.time);
         }
         let (rest, log) = world.finish();
         let rest = self.render(&rest);
@@ -170,7 +182,12 @@ impl<'a> Player<'a> {
         {
             self.connections.push(connection.clone());
         }
-        Ok(world.perform(&Scene { deed: &deed, authorization, patient }, known))
+        if let Some(closed) = deed.connection().filter(|connection| !world.is_open(connection)) {
+            return Err(at(format!("{closed} is not connected")));
+        }
+        let again = step.time.0 < step.time.1;
+        let scene = Scene { deed: &deed, authorization, patient: patient || again, again };
+        Ok(world.perform(&scene, known))
     }
 
     /// Names become ids, `<token ada>` a token, and `<x*100>` so many of them.

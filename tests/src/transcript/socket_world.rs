@@ -156,9 +156,9 @@ impl SocketWorld {
         }
     }
 
-    /// Looks whether more follows, unless that would break a silence that counts.
-    fn take_rest(&mut self, patient: bool, outcome: &mut Outcome) {
-        let (presence, silent) = (self.presence, self.counts_silence);
+    /// Looks whether more follows, unless that would take long or break a silence that counts.
+    fn take_rest(&mut self, patient: bool, quick: bool, outcome: &mut Outcome) {
+        let (presence, silent) = (self.presence, self.counts_silence || quick);
         for (connection, client) in &mut self.clients {
             if !silent && !client.socket.is_over {
                 client.pace();
@@ -197,6 +197,10 @@ impl World for SocketWorld {
         Timestamp::default() + since
     }
 
+    fn is_open(&self, connection: &str) -> bool {
+        self.clients.contains_key(connection)
+    }
+
     fn perform(&mut self, scene: &Scene<'_>, known: Option<&Outcome>) -> Outcome {
         let mut outcome = Outcome::default();
         self.do_deed(scene, &mut outcome);
@@ -210,13 +214,13 @@ impl World for SocketWorld {
                 self.folder.log()
             );
         }
-        self.take_rest(scene.patient, &mut outcome);
+        self.take_rest(scene.patient, scene.again, &mut outcome);
         outcome
     }
 
     fn finish(&mut self) -> (Outcome, String) {
         let mut outcome = Outcome::default();
-        self.take_rest(false, &mut outcome);
+        self.take_rest(false, false, &mut outcome);
         (outcome, self.folder.log())
     }
 }

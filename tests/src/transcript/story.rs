@@ -35,6 +35,8 @@ pub struct Step {
     pub line: usize,
     /// As it stands there.
     pub text: String,
+    /// For the how manieth time, from 1, and how often in all.
+    pub time: (u32, u32),
 }
 
 impl Story {
@@ -72,7 +74,8 @@ impl Story {
             return Ok(());
         }
         match text.split_once(": ").filter(|(word, _)| !word.contains(['{', '<', '>', '/'])) {
-            Some(("ai", _)) | None => self.take_steps(line, text),
+            Some((word, _)) if word == "ai" || word.ends_with("x ai") => self.take_steps(line, text),
+            None => self.take_steps(line, text),
             Some(_) if !self.steps.is_empty() => Err("the header stands before the first step".to_string()),
             Some((word, rest)) => self.take_header(line, word, rest),
         }
@@ -80,7 +83,7 @@ impl Story {
 
     fn take_header(&mut self, line: usize, word: &str, rest: &str) -> Result<(), String> {
         let mut given = |target: String, body: &str| {
-            self.given.push(Step { line, text: format!("PUT {target} as service {body}") });
+            self.given.push(Step { line, text: format!("PUT {target} as service {body}"), time: (1, 1) });
         };
         match word.split_once(' ').unwrap_or((word, "")) {
             ("settings", "") => {
@@ -108,15 +111,12 @@ impl Story {
     /// `60x > ada …` is sixty steps, in which `<#>` counts from 1.
     fn take_steps(&mut self, line: usize, text: &str) -> Result<(), String> {
         let times = text.split_once("x ").and_then(|(count, text)| Some((count.parse::<u32>().ok()?, text)));
-        match times {
-            Some((count, text)) => {
-                (1..=count).try_for_each(|time| self.take_step(line, &text.replace("<#>", &time.to_string())))
-            }
-            None => self.take_step(line, text),
-        }
+        let (count, text) = times.unwrap_or((1, text));
+        (1..=count)
+            .try_for_each(|time| self.take_step(line, &text.replace("<#>", &time.to_string()), (time, count)))
     }
 
-    fn take_step(&mut self, line: usize, text: &str) -> Result<(), String> {
+    fn take_step(&mut self, line: usize, text: &str, time: (u32, u32)) -> Result<(), String> {
         // When it is performed, a token stands there, which is one word.
         let deed = Deed::parse(&text.replace("<token ", "<token-"))?;
         if self.core_only.is_none() {
@@ -128,7 +128,7 @@ impl Story {
                 _ => {}
             }
         }
-        self.steps.push(Step { line, text: text.to_string() });
+        self.steps.push(Step { line, text: text.to_string(), time });
         Ok(())
     }
 
