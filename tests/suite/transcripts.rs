@@ -4,10 +4,15 @@
 
 use insta::{Settings, assert_snapshot};
 use parlor_tests::transcript::{CoreWorld, Played, SocketWorld, Story, play, replay};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::thread;
+
+/// How many stories are played at a time in one world.
+const AT_A_TIME: usize = 2;
 
 #[test]
 fn the_core_alone_plays_every_story_as_its_snapshot_says() {
@@ -54,19 +59,27 @@ fn over_sockets(story: &Story, binary: &'static str) -> Result<(), String> {
     }
 }
 
-/// Plays all stories, and fails with the names of those that went wrong.
-fn each_story(world: &str, test: impl Fn(&Story) -> Result<(), String>) {
+/// Plays all stories, some at a time because most of it is waiting, and fails with the names of those that went
+/// wrong.
+fn each_story(world: &str, test: impl Fn(&Story) -> Result<(), String> + Sync) {
     let chosen = std::env::var("STORY").unwrap_or_default();
-    let mut failed = Vec::new();
-    let paths = files(&folder(), "txt");
-    assert!(!paths.is_empty(), "no story in {}", folder().display());
-    for path in paths {
-        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        if !name.starts_with(&chosen) {
-            continue;
+    let mut paths = files(&folder(), "txt");
+    paths.retain(|path| name_of(path).starts_with(&chosen));
+    assert!(!paths.is_empty(), "no story in {} begins with {chosen:?}", folder().display());
+    let (left, played) = (Mutex::new(paths.iter()), Mutex::new(BTreeMap::new()));
+    thread::scope(|scope| {
+        for _ in 0..AT_A_TIME {
+            scope.spawn(|| {
+                while let Some(path) = next(&left) {
+                    let result = one_story(path, &test);
+                    played.lock().expect("nobody panics with it").insert(name_of(path), result);
+                }
+            });
         }
-        let result = catch_unwind(AssertUnwindSafe(|| Story::read(&path).and_then(|story| test(&story))));
-        match result.unwrap_or_else(|panic| Err(message(panic.as_ref()))) {
+    });
+    let mut failed = Vec::new();
+    for (name, result) in played.into_inner().expect("nobody panics with it") {
+        match result {
             Ok(()) => println!("{world}: {name} ok"),
             Err(why) => {
                 println!("{world}: {name} FAILED\n{why}\n");
@@ -75,6 +88,19 @@ fn each_story(world: &str, test: impl Fn(&Story) -> Result<(), String>) {
         }
     }
     assert!(failed.is_empty(), "{world} fails {}: {}", failed.len(), failed.join(", "));
+}
+
+fn next<'a>(left: &Mutex<std::slice::Iter<'a, PathBuf>>) -> Option<&'a PathBuf> {
+    left.lock().expect("nobody panics with it").next()
+}
+
+fn one_story(path: &Path, test: &impl Fn(&Story) -> Result<(), String>) -> Result<(), String> {
+    let result = catch_unwind(AssertUnwindSafe(|| Story::read(path).and_then(|story| test(&story))));
+    result.unwrap_or_else(|panic| Err(message(panic.as_ref())))
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 fn message(panic: &(dyn std::any::Any + Send)) -> String {

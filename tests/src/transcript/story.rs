@@ -120,12 +120,13 @@ impl Story {
         // When it is performed, a token stands there, which is one word.
         let deed = Deed::parse(&text.replace("<token ", "<token-"))?;
         if self.core_only.is_none() {
-            match deed {
-                Deed::Wait(wait) if wait.as_millis() > REAL_WAIT_MS_MAX => {
-                    return Err(format!("over {REAL_WAIT_MS_MAX} ms pass: only the core can play this"));
-                }
-                Deed::Store(_) => return Err("only the core's store has faults".to_string()),
-                _ => {}
+            if let Deed::Wait(wait) = deed
+                && wait.as_millis() > REAL_WAIT_MS_MAX
+            {
+                return Err(format!("over {REAL_WAIT_MS_MAX} ms pass: only the core can play this"));
+            }
+            if let Deed::Store(_) = deed {
+                return Err("only the core's store has faults".to_string());
             }
         }
         self.steps.push(Step { line, text: text.to_string(), time });
