@@ -339,10 +339,8 @@ impl Door {
                     refused(503, &Refusal::store_unavailable()).with("retry-after", "1"),
                     ctx,
                 );
-                match step {
-                    Step::Written(changed) => admin::undone(*changed).map(Decided::Changed),
-                    _ => None,
-                }
+                let Step::Written(changed) = step else { return None };
+                admin::undone(*changed).map(Decided::Changed)
             }
         }
     }
@@ -371,7 +369,11 @@ impl Door {
                 (403, Refusal::new(Code::PermissionDenied, "no service key is configured"))
             }
             AuthFailure::Expired => (401, Refusal::new(Code::TokenExpired, "the token has expired")),
-            _ => (401, Refusal::new(Code::AuthFailed, "authentication failed")),
+            AuthFailure::NotConfigured
+            | AuthFailure::Missing
+            | AuthFailure::Disagreeing
+            | AuthFailure::Bad
+            | AuthFailure::Claim(_) => (401, Refusal::new(Code::AuthFailed, "authentication failed")),
         };
         self.refuse(asked, status, &refusal, CloseCause::AuthenticationFailed, ctx)
     }

@@ -30,6 +30,10 @@ impl Commit for Gate {
         self.go.recv().unwrap_or_default();
         Ok(batch.into_iter().map(|(ticket, _)| (ticket, StoreReply::Committed(Vec::new()))).collect())
     }
+
+    fn close(self: Box<Self>) -> Result<(), String> {
+        Ok(())
+    }
 }
 
 impl Answer for Gate {
