@@ -16,7 +16,7 @@ pub const BINARIES: [&str; 2] = ["parlor", "parlor-threads"];
 /// How long a start or an end may take before the test fails.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// What a server prints in front of its address.
-const LISTENING: &str = "listening on http://";
+const LISTENING: &str = " listens on http://";
 
 /// A running server.
 #[derive(Debug)]
