@@ -83,10 +83,8 @@ impl Room {
     fn on_committed(&mut self, entries: Vec<Entry>, fx: &mut Effects<'_>) -> Vec<Told> {
         let submissions = std::mem::take(&mut self.appends.out);
         let mut told = Vec::new();
-        for (submission, entry) in submissions.iter().zip(&entries) {
-            told.extend(self.arrive(Some(submission.caller.connection), vec![entry.clone()], fx));
-        }
         for (submission, entry) in submissions.into_iter().zip(entries) {
+            told.extend(self.arrive(Some(submission.caller.connection), vec![entry.clone()], fx));
             if apps::is_repeat(self.id.kind, &submission.entry.body, &entry.body) {
                 self.answer(submission.caller, entry.seq, apps::answer(&entry), fx);
             } else {
