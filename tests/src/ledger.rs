@@ -148,10 +148,10 @@ fn odd_turns(logs: &[Kept]) -> Vec<Broken> {
         let done = turns.entry(&entry.room).or_insert(0);
         let place = entry.body["turn"].as_u64();
         let fits = match entry.body["kind"].as_str() {
-            Some("question") => *done % 2 == 0 && place == done.checked_add(1),
-            Some("answer") => *done % 2 == 1 && place == done.checked_add(1),
+            Some("question") => done.is_multiple_of(2) && place == done.checked_add(1),
+            Some("answer") => !done.is_multiple_of(2) && place == done.checked_add(1),
             // Nothing follows a document: the next turn is then neither odd nor even.
-            Some("complete") => std::mem::replace(done, u64::MAX - 1) % 2 == 0,
+            Some("complete") => std::mem::replace(done, u64::MAX - 1).is_multiple_of(2),
             _ => continue,
         };
         if !fits {

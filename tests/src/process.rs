@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU32, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -183,9 +183,13 @@ pub fn run_to_end(binary: &str, port: u16, folder: &Folder, arguments: &[&str]) 
 /// A port that is free and that the system gives to nobody by itself: who connects to it while no server is
 /// there would else be connected to itself once in a while.
 pub fn steady_port() -> u16 {
-    let first = u16::try_from(std::process::id() % 10_000).expect("it is below 10 000") + 20_000;
+    static COUNT: AtomicU16 = AtomicU16::new(0);
+    let base = u16::try_from(std::process::id() % 1_000).expect("it is below 1 000") * 10 + 20_000;
     let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
-    (first..32_000).find(free).expect("one of so many ports is free")
+    // Each caller begins behind the others: their servers may be down for a moment.
+    (base + COUNT.fetch_add(1, Ordering::Relaxed) * 97..32_000)
+        .find(free)
+        .expect("one of so many ports is free")
 }
 
 fn command(binary: PathBuf, port: u16, folder: &Folder, arguments: &[&str]) -> Command {

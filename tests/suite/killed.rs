@@ -17,7 +17,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 /// How often each server is killed.
-const KILLS: usize = 25;
+const KILLS: usize = 50;
 /// How many messages and answers are under way at least when a server is killed.
 const IN_FLIGHT_MIN: usize = 16;
 /// How many are acknowledged at least between two kills.

@@ -40,11 +40,11 @@ struct Stage {
     address: SocketAddr,
     told: Mutex<BTreeSet<Told>>,
     seen: Mutex<Vec<String>>,
-    closes: Mutex<Vec<u16>>,
+    closes: Mutex<Vec<(String, u16)>>,
     in_flight: AtomicUsize,
     answered: AtomicUsize,
     unavailable: AtomicUsize,
-    shutdowns: AtomicUsize,
+    warned: Mutex<BTreeSet<String>>,
     finishing: AtomicBool,
 }
 
@@ -90,7 +90,7 @@ impl Load {
             in_flight: AtomicUsize::new(0),
             answered: AtomicUsize::new(0),
             unavailable: AtomicUsize::new(0),
-            shutdowns: AtomicUsize::new(0),
+            warned: Mutex::default(),
             finishing: AtomicBool::new(false),
         });
         let mut people = Vec::new();
@@ -105,9 +105,12 @@ impl Load {
         Self { stage, people }
     }
 
-    /// How many people there are.
-    pub fn people(&self) -> usize {
-        self.people.len()
+    /// Those who talk: they are connected whenever there is a server.
+    pub fn talkers() -> BTreeSet<String> {
+        ROOMS
+            .iter()
+            .flat_map(|room| (0..TALKERS_PER_ROOM).map(move |number| format!("{room}-{number}")))
+            .collect()
     }
 
     /// How many messages and answers are under way.
@@ -125,13 +128,13 @@ impl Load {
         self.stage.unavailable.load(SeqCst)
     }
 
-    /// How many heard that the server is about to stop.
-    pub fn shutdowns(&self) -> usize {
-        self.stage.shutdowns.load(SeqCst)
+    /// Who heard that the server is about to stop.
+    pub fn warned(&self) -> BTreeSet<String> {
+        locked(&self.stage.warned).clone()
     }
 
-    /// The codes of all closes so far.
-    pub fn closes(&self) -> Vec<u16> {
+    /// The closes so far: whose connection, and the code.
+    pub fn closes(&self) -> Vec<(String, u16)> {
         locked(&self.stage.closes).clone()
     }
 
@@ -223,13 +226,13 @@ fn converse(person: &mut impl Person, stage: &Stage, mut opened: impl FnMut()) -
     while !stage.is_finishing() || !person.is_answered() {
         match client.hear()? {
             Heard::Close(code) => {
-                locked(&stage.closes).push(code);
+                locked(&stage.closes).push((person.target().1.to_string(), code));
                 return Ok(false);
             }
             Heard::Event(event) => {
                 let name = event["event"].as_str().or(event["type"].as_str());
                 if name == Some("server_shutdown") {
-                    stage.shutdowns.fetch_add(1, SeqCst);
+                    locked(&stage.warned).insert(person.target().1.to_string());
                 } else {
                     client.say(&person.hear(&event, stage))?;
                 }
