@@ -10,6 +10,8 @@ use std::time::SystemTime;
 use std::{env, fs};
 
 const TESTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/browser");
+/// How many tests there are at least.
+const TESTS_MIN: u32 = 10;
 const CHROMIUM: &str = "/usr/bin/chromium";
 const HOW_TO_HAVE_IT: &str = "`tests/run` installs what the browser tests need";
 
@@ -32,7 +34,7 @@ fn people_go_through_a_document_and_a_chat_in_chromium_on_both_servers() {
         let folder = Folder::new();
         let process = Process::start(binary, &folder, &[]);
         let mut node = Command::new("node");
-        node.arg("--test").current_dir(TESTS);
+        node.args(["--test", "--test-reporter=tap"]).current_dir(TESTS);
         node.env("PARLOR_URL", format!("http://{}", process.address()))
             .env("PARLOR_TOKEN_ADA", token(&folder, "ada"))
             .env("PARLOR_TOKEN_BEN", token(&folder, "ben"))
@@ -45,5 +47,7 @@ fn people_go_through_a_document_and_a_chat_in_chromium_on_both_servers() {
         let output = node.output().unwrap_or_else(|error| panic!("node: {error}; {HOW_TO_HAVE_IT}"));
         let told = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success(), "{binary}: {told}\nthe server's log:\n{}", folder.log());
+        let passed = told.lines().find_map(|line| line.strip_prefix("# pass ")?.parse::<u32>().ok());
+        assert!(passed.is_some_and(|passed| passed >= TESTS_MIN), "{binary}: {told}");
     }
 }
