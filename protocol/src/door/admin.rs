@@ -172,10 +172,7 @@ fn room(id: &RoomId, body: &[u8], before: Option<Row>) -> Result<RoomRow, Refusa
     let RoomBody { name, firm_id, visibility } = read(body)?;
     check("id", &id.name, ID_BYTES_MAX)?;
     check("name", &name, NAME_BYTES_MAX)?;
-    let before = before.and_then(|row| match row {
-        Row::Room(room) => Some(room),
-        _ => None,
-    });
+    let before = before.and_then(|row| if let Row::Room(room) = row { Some(room) } else { None });
     let firm = firm_id.map(FirmId::from);
     match (before, firm) {
         (Some(before), Some(firm)) if before.firm != firm => {
@@ -219,12 +216,12 @@ pub fn show(call: &ServiceCall, rows: &[Row]) -> Response {
         (_, _) => true,
     };
     let shown: Vec<Value> = rows.iter().filter(wanted).filter_map(row_json).collect();
-    match call {
-        ServiceCall::Template(_) | ServiceCall::Room(_) | ServiceCall::Member(..) => match shown.first() {
-            Some(one) => Response::json(200, one),
-            None => refused(404, &Refusal::new(Code::NotFound, "there is no such thing")),
-        },
-        _ => Response::json(200, &shown),
+    if !matches!(call, ServiceCall::Template(_) | ServiceCall::Room(_) | ServiceCall::Member(..)) {
+        return Response::json(200, &shown);
+    }
+    match shown.first() {
+        Some(one) => Response::json(200, one),
+        None => refused(404, &Refusal::new(Code::NotFound, "there is no such thing")),
     }
 }
 

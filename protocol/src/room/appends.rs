@@ -62,21 +62,20 @@ impl Room {
     }
 
     pub(super) fn on_appended(&mut self, reply: StoreReply, fx: &mut Effects<'_>) -> Vec<Told> {
-        let told = match reply {
-            StoreReply::Committed(entries) if entries.len() == self.appends.out.len() => {
-                self.on_committed(entries, fx)
+        if reply == StoreReply::Unknown && self.appends.tries < APPEND_TRIES_MAX {
+            self.send_out(fx);
+            return Vec::new();
+        }
+        let mut told = Vec::new();
+        if let StoreReply::Committed(entries) = reply
+            && entries.len() == self.appends.out.len()
+        {
+            told = self.on_committed(entries, fx);
+        } else {
+            for submission in std::mem::take(&mut self.appends.out) {
+                apps::refuse(self.id.kind, &submission.caller, Refusal::store_unavailable(), fx);
             }
-            StoreReply::Unknown if self.appends.tries < APPEND_TRIES_MAX => {
-                self.send_out(fx);
-                return Vec::new();
-            }
-            _ => {
-                for submission in std::mem::take(&mut self.appends.out) {
-                    apps::refuse(self.id.kind, &submission.caller, Refusal::store_unavailable(), fx);
-                }
-                Vec::new()
-            }
-        };
+        }
         self.send_queued(fx);
         told
     }
@@ -84,10 +83,8 @@ impl Room {
     fn on_committed(&mut self, entries: Vec<Entry>, fx: &mut Effects<'_>) -> Vec<Told> {
         let submissions = std::mem::take(&mut self.appends.out);
         let mut told = Vec::new();
-        for (submission, entry) in submissions.iter().zip(&entries) {
-            told.extend(self.arrive(Some(submission.caller.connection), vec![entry.clone()], fx));
-        }
         for (submission, entry) in submissions.into_iter().zip(entries) {
+            told.extend(self.arrive(Some(submission.caller.connection), vec![entry.clone()], fx));
             if apps::is_repeat(self.id.kind, &submission.entry.body, &entry.body) {
                 self.answer(submission.caller, entry.seq, apps::answer(&entry), fx);
             } else {

@@ -107,14 +107,12 @@ impl Room {
     pub(super) fn on_gap(&mut self, reply: StoreReply, fx: &mut Effects<'_>) -> Vec<Told> {
         let after = self.head;
         self.reading.retain(|place| *place > after);
-        match reply {
-            StoreReply::Entries { entries, .. } if !entries.is_empty() => self.arrive(None, entries, fx),
-            // Not to be read now: asked again at once, which the store's own patience paces.
-            StoreReply::Unavailable | StoreReply::Unknown if self.reading.insert(after) => {
-                self.read_gap(after, fx);
-                Vec::new()
-            }
-            _ => Vec::new(),
+        // Not to be read now: asked again at once, which the store's own patience paces.
+        let again = matches!(reply, StoreReply::Unavailable | StoreReply::Unknown);
+        if again && self.reading.insert(after) {
+            self.read_gap(after, fx);
         }
+        let entries = if let StoreReply::Entries { entries, .. } = reply { entries } else { Vec::new() };
+        if entries.is_empty() { Vec::new() } else { self.arrive(None, entries, fx) }
     }
 }

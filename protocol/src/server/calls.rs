@@ -191,7 +191,9 @@ impl Parts<'_> {
                 self.ctx.fx.timers.set(self.ctx.fx.now, Timer::TokenEnds(caller.connection));
                 self.ctx.fx.reply(&caller, &refreshed);
             }
-            _ => self.refuse(endpoint, &caller, &Refusal::new(Code::AuthFailed, "authentication failed")),
+            Outcome::Token(_) | Outcome::Service(_) | Outcome::Rendered(_) => {
+                self.refuse(endpoint, &caller, &Refusal::new(Code::AuthFailed, "authentication failed"));
+            }
         }
     }
 }

@@ -115,7 +115,12 @@ impl Documents {
             StoreReply::Stale { .. } => self.end(id, CloseCause::Superseded, ctx),
             // Whether it is stored is not known: the session is read again by whoever comes back to it.
             StoreReply::Unknown => self.end(id, CloseCause::Overloaded, ctx),
-            _ => {
+            StoreReply::Unavailable
+            | StoreReply::Taken(_)
+            | StoreReply::Loaded(_)
+            | StoreReply::Entries { .. }
+            | StoreReply::Heads(_)
+            | StoreReply::Found(_) => {
                 let callers = std::mem::take(callers);
                 session.work = Work::Idle;
                 callers

@@ -217,7 +217,14 @@ impl Documents {
             // What came between is not known here: whoever has the session now reads it and asks.
             StoreReply::Stale { .. } => self.end(id, CloseCause::Superseded, ctx),
             StoreReply::Unknown => self.send_reply(id, ctx),
-            _ => ctx.fx.timers.set(ctx.fx.now + REPLY_RETRY, Timer::Attempt(room_id(id))),
+            StoreReply::Unavailable
+            | StoreReply::Taken(_)
+            | StoreReply::Loaded(_)
+            | StoreReply::Entries { .. }
+            | StoreReply::Heads(_)
+            | StoreReply::Found(_) => {
+                ctx.fx.timers.set(ctx.fx.now + REPLY_RETRY, Timer::Attempt(room_id(id)));
+            }
         }
     }
 }
