@@ -5,4 +5,5 @@ pub mod client;
 pub mod ledger;
 pub mod load;
 pub mod process;
+pub mod simulation;
 pub mod wire;

@@ -2,7 +2,7 @@
 
 use super::asking::Asked;
 use super::route::{Route, ServiceCall, UserCall};
-use super::{Changed, Decided, Door, Step, Waiting, refused};
+use super::{Changed, Decided, Door, Step, Waiting, Write, refused};
 use crate::auth::UserType;
 use crate::context::Context;
 use crate::http::Response;
@@ -78,9 +78,7 @@ impl Door {
                 {
                     room.closing = true;
                 }
-                let request = StoreRequest::Commit { appends: vec![], rows: vec![change] };
-                let step = Step::Written(Box::new(changed));
-                ctx.fx.store(request, Pending::Door(Waiting { asked, step }));
+                super::send_write(asked, Write { change, changed, tries: 0 }, ctx);
             }
             Err(refusal) => self.answer(&asked, refused(refusal.code.status(), &refusal), ctx),
         }
