@@ -211,6 +211,11 @@ impl Connections {
         self.all.len()
     }
 
+    /// How many users are known: with connections, or with calls that still count.
+    pub fn users_len(&self) -> usize {
+        self.users.len()
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.all.is_empty()

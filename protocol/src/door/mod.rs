@@ -2,6 +2,7 @@
 //! order: path, method, version, Origin, limits, credential, parameter, resource, access.
 
 mod admin;
+mod answering;
 mod asking;
 mod limits;
 mod origin;
@@ -11,26 +12,27 @@ mod route;
 pub use limits::Addresses;
 pub use route::{NoRoute, Route, ServiceCall, UserCall};
 
-use crate::action::{Action, CloseCause};
+use crate::action::CloseCause;
 use crate::auth::{AuthFailure, User};
 use crate::connection::{Connections, Endpoint};
 use crate::context::Context;
 use crate::http::{RequestHead, Response};
 use crate::ids::{RequestId, RoomId, UserId};
 use crate::job::{Job, Outcome};
-use crate::record::{Level, Record};
 use crate::refusal::{Code, Refusal};
-use crate::store::{MemberRow, Query, RoomRow, Row, StoreReply, StoreRequest, TemplateRow};
+use crate::store::{Change, MemberRow, Query, RoomRow, Row, StoreReply, StoreRequest, TemplateRow};
 use crate::tickets::Pending;
+use answering::refused;
 use asking::Asked;
 use bytes::Bytes;
-use serde_json::json;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 /// How many requests may wait for their answer.
 const REQUESTS_MAX: usize = 8_192;
+/// How often a write of unknown outcome is asked for.
+const WRITE_TRIES_MAX: u32 = 8;
 
 /// A request between two of its stages.
 #[derive(Debug)]
@@ -57,7 +59,15 @@ enum Step {
     /// What stands where it wants to write.
     Before,
     /// What it wrote.
-    Written(Box<Changed>),
+    Written(Box<Write>),
+}
+
+/// A backend's change on its way into the store.
+#[derive(Debug)]
+struct Write {
+    change: Change,
+    changed: Changed,
+    tries: u32,
 }
 
 /// What the door has decided that is for others to carry out.
@@ -332,9 +342,14 @@ impl Door {
                 None
             }
             (Step::Before, StoreReply::Found(rows)) => self.write(asked, rows, ctx),
-            (Step::Written(changed), StoreReply::Committed(_)) => {
-                self.answer(&asked, admin::written(&changed), ctx);
-                Some(Decided::Changed(*changed))
+            (Step::Written(write), StoreReply::Committed(_)) => {
+                self.answer(&asked, admin::written(&write.changed), ctx);
+                Some(Decided::Changed(write.changed))
+            }
+            // Written twice it is the same; not knowing, a room might live on that is no more.
+            (Step::Written(write), StoreReply::Unknown) if write.tries < WRITE_TRIES_MAX => {
+                send_write(asked, *write, ctx);
+                None
             }
             (step, _) => {
                 self.answer(
@@ -342,12 +357,15 @@ impl Door {
                     refused(503, &Refusal::store_unavailable()).with("retry-after", "1"),
                     ctx,
                 );
-                match step {
-                    Step::Written(changed) => admin::undone(*changed).map(Decided::Changed),
-                    _ => None,
-                }
+                let Step::Written(write) = step else { return None };
+                admin::undone(write.changed).map(Decided::Changed)
             }
         }
+    }
+
+    /// How many requests wait for their answer.
+    pub fn waiting_len(&self) -> usize {
+        self.waiting.len()
     }
 
     /// The client hung up.
@@ -364,62 +382,10 @@ impl Door {
         self.waiting.remove(&asked.request);
         Some(Decided::Admitted(Box::new(asked.admitted(user, template)?)))
     }
-
-    fn turn_away(&mut self, asked: &Asked, failure: &AuthFailure, ctx: &mut Context<'_>) -> Option<Decided> {
-        ctx.fx.stats.auth_failures += 1;
-        let record = Record::new(Level::Warn, "auth.failed").with("reason", failure.to_string());
-        ctx.fx.log(record.with("address", asked.address.to_string()));
-        let (status, refusal) = match failure {
-            AuthFailure::NotConfigured if matches!(asked.route, Route::Service(_)) => {
-                (403, Refusal::new(Code::PermissionDenied, "no service key is configured"))
-            }
-            AuthFailure::Expired => (401, Refusal::new(Code::TokenExpired, "the token has expired")),
-            _ => (401, Refusal::new(Code::AuthFailed, "authentication failed")),
-        };
-        self.refuse(asked, status, &refusal, CloseCause::AuthenticationFailed, ctx)
-    }
-
-    /// Refuses with a status or, where that was asked for, with an upgrade and a close.
-    fn refuse(
-        &mut self,
-        asked: &Asked,
-        status: u16,
-        refusal: &Refusal,
-        cause: CloseCause,
-        ctx: &mut Context<'_>,
-    ) -> Option<Decided> {
-        match asked.admitted(None, None).filter(|_| asked.by_close) {
-            Some(admitted) => {
-                self.waiting.remove(&asked.request);
-                Some(Decided::TurnedAway(Box::new(admitted), cause))
-            }
-            None => {
-                self.answer(asked, refused(status, refusal), ctx);
-                None
-            }
-        }
-    }
-
-    /// Answers a request.
-    pub fn answer(&mut self, asked: &Asked, response: Response, ctx: &mut Context<'_>) {
-        self.respond(asked.request, asked.origin.as_deref(), response, ctx);
-    }
-
-    fn respond(
-        &mut self,
-        request: RequestId,
-        origin: Option<&str>,
-        response: Response,
-        ctx: &mut Context<'_>,
-    ) {
-        if self.waiting.remove(&request) {
-            let response = origin::with_cors(response, origin);
-            ctx.fx.actions.push(Action::Respond { request, response });
-        }
-    }
 }
 
-/// A refusal as a REST answer.
-fn refused(status: u16, refusal: &Refusal) -> Response {
-    Response::json(status, &json!({"error": refusal}))
+fn send_write(asked: Box<Asked>, mut write: Write, ctx: &mut Context<'_>) {
+    write.tries += 1;
+    let request = StoreRequest::Commit { appends: vec![], rows: vec![write.change.clone()] };
+    ctx.fx.store(request, Pending::Door(Waiting { asked, step: Step::Written(Box::new(write)) }));
 }

@@ -201,7 +201,9 @@ impl Parts<'_> {
                 self.connections.watch_token(caller.connection, &mut self.ctx.fx);
                 self.ctx.fx.reply(&caller, &refreshed);
             }
-            _ => self.refuse(endpoint, &caller, &Refusal::new(Code::AuthFailed, "authentication failed")),
+            Outcome::Token(_) | Outcome::Service(_) | Outcome::Rendered(_) => {
+                self.refuse(endpoint, &caller, &Refusal::new(Code::AuthFailed, "authentication failed"));
+            }
         }
     }
 }

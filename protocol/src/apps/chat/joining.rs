@@ -140,6 +140,10 @@ impl Chat {
         page: &[Entry],
         ctx: &mut Context<'_>,
     ) {
+        // Whoever hung up while its page was read is not let in: nobody would ever take it out again.
+        if !ctx.rooms.knows(caller.connection) {
+            return;
+        }
         let Some(room) = ctx.rooms.find(id) else { return };
         let page = &page[..page.partition_point(|entry| entry.seq <= room.head())];
         let at = page.last().map(|last| last.seq).or(since).unwrap_or(room.head());
