@@ -6,4 +6,5 @@ pub mod ledger;
 pub mod load;
 pub mod process;
 pub mod simulation;
+pub mod transcript;
 pub mod wire;

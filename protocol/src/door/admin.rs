@@ -145,7 +145,8 @@ fn change(call: &ServiceCall, body: &[u8], before: Vec<Row>) -> Result<(Change, 
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
     let bad = |error: String| Refusal::new(Code::ClientError, format!("bad body: {error}"));
     json::check(body).map_err(bad)?;
-    serde_json::from_slice(body).map_err(|error| bad(error.to_string()))
+    let text = std::str::from_utf8(body).map_err(|error| bad(error.to_string()))?;
+    json::object(text).map_err(bad)
 }
 
 fn template(id: &TemplateId, body: &[u8]) -> Result<TemplateRow, Refusal> {

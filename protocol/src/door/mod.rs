@@ -140,10 +140,11 @@ impl Door {
     ) -> Option<Decided> {
         self.waiting.insert(request);
         let address = limits::address(peer, head, ctx.fx.settings);
+        let allowed = origin::is_allowed(head, &ctx.fx.settings.origins);
         let asked = match Asked::read(request, address, head, body) {
-            Ok(asked) => asked,
+            // A page that may not call may not read why, either.
+            Ok(asked) => Asked { origin: asked.origin.filter(|_| allowed), ..asked },
             Err((no_route, origin)) => {
-                let allowed = origin::is_allowed(head, &ctx.fx.settings.origins);
                 self.respond(
                     request,
                     origin.filter(|_| allowed).as_deref(),
@@ -216,7 +217,7 @@ impl Door {
             Err(failure) => return self.turn_away(&asked, failure, ctx),
         };
         // A document may be asked for by a backend too: its key is tried first.
-        if matches!(asked.route, Route::User(UserCall::Document(_))) {
+        if asked.by_header && matches!(asked.route, Route::User(UserCall::Document(_))) {
             return self.verify_service(asked, ctx);
         }
         let waiting = Waiting { asked, step: Step::Token };
@@ -225,8 +226,10 @@ impl Door {
     }
 
     fn verify_service(&mut self, asked: Box<Asked>, ctx: &mut Context<'_>) -> Option<Decided> {
-        let Ok(Some(bearer)) = asked.token.clone() else {
-            return self.turn_away(&asked, &AuthFailure::Missing, ctx);
+        // Without one, the job still tells whether there is a key that it could have been.
+        let bearer = match &asked.token {
+            Ok(token) => token.clone().filter(|_| asked.by_header).unwrap_or_default(),
+            Err(failure) => return self.turn_away(&asked, failure, ctx),
         };
         let waiting = Waiting { asked, step: Step::Key };
         ctx.fx.work(Job::VerifyService { bearer }, Pending::Door(waiting));

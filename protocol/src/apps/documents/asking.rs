@@ -137,7 +137,7 @@ impl Documents {
                 self.save_failure(id, status < 500, message, ctx);
             }
             Said::Failed(CallFailure::BadReply(why)) => {
-                self.save_failure(id, true, format!("the AI service answered {why}"), ctx);
+                self.save_failure(id, true, format!("the AI service's answer is none: {why}"), ctx);
             }
         }
     }
