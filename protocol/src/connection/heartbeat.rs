@@ -24,11 +24,16 @@ impl Connections {
         if fx.settings.heartbeat_interval > Duration::ZERO {
             fx.timers.set(fx.now + fx.settings.heartbeat_interval, Timer::Heartbeat(id));
         }
-        if let Some(connection) = self.all.get_mut(id)
-            && let Some(user) = &connection.user
-        {
-            let due = user.expires_at - EXPIRY_NOTICE;
-            set_token_timer(id, connection, due, fx);
+        self.watch_token(id, fx);
+    }
+
+    /// A connection has a token, its first or a new one: the timer for its end is set, unless an earlier one is.
+    pub fn watch_token(&mut self, id: ConnectionId, fx: &mut Effects<'_>) {
+        let Some(connection) = self.all.get_mut(id) else { return };
+        let Some(ends) = connection.user.as_ref().map(|user| user.expires_at) else { return };
+        let due = (ends - EXPIRY_NOTICE).max(fx.now);
+        if connection.token_due.is_none_or(|set| due < set) {
+            connection.set_token_timer(id, due, fx);
         }
     }
 
@@ -55,25 +60,32 @@ impl Connections {
 
     /// A connection's token ends now, or in a minute.
     pub fn on_token_ends(&mut self, id: ConnectionId, fx: &mut Effects<'_>) {
-        let current = |known: &&mut Connection| !known.closing && fx.now >= known.token_due;
-        let Some(connection) = self.all.get_mut(id).filter(current) else { return };
+        let Some(connection) = self.all.get_mut(id).filter(|connection| !connection.closing) else { return };
+        // A timer that another took the place of means nothing any more.
+        if connection.token_due.is_some_and(|due| fx.now < due) {
+            return;
+        }
         let Some(ends) = connection.user.as_ref().map(|user| user.expires_at) else { return };
         let closes = ends + crate::auth::LEEWAY;
         if fx.now >= closes {
             fx.close(id, CloseCause::TokenExpired);
         } else if fx.now >= ends - EXPIRY_NOTICE {
-            tell_expiring(connection, ends, fx);
-            set_token_timer(id, connection, closes, fx);
+            if connection.expiry_told.replace(ends) != Some(ends) {
+                tell_expiring(connection, ends, fx);
+            }
+            connection.set_token_timer(id, closes, fx);
         } else {
-            set_token_timer(id, connection, ends - EXPIRY_NOTICE, fx);
+            connection.set_token_timer(id, ends - EXPIRY_NOTICE, fx);
         }
     }
 }
 
-/// However often a token is refreshed, a connection has one timer for its end.
-fn set_token_timer(id: ConnectionId, connection: &mut Connection, due: Timestamp, fx: &mut Effects<'_>) {
-    connection.token_due = due.min(fx.now + EXPIRY_LOOK_INTERVAL);
-    fx.timers.set(connection.token_due, Timer::TokenEnds(id));
+impl Connection {
+    fn set_token_timer(&mut self, id: ConnectionId, due: Timestamp, fx: &mut Effects<'_>) {
+        let due = due.min(fx.now + EXPIRY_LOOK_INTERVAL);
+        self.token_due = Some(due);
+        fx.timers.set(due, Timer::TokenEnds(id));
+    }
 }
 
 fn tell_expiring(connection: &Connection, ends: Timestamp, fx: &mut Effects<'_>) {

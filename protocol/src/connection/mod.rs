@@ -84,8 +84,10 @@ pub struct Connection {
     pub last_heard: Timestamp,
     /// Whether it was pinged since its last frame.
     pub pinged: bool,
-    /// When its token is looked at next; a timer for another time has lost its meaning.
-    pub token_due: Timestamp,
+    /// When the end of its token is looked at next.
+    pub token_due: Option<Timestamp>,
+    /// The end of the token that its user was told of.
+    pub expiry_told: Option<Timestamp>,
     /// Whether it was closed: what still comes from it is not read.
     pub closing: bool,
     /// Bytes echoed since its outbox was last empty enough.
@@ -139,7 +141,8 @@ impl Connections {
             connected_at: now,
             last_heard: now,
             pinged: false,
-            token_due: now,
+            token_due: None,
+            expiry_told: None,
             closing: false,
             echoing: 0,
             pings: Bucket::default(),

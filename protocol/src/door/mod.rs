@@ -2,6 +2,7 @@
 //! order: path, method, version, Origin, limits, credential, parameter, resource, access.
 
 mod admin;
+mod answering;
 mod asking;
 mod crowding;
 mod limits;
@@ -12,20 +13,19 @@ mod route;
 pub use limits::Addresses;
 pub use route::{NoRoute, Route, ServiceCall, UserCall};
 
-use crate::action::{Action, CloseCause};
+use crate::action::CloseCause;
 use crate::auth::{AuthFailure, User};
 use crate::connection::{Connections, Endpoint};
 use crate::context::Context;
 use crate::http::{RequestHead, Response};
 use crate::ids::{RequestId, RoomId, UserId};
 use crate::job::{Job, Outcome};
-use crate::record::{Level, Record};
 use crate::refusal::{Code, Refusal};
 use crate::store::{Change, MemberRow, Query, RoomRow, Row, StoreReply, StoreRequest, TemplateRow};
 use crate::tickets::Pending;
+use answering::refused;
 use asking::Asked;
 use bytes::Bytes;
-use serde_json::json;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -141,10 +141,11 @@ impl Door {
     ) -> Option<Decided> {
         self.waiting.insert(request);
         let address = limits::address(peer, head, ctx.fx.settings);
+        let allowed = origin::is_allowed(head, &ctx.fx.settings.origins);
         let asked = match Asked::read(request, address, head, body) {
-            Ok(asked) => asked,
+            // A page that may not call may not read why, either.
+            Ok(asked) => Asked { origin: asked.origin.filter(|_| allowed), ..asked },
             Err((no_route, origin)) => {
-                let allowed = origin::is_allowed(head, &ctx.fx.settings.origins);
                 self.respond(
                     request,
                     origin.filter(|_| allowed).as_deref(),
@@ -209,7 +210,7 @@ impl Door {
             Err(failure) => return self.turn_away(&asked, failure, ctx),
         };
         // A document may be asked for by a backend too: its key is tried first.
-        if matches!(asked.route, Route::User(UserCall::Document(_))) {
+        if asked.by_header && matches!(asked.route, Route::User(UserCall::Document(_))) {
             return self.verify_service(asked, ctx);
         }
         let waiting = Waiting { asked, step: Step::Token };
@@ -218,8 +219,10 @@ impl Door {
     }
 
     fn verify_service(&mut self, asked: Box<Asked>, ctx: &mut Context<'_>) -> Option<Decided> {
-        let Ok(Some(bearer)) = asked.token.clone() else {
-            return self.turn_away(&asked, &AuthFailure::Missing, ctx);
+        // Without one, the job still tells whether there is a key that it could have been.
+        let bearer = match &asked.token {
+            Ok(token) => token.clone().filter(|_| asked.by_header).unwrap_or_default(),
+            Err(failure) => return self.turn_away(&asked, failure, ctx),
         };
         let waiting = Waiting { asked, step: Step::Key };
         ctx.fx.work(Job::VerifyService { bearer }, Pending::Door(waiting));
@@ -353,10 +356,8 @@ impl Door {
                     refused(503, &Refusal::store_unavailable()).with("retry-after", "1"),
                     ctx,
                 );
-                match step {
-                    Step::Written(write) => admin::undone(write.changed).map(Decided::Changed),
-                    _ => None,
-                }
+                let Step::Written(write) = step else { return None };
+                admin::undone(write.changed).map(Decided::Changed)
             }
         }
     }
@@ -380,68 +381,10 @@ impl Door {
         self.waiting.remove(&asked.request);
         Some(Decided::Admitted(Box::new(asked.admitted(user, template)?)))
     }
-
-    fn turn_away(&mut self, asked: &Asked, failure: &AuthFailure, ctx: &mut Context<'_>) -> Option<Decided> {
-        ctx.fx.stats.auth_failures += 1;
-        let record = Record::new(Level::Warn, "auth.failed").with("reason", failure.to_string());
-        ctx.fx.log(record.with("address", asked.address.to_string()));
-        let (status, refusal) = match failure {
-            AuthFailure::NotConfigured if matches!(asked.route, Route::Service(_)) => {
-                (403, Refusal::new(Code::PermissionDenied, "no service key is configured"))
-            }
-            AuthFailure::Expired => (401, Refusal::new(Code::TokenExpired, "the token has expired")),
-            _ => (401, Refusal::new(Code::AuthFailed, "authentication failed")),
-        };
-        self.refuse(asked, status, &refusal, CloseCause::AuthenticationFailed, ctx)
-    }
-
-    /// Refuses with a status or, where that was asked for, with an upgrade and a close.
-    fn refuse(
-        &mut self,
-        asked: &Asked,
-        status: u16,
-        refusal: &Refusal,
-        cause: CloseCause,
-        ctx: &mut Context<'_>,
-    ) -> Option<Decided> {
-        match asked.admitted(None, None).filter(|_| asked.by_close) {
-            Some(admitted) => {
-                self.waiting.remove(&asked.request);
-                Some(Decided::TurnedAway(Box::new(admitted), cause))
-            }
-            None => {
-                self.answer(asked, refused(status, refusal), ctx);
-                None
-            }
-        }
-    }
-
-    /// Answers a request.
-    pub fn answer(&mut self, asked: &Asked, response: Response, ctx: &mut Context<'_>) {
-        self.respond(asked.request, asked.origin.as_deref(), response, ctx);
-    }
-
-    fn respond(
-        &mut self,
-        request: RequestId,
-        origin: Option<&str>,
-        response: Response,
-        ctx: &mut Context<'_>,
-    ) {
-        if self.waiting.remove(&request) {
-            let response = origin::with_cors(response, origin);
-            ctx.fx.actions.push(Action::Respond { request, response });
-        }
-    }
 }
 
 fn send_write(asked: Box<Asked>, mut write: Write, ctx: &mut Context<'_>) {
     write.tries += 1;
     let request = StoreRequest::Commit { appends: vec![], rows: vec![write.change.clone()] };
     ctx.fx.store(request, Pending::Door(Waiting { asked, step: Step::Written(Box::new(write)) }));
-}
-
-/// A refusal as a REST answer.
-fn refused(status: u16, refusal: &Refusal) -> Response {
-    Response::json(status, &json!({"error": refusal}))
 }

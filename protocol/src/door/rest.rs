@@ -52,11 +52,9 @@ pub fn query(call: &UserCall, user: &User) -> Query {
 
 /// The template, if this user may open it.
 pub fn template_for(rows: Vec<Row>, user: &User) -> Option<TemplateRow> {
-    rows.into_iter().find_map(|row| match row {
-        Row::Template(template) if template.firm.as_ref().is_none_or(|firm| *firm == user.firm) => {
-            Some(template)
-        }
-        _ => None,
+    rows.into_iter().find_map(|row| {
+        let Row::Template(template) = row else { return None };
+        template.firm.as_ref().is_none_or(|firm| *firm == user.firm).then_some(template)
     })
 }
 
@@ -96,9 +94,9 @@ impl Door {
         let owned = |document: &DocumentRow| {
             user.as_ref().is_none_or(|user| user.id == document.user && user.firm == document.firm)
         };
-        let document = rows.into_iter().find_map(|row| match row {
-            Row::Document(document) if owned(&document) => Some(document),
-            _ => None,
+        let document = rows.into_iter().find_map(|row| {
+            let Row::Document(document) = row else { return None };
+            owned(&document).then_some(document)
         });
         let Some(document) = document else {
             let refusal = Refusal::new(Code::NotFound, "there is no such document");
@@ -147,19 +145,17 @@ fn preferred(accept: &str) -> Preferred {
 }
 
 fn templates(rows: &[Row]) -> Response {
-    let templates = rows.iter().filter_map(|row| match row {
-        Row::Template(template) => {
-            Some(json!({"id": template.id, "name": template.name, "questions": template.questions.len()}))
-        }
-        _ => None,
+    let templates = rows.iter().filter_map(|row| {
+        let Row::Template(template) = row else { return None };
+        Some(json!({"id": template.id, "name": template.name, "questions": template.questions.len()}))
     });
     Response::json(200, &templates.collect::<Vec<_>>())
 }
 
 fn documents(rows: &[Row]) -> Response {
-    let documents = rows.iter().filter_map(|row| match row {
-        Row::Document(document) => Some(document_json(document, false)),
-        _ => None,
+    let documents = rows.iter().filter_map(|row| {
+        let Row::Document(document) = row else { return None };
+        Some(document_json(document, false))
     });
     Response::json(200, &documents.collect::<Vec<_>>())
 }
@@ -180,10 +176,7 @@ fn document_json(document: &DocumentRow, whole: bool) -> Value {
 }
 
 fn room_of(row: &Row) -> Option<&RoomRow> {
-    match row {
-        Row::Room(room) => Some(room),
-        _ => None,
-    }
+    if let Row::Room(room) = row { Some(room) } else { None }
 }
 
 /// What the user is in each room that it is a member of.

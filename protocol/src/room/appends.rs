@@ -75,22 +75,21 @@ impl Room {
     }
 
     pub(super) fn on_appended(&mut self, reply: StoreReply, fx: &mut Effects<'_>) -> Vec<Told> {
-        let told = match reply {
-            StoreReply::Committed(entries) if entries.len() == self.appends.out.len() => {
-                self.on_committed(entries, fx)
+        // Not into a room that is being deleted: its log would begin anew.
+        if reply == StoreReply::Unknown && self.appends.tries < APPEND_TRIES_MAX && !self.closing {
+            self.send_out(fx);
+            return Vec::new();
+        }
+        let mut told = Vec::new();
+        if let StoreReply::Committed(entries) = reply
+            && entries.len() == self.appends.out.len()
+        {
+            told = self.on_committed(entries, fx);
+        } else {
+            for submission in std::mem::take(&mut self.appends.out) {
+                apps::refuse(self.id.kind, &submission.caller, Refusal::store_unavailable(), fx);
             }
-            // Not into a room that is being deleted: its log would begin anew.
-            StoreReply::Unknown if self.appends.tries < APPEND_TRIES_MAX && !self.closing => {
-                self.send_out(fx);
-                return Vec::new();
-            }
-            _ => {
-                for submission in std::mem::take(&mut self.appends.out) {
-                    apps::refuse(self.id.kind, &submission.caller, Refusal::store_unavailable(), fx);
-                }
-                Vec::new()
-            }
-        };
+        }
         match self.closing {
             true => self.refuse_appends(fx),
             false => self.send_queued(fx),

@@ -6,9 +6,6 @@ mod appends;
 mod gate;
 mod presence;
 mod readers;
-#[cfg(test)]
-mod tests;
-
 pub use appends::Submission;
 pub use gate::Told;
 pub use presence::{Change, PRESENCE_NAMES_MAX};

@@ -110,23 +110,18 @@ impl Room {
         let waits = |present: &Present| present.standing == Standing::Reading(after);
         let readers: Vec<_> =
             self.present.iter().filter(|(_, present)| waits(present)).map(|(who, _)| *who).collect();
-        match reply {
-            StoreReply::Entries { entries, .. }
-                if entries.first().is_some_and(|first| first.seq == after.next()) =>
-            {
-                self.reading.remove(&after);
-                let page: Vec<_> = entries.into_iter().filter(|entry| entry.seq <= self.head).collect();
-                self.deliver(&page, &readers, fx);
-            }
-            StoreReply::Unavailable | StoreReply::Unknown
-                if tries < READ_TRIES_MAX && !readers.is_empty() =>
-            {
-                self.read_page(after, tries + 1, fx);
-            }
-            _ => {
-                self.reading.remove(&after);
-                readers.iter().for_each(|reader| fx.close(*reader, CloseCause::Overloaded));
-            }
+        let failed = matches!(reply, StoreReply::Unavailable | StoreReply::Unknown);
+        if failed && tries < READ_TRIES_MAX && !readers.is_empty() {
+            self.read_page(after, tries + 1, fx);
+            return Vec::new();
+        }
+        self.reading.remove(&after);
+        let mut page = if let StoreReply::Entries { entries, .. } = reply { entries } else { Vec::new() };
+        if page.first().is_some_and(|first| first.seq == after.next()) {
+            page.retain(|entry| entry.seq <= self.head);
+            self.deliver(&page, &readers, fx);
+        } else {
+            readers.iter().for_each(|reader| fx.close(*reader, CloseCause::Overloaded));
         }
         Vec::new()
     }

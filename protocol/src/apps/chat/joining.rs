@@ -149,14 +149,16 @@ impl Chat {
         let at = page.last().map(|last| last.seq).or(since).unwrap_or(room.head());
         let first = page.first().map_or(at.next(), |first| first.seq);
         let messages = page.iter().filter_map(chat_message).collect();
-        let joined = joined(room, messages, first > Seq(1), reset);
-        ctx.fx.reply(&caller, &joined);
-        let returns = room.is_present(caller.connection);
-        ctx.rooms.enter(id, caller.clone(), at, &mut ctx.fx);
-        if !returns && let Some(room) = ctx.rooms.find(id) {
+        if !room.is_present(caller.connection) {
             room.came(&caller, &mut ctx.fx);
             ctx.fx.log(room_record("room.join", id, &caller));
         }
+        // Whoever is made a member by a backend is known by id only until it comes.
+        if let Some(member) = room.members.get_mut(&caller.user.id) {
+            (member.name, member.user_type) = (caller.user.name.clone(), caller.user.user_type);
+        }
+        ctx.fx.reply(&caller, &joined(room, messages, first > Seq(1), reset));
+        ctx.rooms.enter(id, caller, at, &mut ctx.fx);
     }
 
     pub(super) fn leave(&mut self, id: &RoomId, caller: &Caller, ctx: &mut Context<'_>) {

@@ -112,29 +112,27 @@ impl Documents {
         }
         // What was perhaps stored once is asked for until it is known.
         let perhaps = reply == StoreReply::Unknown || (reply == StoreReply::Unavailable && *tries > 1);
-        match reply {
-            StoreReply::Committed(entries) => {
-                let stored = entries.first().cloned();
-                let origin = callers.first().map(|caller| caller.connection);
-                self.arrive(origin, entries, ctx);
-                if let Some(stored) = stored {
-                    self.finish_save(id, &stored, ctx);
-                }
-                self.go_on(id, ctx);
+        if let StoreReply::Committed(entries) = reply {
+            let stored = entries.first().cloned();
+            let origin = callers.first().map(|caller| caller.connection);
+            self.arrive(origin, entries, ctx);
+            if let Some(stored) = stored {
+                self.finish_save(id, &stored, ctx);
             }
+            self.go_on(id, ctx);
+        } else if let StoreReply::Stale { .. } = reply {
             // Another connection has the session; its claim closes this one wherever it is heard.
-            StoreReply::Stale { .. } => self.end(id, CloseCause::Superseded, ctx),
-            _ if perhaps && *tries < SAVE_TRIES_MAX => self.send_save(id, ctx),
+            self.end(id, CloseCause::Superseded, ctx);
+        } else if perhaps && *tries < SAVE_TRIES_MAX {
+            self.send_save(id, ctx);
+        } else if perhaps {
             // Whether it is stored is not known: the session is read again by whoever comes back to it.
-            _ if perhaps => self.end(id, CloseCause::Overloaded, ctx),
-            _ => {
-                let callers = std::mem::take(callers);
-                session.work = Work::Idle;
-                callers
-                    .iter()
-                    .for_each(|caller| ctx.fx.reply(caller, &refused(&Refusal::store_unavailable())));
-                self.drop_unused(id, ctx);
-            }
+            self.end(id, CloseCause::Overloaded, ctx);
+        } else {
+            let callers = std::mem::take(callers);
+            session.work = Work::Idle;
+            callers.iter().for_each(|caller| ctx.fx.reply(caller, &refused(&Refusal::store_unavailable())));
+            self.drop_unused(id, ctx);
         }
     }
 

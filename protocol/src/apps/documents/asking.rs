@@ -137,7 +137,7 @@ impl Documents {
                 self.save_failure(id, status < 500, message, ctx);
             }
             Said::Failed(CallFailure::BadReply(why)) => {
-                self.save_failure(id, true, format!("the AI service answered {why}"), ctx);
+                self.save_failure(id, true, format!("the AI service's answer is none: {why}"), ctx);
             }
         }
     }
@@ -235,7 +235,14 @@ impl Documents {
             // What came between is not known here: whoever has the session now reads it and asks.
             StoreReply::Stale { .. } => self.end(id, CloseCause::Superseded, ctx),
             StoreReply::Unknown => self.send_reply(id, ctx),
-            _ => ctx.fx.timers.set(ctx.fx.now + REPLY_RETRY, Timer::Attempt(room_id(id))),
+            StoreReply::Unavailable
+            | StoreReply::Taken(_)
+            | StoreReply::Loaded(_)
+            | StoreReply::Entries { .. }
+            | StoreReply::Heads(_)
+            | StoreReply::Found(_) => {
+                ctx.fx.timers.set(ctx.fx.now + REPLY_RETRY, Timer::Attempt(room_id(id)));
+            }
         }
     }
 }

@@ -100,9 +100,8 @@ impl Documents {
     /// its log meanwhile: it might be complete.
     fn begin(&mut self, mut opening: Opening, before: Option<SessionRow>, ctx: &mut Context<'_>) {
         let head = std::mem::take(&mut opening.log).head;
-        let id = SessionId::from(ctx.fx.rng.id("ses"));
         let row = SessionRow {
-            id: id.clone(),
+            id: SessionId::from(ctx.fx.rng.id("ses")),
             user: opening.user.clone(),
             firm: opening.firm.clone(),
             template: opening.template.id.clone(),
@@ -170,7 +169,14 @@ impl Documents {
             StoreReply::Stale { .. } | StoreReply::Taken(RowKey::Session(_)) | StoreReply::Unknown => {
                 self.find(opening, ctx);
             }
-            _ => self.give_up(opening, Refusal::store_unavailable(), ctx),
+            StoreReply::Unavailable
+            | StoreReply::Taken(_)
+            | StoreReply::Loaded(_)
+            | StoreReply::Entries { .. }
+            | StoreReply::Heads(_)
+            | StoreReply::Found(_) => {
+                self.give_up(opening, Refusal::store_unavailable(), ctx);
+            }
         }
     }
 
