@@ -73,7 +73,7 @@ impl Chat {
             26 => {
                 self.world.store.stands_still_until = self.world.now + Duration::from_millis(u64::from(c) * 8)
             }
-            _ => self.wait(Duration::from_millis(u64::from(c) * 3)),
+            _ => self.wait(Duration::from_millis(u64::from(c) * u64::from(b % 4))),
         }
         self.wait(Duration::ZERO);
     }
@@ -148,7 +148,8 @@ impl Chat {
     pub fn join(&mut self, client: usize, room: &str, how: u8) {
         let heard = self.witness.cursor(client, room);
         let since = match how % 8 {
-            0..=3 => heard,
+            0..=1 => heard,
+            2..=3 => Some(heard.unwrap_or(0) * u64::from(how / 8) / 64),
             4..=5 => heard.map(|heard| heard.saturating_sub(u64::from(how))),
             6 => None,
             _ => Some(u64::from(how) * 1_000_003),
