@@ -71,7 +71,10 @@ impl Chat {
             24 if c < 64 => self.delete(room),
             25 => self.make(room),
             26 => {
-                self.world.store.stands_still_until = self.world.now + Duration::from_millis(u64::from(c) * 8)
+                // Now and then for longer than anybody waits for an answer.
+                let each = if b % 4 == 0 { 400 } else { 8 };
+                let still = Duration::from_millis(u64::from(c) * each);
+                self.world.store.stands_still_until = self.world.now + still;
             }
             _ => self.wait(Duration::from_millis(u64::from(c) * u64::from(b % 4))),
         }
