@@ -16,6 +16,7 @@ mod walker;
 use proptest::test_runner::Config;
 
 /// So many cases, unless `PROPTEST_CASES` asks for another number.
+#[allow(clippy::disallowed_methods, reason = "a test is not the core")]
 fn cases(number: u32) -> Config {
     let asked = std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok());
     Config { cases: asked.unwrap_or(number), ..Config::default() }

@@ -1,3 +1,12 @@
+//! Facts of every kind, sensible or not, told to two servers with small limits.
+//!
+//! | law | a planted fault that it catches |
+//! | --- | --- |
+//! | the same facts give the same orders | an order that a hash decides |
+//! | no more connections than may be | they are counted at the door only |
+//! | no tick is due for ever | a timer that is set in the past |
+//! | after everything has ended nothing is left | a request that is answered and kept |
+
 use crate::cases;
 use parlor_tests::simulation::nonsense::Nonsense;
 use proptest::collection::vec;

@@ -1,3 +1,22 @@
+//! The room's gate: five connections of four users in two rooms with a past, who come, go, are cut off, come back
+//! with what they have heard, say things once, twice and otherwise, read slowly or not at all; members that are
+//! taken out, rooms that are deleted and made again; and a store that is late, out of order between rooms, and one
+//! time in ten does not know. The world is `simulation`, its witness holds the laws.
+//!
+//! | law | a planted fault that it catches |
+//! | --- | --- |
+//! | a message is acknowledged only after it is stored | answered when it is submitted |
+//! | others hear a message only after it is stored | told when it is submitted |
+//! | everybody hears everything once, in order | the last message before a reader goes live is dropped |
+//! | a sender does not hear its own message | the origin is told too |
+//! | an answer comes after what precedes it | answers are not held; they come when all of a commit was told |
+//! | what is said once is stored once | a new id at the second try; a repeated id is taken as new |
+//! | after a page nothing more is sent until it went out | the next page follows at once |
+//! | nobody hears a room they may not | a removed member listens on; a deleted room lives on, or is loaded as it was |
+//! | no call is left without its answer | a room is forgotten while it stores something |
+//! | after everything has ended nothing is left | who hung up while joining is let in |
+//! | the message over 256 that wait is refused | no limit |
+
 use crate::cases;
 use parlor_tests::simulation::chat::Chat;
 use parlor_tests::simulation::socket::Pace;

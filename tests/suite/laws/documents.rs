@@ -1,3 +1,18 @@
+//! Documents: two users and three tabs, who come, come again, begin afresh, answer once, twice and otherwise, ask
+//! again, are cut off; an AI that fails, is late, and answers twice, or the built-in interviewer; a slow store that
+//! does not always know; and processes that are killed. The world is `simulation`, its witness holds the laws.
+//!
+//! | law | a planted fault that it catches |
+//! | --- | --- |
+//! | a session has one connection, the others are closed | an older one is not let go |
+//! | only the connection that has the session writes | answers expect nothing |
+//! | exactly one reply follows an answer | replies have ids of their own; a late reply is taken |
+//! | what is acknowledged is in the log once | saved is said before it is stored |
+//! | who comes back is shown every turn | the session in memory does not catch up with the log that was claimed |
+//! | a call is answered once, and none is left | ids are not looked up first |
+//! | nothing follows the end | a session that was completed meanwhile is abandoned |
+//! | a session can always be finished | the end of a lost call is not noticed |
+
 use crate::cases;
 use parlor_protocol::settings::Interviewer;
 use parlor_tests::simulation::documents::Documents;
