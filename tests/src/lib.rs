@@ -5,4 +5,6 @@ pub mod client;
 pub mod ledger;
 pub mod load;
 pub mod process;
+pub mod simulation;
+pub mod transcript;
 pub mod wire;

@@ -1,7 +1,7 @@
 //! A WebSocket client that hides nothing: frames as bytes, right or wrong, in whatever pieces.
 
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
 /// How long an answer may take before the test fails.
@@ -104,6 +104,11 @@ impl Wire {
     /// The same connection, for another thread.
     pub fn other_half(&self) -> Self {
         Self { stream: self.stream.try_clone().expect("a TCP socket") }
+    }
+
+    /// Ends the TCP connection without a word.
+    pub fn cut(&self) {
+        self.stream.shutdown(Shutdown::Both).unwrap_or_default();
     }
 
     /// Sends bytes as they are.

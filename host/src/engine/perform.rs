@@ -78,7 +78,7 @@ impl Core {
                 let Some(pending) = self.requests.remove(request) else { return };
                 let keep_alive = pending.keep_alive && !engine.shutdown.has_begun();
                 let frame = engine.response_frame(&response, keep_alive, pending.without_body);
-                self.push(&pending.line, frame, Class::Kept);
+                self.push(&pending.line, &frame, Class::Kept);
                 pending.line.decide(Decision::Responded { keep_alive });
                 after.woken.push(pending.line);
             }
@@ -89,7 +89,7 @@ impl Core {
                 };
                 let accept = pending.accept.unwrap_or_default();
                 let head = switching_head(&accept, subprotocol.as_deref());
-                self.push(&pending.line, Frame::raw(head.into()), Class::Kept);
+                self.push(&pending.line, &Frame::raw(head.into()), Class::Kept);
                 pending.line.decide(Decision::Upgraded { socket, limits });
                 self.sockets.put(socket, pending.line.clone());
                 after.woken.push(pending.line);
@@ -132,14 +132,14 @@ impl Core {
         };
         for socket in sockets.iter().filter(|socket| Some(**socket) != except) {
             if let Some(line) = self.sockets.line(*socket)
-                && line.push(frame.clone(), class)
+                && line.push(frame, class)
             {
                 self.dirty.push(line.clone());
             }
         }
     }
 
-    fn push(&mut self, line: &Arc<Line>, frame: Frame, class: Class) {
+    fn push(&mut self, line: &Arc<Line>, frame: &Frame, class: Class) {
         if line.push(frame, class) {
             self.dirty.push(line.clone());
         }

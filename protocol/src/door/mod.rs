@@ -20,7 +20,7 @@ use crate::http::{RequestHead, Response};
 use crate::ids::{RequestId, RoomId, UserId};
 use crate::job::{Job, Outcome};
 use crate::refusal::{Code, Refusal};
-use crate::store::{MemberRow, Query, RoomRow, Row, StoreReply, StoreRequest, TemplateRow};
+use crate::store::{Change, MemberRow, Query, RoomRow, Row, StoreReply, StoreRequest, TemplateRow};
 use crate::tickets::Pending;
 use answering::refused;
 use asking::Asked;
@@ -31,6 +31,8 @@ use std::sync::Arc;
 
 /// How many requests may wait for their answer.
 const REQUESTS_MAX: usize = 8_192;
+/// How often a write of unknown outcome is asked for.
+const WRITE_TRIES_MAX: u32 = 8;
 
 /// A request between two of its stages.
 #[derive(Debug)]
@@ -57,7 +59,15 @@ enum Step {
     /// What stands where it wants to write.
     Before,
     /// What it wrote.
-    Written(Box<Changed>),
+    Written(Box<Write>),
+}
+
+/// A backend's change on its way into the store.
+#[derive(Debug)]
+struct Write {
+    change: Change,
+    changed: Changed,
+    tries: u32,
 }
 
 /// What the door has decided that is for others to carry out.
@@ -130,10 +140,11 @@ impl Door {
     ) -> Option<Decided> {
         self.waiting.insert(request);
         let address = limits::address(peer, head, ctx.fx.settings);
+        let allowed = origin::is_allowed(head, &ctx.fx.settings.origins);
         let asked = match Asked::read(request, address, head, body) {
-            Ok(asked) => asked,
+            // A page that may not call may not read why, either.
+            Ok(asked) => Asked { origin: asked.origin.filter(|_| allowed), ..asked },
             Err((no_route, origin)) => {
-                let allowed = origin::is_allowed(head, &ctx.fx.settings.origins);
                 self.respond(
                     request,
                     origin.filter(|_| allowed).as_deref(),
@@ -206,7 +217,7 @@ impl Door {
             Err(failure) => return self.turn_away(&asked, failure, ctx),
         };
         // A document may be asked for by a backend too: its key is tried first.
-        if matches!(asked.route, Route::User(UserCall::Document(_))) {
+        if asked.by_header && matches!(asked.route, Route::User(UserCall::Document(_))) {
             return self.verify_service(asked, ctx);
         }
         let waiting = Waiting { asked, step: Step::Token };
@@ -215,8 +226,10 @@ impl Door {
     }
 
     fn verify_service(&mut self, asked: Box<Asked>, ctx: &mut Context<'_>) -> Option<Decided> {
-        let Ok(Some(bearer)) = asked.token.clone() else {
-            return self.turn_away(&asked, &AuthFailure::Missing, ctx);
+        // Without one, the job still tells whether there is a key that it could have been.
+        let bearer = match &asked.token {
+            Ok(token) => token.clone().filter(|_| asked.by_header).unwrap_or_default(),
+            Err(failure) => return self.turn_away(&asked, failure, ctx),
         };
         let waiting = Waiting { asked, step: Step::Key };
         ctx.fx.work(Job::VerifyService { bearer }, Pending::Door(waiting));
@@ -329,9 +342,14 @@ impl Door {
                 None
             }
             (Step::Before, StoreReply::Found(rows)) => self.write(asked, rows, ctx),
-            (Step::Written(changed), StoreReply::Committed(_)) => {
-                self.answer(&asked, admin::written(&changed), ctx);
-                Some(Decided::Changed(*changed))
+            (Step::Written(write), StoreReply::Committed(_)) => {
+                self.answer(&asked, admin::written(&write.changed), ctx);
+                Some(Decided::Changed(write.changed))
+            }
+            // Written twice it is the same; not knowing, a room might live on that is no more.
+            (Step::Written(write), StoreReply::Unknown) if write.tries < WRITE_TRIES_MAX => {
+                send_write(asked, *write, ctx);
+                None
             }
             (step, _) => {
                 self.answer(
@@ -339,10 +357,15 @@ impl Door {
                     refused(503, &Refusal::store_unavailable()).with("retry-after", "1"),
                     ctx,
                 );
-                let Step::Written(changed) = step else { return None };
-                admin::undone(*changed).map(Decided::Changed)
+                let Step::Written(write) = step else { return None };
+                admin::undone(write.changed).map(Decided::Changed)
             }
         }
+    }
+
+    /// How many requests wait for their answer.
+    pub fn waiting_len(&self) -> usize {
+        self.waiting.len()
     }
 
     /// The client hung up.
@@ -359,4 +382,10 @@ impl Door {
         self.waiting.remove(&asked.request);
         Some(Decided::Admitted(Box::new(asked.admitted(user, template)?)))
     }
+}
+
+fn send_write(asked: Box<Asked>, mut write: Write, ctx: &mut Context<'_>) {
+    write.tries += 1;
+    let request = StoreRequest::Commit { appends: vec![], rows: vec![write.change.clone()] };
+    ctx.fx.store(request, Pending::Door(Waiting { asked, step: Step::Written(Box::new(write)) }));
 }

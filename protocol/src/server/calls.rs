@@ -15,7 +15,6 @@ use crate::outbox::Class;
 use crate::record::{Level, Record};
 use crate::refusal::{Code, Refusal};
 use crate::tickets::Pending;
-use crate::timers::Timer;
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::json;
@@ -163,7 +162,7 @@ impl Parts<'_> {
         struct Refresh {
             token: String,
         }
-        match serde_json::from_str::<Refresh>(data) {
+        match crate::json::object::<Refresh>(data) {
             Ok(Refresh { token }) if token.len() <= TOKEN_BYTES_MAX && !self.ctx.fx.is_busy() => {
                 self.ctx.fx.work(Job::VerifyToken { token }, Pending::Connection(Waiting::Refresh(caller)));
             }
@@ -188,7 +187,7 @@ impl Parts<'_> {
                 let ends = user.expires_at;
                 connection.user = Some(Arc::new(user));
                 let refreshed = Event::new("auth:refreshed", &json!({"expiresAt": ends.to_string()}));
-                self.ctx.fx.timers.set(self.ctx.fx.now, Timer::TokenEnds(caller.connection));
+                self.connections.watch_token(caller.connection, &mut self.ctx.fx);
                 self.ctx.fx.reply(&caller, &refreshed);
             }
             Outcome::Token(_) | Outcome::Service(_) | Outcome::Rendered(_) => {

@@ -12,7 +12,7 @@ use crate::job::Outcome;
 use crate::record::{Level, Record};
 use crate::room::Told;
 use crate::settings::Interviewer;
-use crate::store::StoreReply;
+use crate::store::{MemberRow, RoomRow, StoreReply};
 use crate::tickets::Pending;
 use serde_json::json;
 use std::borrow::Cow;
@@ -115,6 +115,9 @@ impl Parts<'_> {
     fn admit(&mut self, admitted: Admitted) {
         let (id, _) = self.upgrade(&admitted);
         self.connections.watch(id, &mut self.ctx.fx);
+        if admitted.user.is_some() {
+            self.ctx.rooms.welcome(id);
+        }
         let mut record = Record::new(Level::Info, "ws.connect").with("connectionId", name(id));
         record = record.with("endpoint", admitted.endpoint.path());
         if let Some(user) = &admitted.user {
@@ -130,6 +133,13 @@ impl Parts<'_> {
 
     fn on_changed(&mut self, changed: Changed) {
         let ctx = &mut self.ctx;
+        match &changed {
+            Changed::Room(RoomRow { id, .. })
+            | Changed::RoomRemoved(id)
+            | Changed::MemberRemoved(id, _)
+            | Changed::Member(MemberRow { room: id, .. }) => self.chat.on_room_changed(id),
+            Changed::RoomKept(_) | Changed::Else => {}
+        }
         match changed {
             Changed::Room(row) => {
                 if let Some(room) = ctx.rooms.find(&row.id) {

@@ -79,8 +79,16 @@ pub enum Waiting {
 #[derive(Debug, Default)]
 pub struct Chat {
     /// Commands that wait for their room to be loaded.
-    parked: BTreeMap<RoomId, Vec<(Caller, Command)>>,
+    parked: BTreeMap<RoomId, Parked>,
     parked_count: usize,
+}
+
+/// Commands that wait for one room.
+#[derive(Debug, Default)]
+struct Parked {
+    commands: Vec<(Caller, Command)>,
+    /// Whether the room was changed since it was asked for: what was read of it may be older.
+    outdated: bool,
 }
 
 /// What a user may do in a room.
@@ -108,7 +116,9 @@ impl Chat {
         ctx: &mut Context<'_>,
     ) -> Result<(), (Caller, Refusal)> {
         match command.room() {
-            Some(room) if ctx.rooms.find(room).is_none() => self.park(room.clone(), caller, command, ctx),
+            Some(room) if ctx.rooms.touch(room, ctx.fx.now).is_none() => {
+                self.park(room.clone(), caller, command, ctx)
+            }
             Some(_) | None => self.apply_open(command, &caller, ctx).map_err(|refusal| (caller, refusal)),
         }
     }
@@ -146,12 +156,17 @@ impl Chat {
             return Err((caller, Refusal::busy()));
         }
         self.parked_count += 1;
-        let parked = self.parked.entry(room.clone()).or_default();
+        let parked = &mut self.parked.entry(room.clone()).or_default().commands;
         parked.push((caller, command));
         if parked.len() == 1 {
             ctx.fx.store(StoreRequest::Load { room: room.clone() }, Pending::Chat(Waiting::Load(room)));
         }
         Ok(())
+    }
+
+    /// How many commands wait for their room.
+    pub fn parked_len(&self) -> usize {
+        self.parked_count
     }
 
     /// The store answered something that the chat waits for.
@@ -171,8 +186,20 @@ impl Chat {
         }
     }
 
+    /// A room was made, changed or deleted, or its members were.
+    pub fn on_room_changed(&mut self, id: &RoomId) {
+        if let Some(parked) = self.parked.get_mut(id) {
+            parked.outdated = true;
+        }
+    }
+
     fn on_loaded(&mut self, id: RoomId, reply: StoreReply, ctx: &mut Context<'_>) {
-        let parked = self.parked.remove(&id).unwrap_or_default();
+        if let Some(parked) = self.parked.get_mut(&id)
+            && std::mem::take(&mut parked.outdated)
+        {
+            return ctx.fx.store(StoreRequest::Load { room: id.clone() }, Pending::Chat(Waiting::Load(id)));
+        }
+        let parked = self.parked.remove(&id).unwrap_or_default().commands;
         self.parked_count -= parked.len();
         let exists = if let StoreReply::Loaded(record) = reply {
             let record = record.filter(|record| record.room.is_some());
