@@ -266,7 +266,7 @@ fn made(room: &str) -> StoreRequest {
             user_type: UserType::Employee,
         }))
     });
-    let rows = std::iter::once(Change::Put(Row::Room(row.clone()))).chain(members).collect();
+    let rows = std::iter::once(Change::Put(Row::Room(row))).chain(members).collect();
     StoreRequest::Commit { appends: vec![], rows }
 }
 

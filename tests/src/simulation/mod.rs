@@ -285,8 +285,8 @@ impl World {
                 self.store.carry_out(self.now, &way);
             }
         }
-        let mut step = Step::default();
-        step.ended = std::mem::take(&mut self.sockets).into_iter().map(|(id, it)| (id, it.client)).collect();
+        let ended = std::mem::take(&mut self.sockets).into_iter().map(|(id, it)| (id, it.client)).collect();
+        let mut step = Step { ended, ..Step::default() };
         self.requests.clear();
         self.lives += 1;
         self.server = Server::new(self.settings.clone(), lifes_seed(self.lives));

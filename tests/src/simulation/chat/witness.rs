@@ -40,7 +40,6 @@ struct Known {
 #[derive(Debug, Default)]
 pub struct Witness {
     sockets: BTreeMap<usize, SocketId>,
-    coming: BTreeSet<usize>,
     known: BTreeMap<SocketId, Known>,
     /// Up to where each client has heard each room, over all its connections.
     cursors: BTreeMap<(usize, String), u64>,
@@ -150,7 +149,7 @@ impl Witness {
                     self.said.retain(|(_, of), _| **of != *room.name);
                     self.answers.retain(|(_, of, _), _| **of != *room.name);
                 }
-                _ => {}
+                Change::Insert(_) | Change::Put(_) | Change::Remove(_) => {}
             }
         }
     }
