@@ -116,7 +116,7 @@ fn a_client_that_is_gone_ends_the_line() {
 
 #[test]
 fn a_burst_larger_than_the_outbox_goes_out_to_a_client_that_takes_it() {
-    let (line, mut client, woken) = pair();
+    let (line, mut client, _) = pair();
     let frame = Frame::raw(vec![7; OUTBOX_BYTES_MAX * 5 / 8].into());
     let reader = std::thread::spawn(move || {
         let mut read = vec![0; OUTBOX_BYTES_MAX * 5 / 4];
@@ -124,7 +124,7 @@ fn a_burst_larger_than_the_outbox_goes_out_to_a_client_that_takes_it() {
     });
     assert!(line.push(&frame, Class::Kept));
     assert!(!line.push(&frame, Class::Kept), "marked once");
-    assert_eq!((line.ending(), woken.0.load(SeqCst)), (None, 1), "its task may have to wait for the client");
+    assert_eq!(line.ending(), None);
     line.flush();
     while !line.is_written() {
         line.flush_writable();
