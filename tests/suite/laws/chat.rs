@@ -1,3 +1,5 @@
+//! The laws of a chat room, whatever its people do and whatever becomes of the server.
+
 use crate::cases;
 use parlor_tests::simulation::chat::Chat;
 use proptest::collection::vec;

@@ -1,3 +1,5 @@
+//! The laws of document sessions, whatever users, the AI and the store do.
+
 use crate::cases;
 use parlor_protocol::settings::Interviewer;
 use parlor_tests::simulation::documents::Documents;
