@@ -4,6 +4,7 @@
 mod admin;
 mod answering;
 mod asking;
+mod crowding;
 mod limits;
 mod origin;
 mod rest;
@@ -182,18 +183,10 @@ impl Door {
         if !origin::is_allowed(head, &settings.origins) {
             return Some(refused(403, &Refusal::new(Code::PermissionDenied, "this Origin is not allowed")));
         }
-        if self.waiting.len() > REQUESTS_MAX || ctx.fx.is_busy() || (opens && self.draining) {
+        if self.waiting.len() > REQUESTS_MAX || ctx.fx.is_busy() {
             return Some(refused(503, &Refusal::busy()).with("retry-after", "1"));
         }
-        if opens && settings.connections_max > 0 && connections.len() >= settings.connections_max as usize {
-            let message = format!("over the limit of {} connections", settings.connections_max);
-            return Some(refused(503, &Refusal::new(Code::Overloaded, message)).with("retry-after", "5"));
-        }
-        if opens && !self.addresses.may_come(asked.address, settings, ctx.fx.now) {
-            let message = "over the limit of connections from one address";
-            return Some(refused(429, &Refusal::new(Code::RateLimited, message)).with("retry-after", "1"));
-        }
-        None
+        opens.then(|| self.has_no_room(asked.address, connections, ctx)).flatten()
     }
 
     fn admit_or_verify(&mut self, asked: Box<Asked>, ctx: &mut Context<'_>) -> Option<Decided> {
@@ -244,13 +237,15 @@ impl Door {
         connections: &Connections,
         ctx: &mut Context<'_>,
     ) -> Option<Decided> {
-        let Waiting { asked, .. } = waiting;
+        let Waiting { asked, step } = waiting;
         if !self.waiting.contains(&asked.request) {
             return None;
         }
         match outcome {
-            Outcome::Token(Ok(user)) => self.on_user(asked, Arc::new(user), connections, ctx),
-            Outcome::Service(Err(_)) if matches!(asked.route, Route::User(_)) => {
+            Outcome::Token(Ok(user)) if matches!(step, Step::Token) => {
+                self.on_user(asked, Arc::new(user), connections, ctx)
+            }
+            Outcome::Service(Err(_)) if matches!((&step, &asked.route), (Step::Key, Route::User(_))) => {
                 let Ok(Some(token)) = asked.token.clone() else { return None };
                 let waiting = Waiting { asked, step: Step::Token };
                 ctx.fx.work(Job::VerifyToken { token }, Pending::Door(waiting));
@@ -259,12 +254,17 @@ impl Door {
             Outcome::Token(Err(failure)) | Outcome::Service(Err(failure)) => {
                 self.turn_away(&asked, &failure, ctx)
             }
-            Outcome::Service(Ok(())) => {
+            Outcome::Service(Ok(())) if matches!(step, Step::Key) => {
                 self.on_service(asked, ctx);
                 None
             }
-            Outcome::Rendered(page) => {
+            Outcome::Rendered(page) if matches!(step, Step::Page) => {
                 self.answer(&asked, rest::page(page), ctx);
+                None
+            }
+            Outcome::Token(Ok(_)) | Outcome::Service(Ok(())) | Outcome::Rendered(_) => {
+                let refusal = Refusal::new(Code::ServerError, "another answer than was asked for");
+                self.answer(&asked, refused(500, &refusal), ctx);
                 None
             }
         }
@@ -277,12 +277,11 @@ impl Door {
         connections: &Connections,
         ctx: &mut Context<'_>,
     ) -> Option<Decided> {
-        let most = ctx.fx.settings.connections_per_user;
         match &asked.route {
-            Route::Open(_) if most > 0 && connections.count_of(&user) >= most => {
-                let message = format!("over the limit of {most} connections of one user");
-                let refusal = Refusal::new(Code::RateLimited, message);
-                self.answer(&asked, refused(429, &refusal).with("retry-after", "5"), ctx);
+            Route::Open(_)
+                if let Some(response) = crowding::too_many_of_user(&user, connections, ctx.fx.settings) =>
+            {
+                self.answer(&asked, response, ctx);
                 None
             }
             Route::Open(Endpoint::Documents) => {

@@ -124,21 +124,6 @@ impl Chat {
     }
 
     fn look(&mut self, step: &Step) {
-        for (q, r) in &step.answered {
-            eprintln!(
-                "T {} answered {} -> {}",
-                self.world.now.0 % 100_000_000_000,
-                format!("{q:?}").chars().take(300).collect::<String>(),
-                format!("{r:?}").chars().take(100).collect::<String>()
-            );
-        }
-        for s in &step.sent {
-            eprintln!(
-                "T   sent {:?} {}",
-                s.sockets,
-                String::from_utf8_lossy(s.frame.payload()).chars().take(200).collect::<String>()
-            );
-        }
         self.witness.look(&self.world, step);
     }
 
@@ -203,7 +188,8 @@ impl Chat {
         self.call(client, room, "chat:message:history", data);
     }
 
-    fn call(&mut self, client: usize, room: &str, name: &str, data: Value) {
+    /// A client calls, if it is connected.
+    pub fn call(&mut self, client: usize, room: &str, name: &str, data: Value) {
         let Some(socket) = self.witness.socket(client) else { return };
         let text = self.witness.calls(socket, client, room, name, data);
         let step = self.world.say(socket, text);

@@ -5,6 +5,7 @@
 pub mod chat;
 pub mod dice;
 pub mod documents;
+pub mod nonsense;
 pub mod socket;
 pub mod store;
 
@@ -105,6 +106,7 @@ pub struct World {
     settings: Settings,
     /// How many processes there were.
     lives: u64,
+    twin: Option<Server>,
 }
 
 /// No process has the seed of another: its ids would be those of the other.
@@ -132,7 +134,18 @@ impl World {
             ordered: 0,
             settings,
             lives: 0,
+            twin: None,
         }
+    }
+
+    /// From the beginning on, whether a second server is told the same and has to order the same.
+    pub fn is_doubled(&mut self, doubled: bool) {
+        self.twin = doubled.then(|| Server::new(self.settings.clone(), lifes_seed(self.lives)));
+    }
+
+    /// A request that is made by hand.
+    pub fn expect_answer(&mut self, request: RequestId) {
+        self.requests.insert(request, usize::MAX);
     }
 
     /// Gives the core a fact and carries its orders out.
@@ -152,8 +165,14 @@ impl World {
         {
             step.ended.push((*socket, gone.client));
         }
-        let mut actions = Actions::new();
+        let (mut actions, mut again) = (Actions::new(), Actions::new());
+        let doubled =
+            self.twin.as_mut().map(|twin| twin.handle(self.now, input.clone(), &mut again)).is_some();
         self.server.handle(self.now, input, &mut actions);
+        assert!(
+            !doubled || format!("{actions:?}") == format!("{again:?}"),
+            "the same facts give the same orders"
+        );
         if ticked && let Some(next) = self.server.next_deadline() {
             assert!(next > self.now, "after a tick nothing is due: {next:?} at {:?}", self.now);
         }
@@ -290,6 +309,7 @@ impl World {
         self.requests.clear();
         self.lives += 1;
         self.server = Server::new(self.settings.clone(), lifes_seed(self.lives));
+        self.is_doubled(self.twin.is_some());
         self.give(Input::Started, &mut step);
         step
     }

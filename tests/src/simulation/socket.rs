@@ -23,6 +23,8 @@ pub enum Pace {
 pub enum Read {
     /// A text message.
     Text(Vec<u8>),
+    /// A binary message.
+    Binary(Vec<u8>),
     /// A ping.
     Ping,
     /// A close frame with its code.
@@ -104,6 +106,7 @@ fn unframed(wire: &[u8]) -> Option<(Read, usize)> {
     let payload = wire.get(header..end)?;
     let read = match wire[0] {
         0x81 => Read::Text(payload.to_vec()),
+        0x82 => Read::Binary(payload.to_vec()),
         0x89 => Read::Ping,
         0x88 => Read::Close(u16::from_be_bytes([payload[0], payload[1]])),
         other => panic!("no server sends frames that begin with {other:#x}"),

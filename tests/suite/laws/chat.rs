@@ -2,8 +2,12 @@
 
 use crate::cases;
 use parlor_tests::simulation::chat::Chat;
+use parlor_tests::simulation::socket::Pace;
 use proptest::collection::vec;
 use proptest::prelude::*;
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 proptest! {
     #![proptest_config(cases(32))]
@@ -21,4 +25,43 @@ proptest! {
         steps.into_iter().for_each(|step| chat.play(step));
         chat.settle();
     }
+}
+
+/// So many frames wait in the client's outbox.
+fn frames_waiting(chat: &Chat, client: usize) -> usize {
+    let socket = chat.socket(client).expect("connected");
+    let mut slices = [std::io::IoSlice::new(&[]); 1_024];
+    chat.world.sockets[&socket].outbox.gather(&mut slices)
+}
+
+#[test]
+fn the_message_over_256_that_wait_is_refused_as_overloaded() {
+    let mut chat = Chat::new(1, 0, 20);
+    chat.connect(2);
+    chat.wait(Duration::from_secs(1));
+    chat.join(2, "shut", 6);
+    chat.wait(Duration::from_secs(1));
+    chat.world.store.stands_still_until = chat.world.now + Duration::from_secs(5);
+    (0..300).for_each(|_| chat.send(2, "shut", 0));
+    chat.wait(Duration::from_secs(10));
+    // One is being stored, 256 wait for it.
+    assert_eq!(chat.log("shut").len(), 257);
+    assert_eq!(chat.witness.codes, BTreeMap::from([("\"OVERLOADED\"".to_string(), 43)]));
+    chat.settle();
+}
+
+#[test]
+fn a_reader_far_behind_is_sent_one_page_until_it_went_out() {
+    let mut chat = Chat::new(1, 700, 500);
+    chat.connect(2);
+    chat.wait(Duration::from_secs(1));
+    let socket = chat.socket(2).expect("connected");
+    chat.world.pace(socket, Pace::Stalled);
+    chat.call(2, "shut", "chat:room:join", json!({"roomId": "shut", "since": 0}));
+    chat.wait(Duration::from_secs(5));
+    assert_eq!(frames_waiting(&chat, 2), 202, "the answer with the first 200, a page, and who came");
+    chat.world.pace(socket, Pace::Fast);
+    chat.wait(Duration::from_secs(10));
+    assert_eq!(chat.witness.heard, 500, "all that follows the first 200");
+    chat.settle();
 }

@@ -6,6 +6,7 @@
     reason = "what is not expected fails the test"
 )]
 
+mod any_facts;
 mod chat;
 mod documents;
 

@@ -1,0 +1,20 @@
+use crate::cases;
+use parlor_tests::simulation::nonsense::Nonsense;
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+proptest! {
+    #![proptest_config(cases(64))]
+
+    #[test]
+    fn whatever_facts_come_the_core_is_sound_bounded_and_the_same_each_time(
+        seed: u64,
+        fails: bool,
+        steps in vec(any::<[u8; 4]>(), 1..160),
+    ) {
+        let mut nonsense = Nonsense::new(seed);
+        nonsense.world.store.fails = fails;
+        steps.into_iter().for_each(|step| nonsense.play(step));
+        nonsense.settle();
+    }
+}
