@@ -185,6 +185,7 @@ test('two people chat; one goes offline and comes back, and misses nothing', asy
     await stored(ada, `${run} written offline`).waitFor();
     await post(ada, `${run} good to have you back`);
     await stored(ben, `${run} good to have you back`).waitFor();
+    await stored(ada, `${run} good to have you back`).waitFor();
 
     const ofAda = await heard(ada, run);
     assert.deepEqual(await heard(ben, run), ofAda, 'both see the same messages in the same order');
