@@ -125,7 +125,17 @@ impl Crowd {
 
     /// Says things that no message gave rise to.
     pub fn speak(&mut self, say: Say) -> io::Result<()> {
-        say.0.into_iter().try_for_each(|(line, frame)| self.write(line, &frame))
+        // What one client says at once goes out at once, or the server would see a burst as single messages.
+        for said in say.0.chunk_by(|one, next| one.0 == next.0) {
+            match said {
+                [(line, frame)] => self.write(*line, frame)?,
+                many => {
+                    let bytes: Vec<u8> = many.iter().flat_map(|(_, frame)| frame).copied().collect();
+                    self.write(many[0].0, &bytes)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     fn connect(&mut self, path: &str) -> io::Result<()> {

@@ -113,8 +113,14 @@ impl Line {
     /// Puts a frame into the outbox. True: the caller has to put the line into the list of dirty ones.
     #[must_use]
     pub(crate) fn push(&self, frame: Frame, class: Class) -> bool {
+        self.push_all(std::iter::once((frame, class)))
+    }
+
+    /// The same with several frames, in order.
+    #[must_use]
+    pub(crate) fn push_all(&self, mut frames: impl Iterator<Item = (Frame, Class)>) -> bool {
         let mut outbox = locked(&self.outbox);
-        let overflowed = outbox.push(frame, class) == Pushed::Overflowed;
+        let overflowed = frames.any(|(frame, class)| outbox.push(frame, class) == Pushed::Overflowed);
         if overflowed {
             outbox.forget_waiting();
             outbox.close(Some(CloseCause::TooSlow.frame()));
@@ -215,6 +221,11 @@ impl Line {
     }
 
     fn write_once(&self, outbox: &Outbox) -> io::Result<usize> {
+        if outbox.frame_count() == 1 {
+            let mut slice = [IoSlice::new(&[])];
+            outbox.gather(&mut slice);
+            return self.transport.write(&slice);
+        }
         let mut slices = [IoSlice::new(&[]); SLICES_MAX];
         let used = outbox.gather(&mut slices);
         self.transport.write(&slices[..used])

@@ -63,7 +63,7 @@ impl Outbox {
             && let Some(at) = self.replaceable(class)
         {
             self.bytes = self.bytes - self.waiting[at].bytes.len() + frame.len();
-            self.waiting[at].bytes = frame.bytes().clone();
+            self.waiting[at].bytes = frame.into_bytes();
             return Pushed::Queued;
         }
         let kept = matches!(class, Class::Kept | Class::Page);
@@ -78,7 +78,7 @@ impl Outbox {
         }
         self.pages |= class == Class::Page;
         self.bytes += frame.len();
-        self.waiting.push_back(Waiting { bytes: frame.bytes().clone(), class });
+        self.waiting.push_back(Waiting { bytes: frame.into_bytes(), class });
         Pushed::Queued
     }
 
@@ -106,6 +106,11 @@ impl Outbox {
     /// Whether all is written.
     pub fn is_empty(&self) -> bool {
         self.waiting.is_empty()
+    }
+
+    /// How many frames wait.
+    pub fn frame_count(&self) -> usize {
+        self.waiting.len()
     }
 
     /// How many bytes wait.

@@ -34,7 +34,7 @@ async fn live(mut connection: Box<Connection>, io: Socket) {
     let io = Arc::new(io);
     // The requests' future is larger than an open socket's and is gone once that is open.
     while let Some(incoming) = Box::pin(until_open(&mut connection, &io)).await {
-        read_messages(&mut connection, *incoming, &io).await;
+        read_messages(&mut connection, incoming, &io).await;
     }
 }
 
@@ -67,10 +67,15 @@ async fn until_ready(io: &Socket, wait: Wait) -> Ready {
     .await
 }
 
-async fn read_messages(connection: &mut Connection, incoming: Incoming, io: &Arc<Socket>) {
+/// The library over the line. Its future holds the socket several times over, so it is kept out of the task.
+async fn opened(incoming: Box<Incoming>, io: Arc<Socket>) -> WebSocketStream<Frames> {
     let config = incoming.config();
-    let stream = Frames { incoming, io: io.clone() };
-    let mut socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await;
+    let stream = Frames { incoming: *incoming, io };
+    WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await
+}
+
+async fn read_messages(connection: &mut Connection, incoming: Box<Incoming>, io: &Arc<Socket>) {
+    let mut socket = Box::pin(opened(incoming, io.clone())).await;
     let mut stalled = None;
     let mut heard = 0;
     while let Some(read) = poll_fn(|cx| poll_message(connection, &mut socket, &mut stalled, cx)).await {
@@ -88,7 +93,7 @@ async fn read_messages(connection: &mut Connection, incoming: Incoming, io: &Arc
 fn poll_message(
     connection: &Connection,
     socket: &mut WebSocketStream<Frames>,
-    stalled: &mut Option<Timer>,
+    stalled: &mut Option<Box<Timer>>,
     cx: &mut Context<'_>,
 ) -> Poll<Option<Result<Message, Error>>> {
     let line = connection.line();
@@ -110,13 +115,13 @@ fn poll_message(
 fn poll_stalled(
     connection: &Connection,
     io: &Socket,
-    stalled: &mut Option<Timer>,
+    stalled: &mut Option<Box<Timer>>,
     cx: &mut Context<'_>,
 ) -> Poll<()> {
     while connection.line().is_blocked() {
         if io.poll_writable(cx).is_pending() {
-            let timer = stalled.get_or_insert_with(|| Timer::after(WRITE_WAIT_MAX));
-            return Pin::new(timer).poll(cx).map(|_| ());
+            let timer = stalled.get_or_insert_with(|| Box::new(Timer::after(WRITE_WAIT_MAX)));
+            return Pin::new(&mut **timer).poll(cx).map(|_| ());
         }
         *stalled = None;
         connection.flush_writable();

@@ -57,14 +57,15 @@ pub enum Waiting {
 /// Every open room, and who is in which.
 #[derive(Debug, Default)]
 pub struct Rooms {
-    open: BTreeMap<RoomId, Room>,
+    // A node of the tree has room for eleven rooms, and few nodes are full.
+    open: BTreeMap<RoomId, Box<Room>>,
     joined: BTreeMap<ConnectionId, Vec<RoomId>>,
 }
 
 impl Rooms {
     /// The room, if it is open.
     pub fn find(&mut self, id: &RoomId) -> Option<&mut Room> {
-        self.open.get_mut(id)
+        self.open.get_mut(id).map(|room| &mut **room)
     }
 
     /// Whether no further room may be opened now.
@@ -74,13 +75,13 @@ impl Rooms {
 
     /// Opens a room as the store hands it over; one that is open already stays as it is.
     pub fn open(&mut self, record: RoomRecord, now: Timestamp) -> &mut Room {
-        self.open.entry(record.id.clone()).or_insert_with(|| Room::open(record, now))
+        self.open.entry(record.id.clone()).or_insert_with(|| Box::new(Room::open(record, now)))
     }
 
     /// Lets a connection into an open room, having seen everything up to `at`.
     pub fn enter(&mut self, id: &RoomId, who: Caller, at: Seq, fx: &mut Effects<'_>) {
         let Some(room) = self.open.get_mut(id) else { return };
-        let joined = self.joined.entry(who.connection).or_default();
+        let joined = self.joined.entry(who.connection).or_insert_with(|| Vec::with_capacity(1));
         if !joined.contains(id) {
             joined.push(id.clone());
         }
@@ -115,7 +116,7 @@ impl Rooms {
     }
 
     /// Forgets a room at once.
-    pub fn remove(&mut self, id: &RoomId) -> Option<Room> {
+    pub fn remove(&mut self, id: &RoomId) -> Option<Box<Room>> {
         self.open.remove(id)
     }
 
@@ -162,7 +163,7 @@ pub struct Room {
     tail_bytes: usize,
     /// Entries that came before an earlier one, with their origin.
     ahead: BTreeMap<Seq, (Option<ConnectionId>, Entry)>,
-    present: BTreeMap<ConnectionId, Present>,
+    present: BTreeMap<ConnectionId, Box<Present>>,
     /// The sockets of the live ones by envelope, shared by all that is sent to them. Empty: to be made anew.
     live: BTreeMap<Envelope, Arc<[SocketId]>>,
     /// Whether somebody's answer waits.
@@ -283,7 +284,7 @@ impl Room {
         Some(present.caller)
     }
 
-    fn take_out(&mut self, who: ConnectionId) -> Option<Present> {
+    fn take_out(&mut self, who: ConnectionId) -> Option<Box<Present>> {
         let present = self.present.remove(&who)?;
         if present.standing == Standing::Live {
             self.live.clear();
