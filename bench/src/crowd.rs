@@ -35,6 +35,10 @@ pub trait Script {
     }
     /// How many connections are where they wanted to be.
     fn ready(&self) -> usize;
+    /// What went wrong, once something has: the run ends with it.
+    fn fault(&self) -> Option<&str> {
+        None
+    }
 }
 
 /// What clients say, in order.
@@ -174,7 +178,10 @@ impl Crowd {
             self.read(data.u64() as usize, script, &mut say)?;
         }
         self.events = events;
-        self.speak(say)
+        match script.fault() {
+            Some(fault) => Err(io::Error::other(fault)),
+            None => self.speak(say),
+        }
     }
 
     fn read(&mut self, at: usize, script: &mut impl Script, say: &mut Say) -> io::Result<()> {

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 /// How many connections come and go before the measurement, so that what a server needs once is not counted.
 const WARM_UP: usize = 64;
+/// How many connections share a room.
+const ROOM_MEMBERS: usize = 1_000;
 /// How long the server has to come to rest.
 const REST: Duration = Duration::from_millis(1_500);
 
@@ -18,7 +20,7 @@ pub fn measure(target: Target, server: &Process, place: Place, connections: usiz
         put_template(server.address(), 4)?;
     }
     let path = |user: usize| target.path(place, user);
-    let mut script = Idle { target, place, welcomed: 0 };
+    let mut script = Idle { target, place, welcomed: 0, fault: None };
     let mut warm = Crowd::new(server.address())?;
     warm.gather(&(0..WARM_UP).map(|user| path(connections + user)).collect::<Vec<_>>(), &mut script)?;
     drop(warm);
@@ -44,11 +46,13 @@ struct Idle {
     target: Target,
     place: Place,
     welcomed: usize,
+    fault: Option<String>,
 }
 
 impl Script for Idle {
     fn opened(&mut self, line: usize, say: &mut Say) {
-        match self.target.hello(self.place) {
+        let place = if self.place == Place::Rooms { Place::Room(line / ROOM_MEMBERS) } else { self.place };
+        match self.target.hello(place) {
             Some(hello) => say.text(line, &hello),
             None if self.target.is_ours() && self.place == Place::Document => {}
             None => self.welcomed += 1,
@@ -61,7 +65,13 @@ impl Script for Idle {
             self.welcomed += 1;
         } else if let Some(life) = self.target.sign_of_life(text) {
             say.text(line, life);
+        } else if memchr::memmem::find(text, b"error").is_some() {
+            self.fault.get_or_insert(String::from_utf8_lossy(text).into_owned());
         }
+    }
+
+    fn fault(&self) -> Option<&str> {
+        self.fault.as_deref()
     }
 
     fn ready(&self) -> usize {

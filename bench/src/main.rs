@@ -120,13 +120,13 @@ fn measure(target: Target, cores: Cores, matches: &ArgMatches) -> io::Result<Sam
         }
         "idle" => {
             let place = match text(asked, "endpoint") {
-                "chat" => Place::Room(0),
+                "chat" => Place::Rooms,
                 "echo" => Place::Echo,
                 _ => Place::Document,
             };
             idle::measure(target, &server, place, count(asked, "connections"))
         }
-        "connect" => idle::measure(target, &server, Place::Room(0), count(asked, "connections")),
+        "connect" => idle::measure(target, &server, Place::Rooms, count(asked, "connections")),
         "echo" => echo::measure(target, &server, count(asked, "connections"), time()),
         _ => answers::measure(target, &server, count(asked, "sessions"), time()),
     }?;

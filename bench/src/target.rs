@@ -38,6 +38,8 @@ pub enum Target {
 pub enum Place {
     /// A member of this room, which hears what is said in it.
     Room(usize),
+    /// A member of one of several rooms.
+    Rooms,
     /// It hears what it says itself.
     Echo,
     /// A session of a guided document; the peers have no such thing.
@@ -93,6 +95,7 @@ impl Target {
         let (Self::Parlor | Self::ParlorThreads) = self else {
             let room = match place {
                 Place::Room(room) => room,
+                Place::Rooms => user / 1_000,
                 Place::Echo | Place::Document => user,
             };
             return match self {
@@ -101,7 +104,7 @@ impl Target {
             };
         };
         match place {
-            Place::Room(_) => format!("/chat?token={}", token(user)),
+            Place::Room(_) | Place::Rooms => format!("/chat?token={}", token(user)),
             Place::Echo => "/echo".to_string(),
             Place::Document => format!("/documents?templateId={TEMPLATE}&token={}", token(user)),
         }

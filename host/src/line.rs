@@ -120,6 +120,7 @@ impl Line {
     #[must_use]
     pub(crate) fn push_all(&self, mut frames: impl Iterator<Item = (Frame, Class)>) -> bool {
         let mut outbox = locked(&self.outbox);
+        outbox.reserve(frames.size_hint().1.unwrap_or(0));
         let overflowed = frames.any(|(frame, class)| outbox.push(frame, class) == Pushed::Overflowed);
         if overflowed {
             outbox.forget_waiting();

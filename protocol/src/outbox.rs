@@ -82,6 +82,11 @@ impl Outbox {
         Pushed::Queued
     }
 
+    /// Makes room for so many frames at once, which is cheaper than growing by each.
+    pub fn reserve(&mut self, frames: usize) {
+        self.waiting.reserve(frames.min(OUTBOX_FRAMES_MAX));
+    }
+
     /// Takes in the last frame, whatever waits, and nothing after it.
     pub fn close(&mut self, last: Option<Frame>) {
         if let Some(frame) = last.filter(|_| !self.closed) {

@@ -165,7 +165,7 @@ pub struct Room {
     ahead: BTreeMap<Seq, (Option<ConnectionId>, Entry)>,
     present: BTreeMap<ConnectionId, Box<Present>>,
     /// The sockets of the live ones by envelope, shared by all that is sent to them. Empty: to be made anew.
-    live: BTreeMap<Envelope, Arc<[SocketId]>>,
+    live: Vec<(Envelope, Arc<[SocketId]>)>,
     /// Whether somebody's answer waits.
     holds_answers: bool,
     /// How many are readers, or wait for their first page.
@@ -211,7 +211,7 @@ impl Room {
             tail_bytes,
             ahead: BTreeMap::new(),
             present: BTreeMap::new(),
-            live: BTreeMap::new(),
+            live: Vec::new(),
             holds_answers: false,
             behind: 0,
             reading: BTreeSet::new(),
@@ -261,7 +261,7 @@ impl Room {
         if self.live.is_empty() {
             self.list_live();
         }
-        for (envelope, sockets) in self.live.iter().filter(|(_, sockets)| !sockets.is_empty()) {
+        for (envelope, sockets) in &self.live {
             let frame = envelope.encode(event, None);
             fx.stats.messages_out += sockets.len() as u64;
             let to = Recipients::Many { sockets: sockets.clone(), except };
@@ -274,7 +274,8 @@ impl Room {
         for present in self.present.values().filter(|present| present.standing == Standing::Live) {
             lists.entry(present.caller.envelope).or_default().push(present.caller.socket);
         }
-        self.live = lists.into_iter().map(|(envelope, sockets)| (envelope, sockets.into())).collect();
+        self.live = Vec::with_capacity(lists.len());
+        self.live.extend(lists.into_iter().map(|(envelope, sockets)| (envelope, sockets.into())));
     }
 
     /// Takes a connection out. Its answers that still wait are sent: nothing more precedes them for it.
