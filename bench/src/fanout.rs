@@ -59,8 +59,8 @@ struct Fanout {
     senders: Vec<Sender>,
     /// What each member is to hear next of each sender of its room.
     expected: Vec<u32>,
-    /// The last `seq` that each member heard, where the server says one.
-    seqs: Vec<u64>,
+    /// The last `seq` that each member was told and answered, where the server says one.
+    seqs: Vec<(u64, u64)>,
     over: bool,
     under_way: usize,
     delivered: u64,
@@ -85,7 +85,7 @@ impl Fanout {
             welcomed: 0,
             senders: vec![Sender::default(); work.rooms * work.senders],
             expected: vec![0; lines * work.senders],
-            seqs: vec![0; lines],
+            seqs: vec![(0, 0); lines],
             over: false,
             under_way: 0,
             delivered: 0,
@@ -141,16 +141,19 @@ impl Fanout {
         }
     }
 
+    /// Entries come in the order of their `seq`, and none after an answer that stands behind it.
     fn look_at_seq(&mut self, line: usize, text: &[u8]) {
         const NAME: &[u8] = b"\"seq\":";
         let Some(at) = memchr::memmem::find(text, NAME) else { return };
         let digits = text[at + NAME.len()..].iter().take_while(|byte| byte.is_ascii_digit());
         let seq = digits.fold(0, |seq, digit| seq * 10 + u64::from(digit - b'0'));
-        if self.seqs[line] != 0 && seq != self.seqs[line] + 1 {
-            let fault = format!("member {line} heard seq {seq} after {}", self.seqs[line]);
+        let is_answer = text.starts_with(br#"{"event":"chat:message:send""#);
+        let (told, answered) = &mut self.seqs[line];
+        if seq <= *answered || (!is_answer && seq <= *told) {
+            let fault = format!("member {line} heard seq {seq} after {told}, and an answer at {answered}");
             self.fault.get_or_insert(fault);
         }
-        self.seqs[line] = seq;
+        *(if is_answer { answered } else { told }) = seq;
     }
 
     fn into_sample(mut self, used: Duration, took: Duration) -> io::Result<Sample> {

@@ -100,7 +100,9 @@ impl Target {
             };
             return match self {
                 Self::SocketIo => format!("/socket.io/?EIO=4&transport=websocket&room={room}"),
-                _ => format!("/?room={room}"),
+                Self::Parlor | Self::ParlorThreads | Self::Floor | Self::FloorWide | Self::Ws => {
+                    format!("/?room={room}")
+                }
             };
         };
         match place {

@@ -85,13 +85,12 @@ impl Core {
         let mut actions = std::mem::take(&mut self.actions);
         let mut rest = actions.drain(..).peekable();
         while let Some(action) = rest.next() {
-            match action {
-                Action::Send { to: Recipients::Many { sockets, except }, frame, class } => {
-                    let mut burst = vec![Told { frame, class, except }];
-                    burst.extend(std::iter::from_fn(|| next_told(&mut rest, &sockets)));
-                    self.send_many(&sockets, &burst);
-                }
-                action => self.perform_one(action, engine, after),
+            if let Action::Send { to: Recipients::Many { sockets, except }, frame, class } = action {
+                let mut burst = vec![Told { frame, class, except }];
+                burst.extend(std::iter::from_fn(|| next_told(&mut rest, &sockets)));
+                self.send_many(&sockets, &burst);
+            } else {
+                self.perform_one(action, engine, after);
             }
         }
         drop(rest);
