@@ -51,8 +51,7 @@ async function fill(list, path, row, ifEmpty, go) {
   list.setAttribute('aria-busy', 'false');
 }
 
-function templateCard({ id, name, questions }) {
-  const count = Array.isArray(questions) ? questions.length : 0;
+function templateCard({ id, name, questions: count = 0 }) {
   const size = count === 1 ? 'One question' : `${count} questions`;
   return element(
     'li',

@@ -21,6 +21,8 @@ const UNACKNOWLEDGED_WAIT_MAX_MS: u32 = 30_000;
 /// The first and the longest pause after the system had nothing left for another connection.
 const PAUSE_FIRST: Duration = Duration::from_millis(10);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
+/// How often the pause doubles before it is the longest.
+const DOUBLINGS_MAX: u32 = 7;
 /// Files that are left for the store, calls and threads.
 const FILES_SPARE: u64 = 64;
 
@@ -84,12 +86,13 @@ impl Acceptor {
                 Accepted::Connection(Box::new(Connection::new(self.engine.clone(), stream, peer)))
             }
             Err(error) if error == Errno::WOULDBLOCK => Accepted::Nobody,
-            Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => {
-                let failures = self.failures.fetch_add(1, Relaxed).min(10);
+            // The client has given up while it waited.
+            Err(Errno::CONNABORTED | Errno::INTR | Errno::PROTO) => Accepted::Refused,
+            // Out of files or memory, or worse: whatever it is, asking again at once would not help.
+            Err(_) => {
+                let failures = self.failures.fetch_add(1, Relaxed).min(DOUBLINGS_MAX);
                 Accepted::Exhausted((PAUSE_FIRST * (1 << failures)).min(PAUSE_MAX))
             }
-            // The client has given up while it waited, or the like: nothing to do with the next one.
-            Err(_) => Accepted::Refused,
         }
     }
 

@@ -320,7 +320,7 @@ impl Connection {
     }
 
     fn send(&self, frame: Frame) {
-        if self.line.push(frame, Class::Kept) {
+        if self.line.push(&frame, Class::Kept) {
             self.engine.mark_dirty(self.line.clone());
         }
     }

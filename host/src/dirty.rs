@@ -2,13 +2,17 @@
 //! all that was said in the meantime, because one write of sixteen frames costs little more than one of one.
 
 use crate::line::{Line, locked};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, TryLockError};
 use std::task::Waker;
+
+/// How often a thread goes through the list for others before it goes back to its own socket.
+const ROUNDS_MAX: usize = 4;
 
 /// The list, each line in it once.
 #[derive(Debug, Default)]
 pub(crate) struct Dirty {
     lines: Mutex<Vec<Arc<Line>>>,
+    flushing: Mutex<()>,
     flusher: Mutex<Option<Waker>>,
 }
 
@@ -21,6 +25,24 @@ impl Dirty {
         if !lines.is_empty() {
             locked(&self.lines).append(lines);
         }
+    }
+
+    /// Gives every line of the list to `flush`, one thread at a time: what others add meanwhile is left to the
+    /// one that is at it, and so goes out together. Where that would not end, the flusher takes over.
+    pub fn flush(&self, flush: impl Fn(&Line)) {
+        for _ in 0..ROUNDS_MAX {
+            let flushing = match self.flushing.try_lock() {
+                Ok(flushing) => flushing,
+                Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+                Err(TryLockError::WouldBlock) => return,
+            };
+            self.take().iter().for_each(|line| flush(line));
+            drop(flushing);
+            if self.is_empty() {
+                return;
+            }
+        }
+        self.wake();
     }
 
     pub fn take(&self) -> Vec<Arc<Line>> {

@@ -145,7 +145,7 @@ impl Read for Incoming {
 /// Never waits: the outbox takes it or the connection ends.
 impl Write for Incoming {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.line.push(Frame::raw(Bytes::copy_from_slice(bytes)), Class::Kept) {
+        if self.line.push(&Frame::raw(Bytes::copy_from_slice(bytes)), Class::Kept) {
             self.engine.mark_dirty(self.line.clone());
         }
         Ok(bytes.len())

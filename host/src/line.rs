@@ -40,6 +40,8 @@ pub struct Line {
     watched: AtomicBool,
     /// The core does not want to read from it now.
     paused: AtomicBool,
+    /// The core waits to hear that a page went out.
+    flushed: AtomicBool,
 }
 
 /// What others have to say to the line's own task.
@@ -73,6 +75,7 @@ impl Line {
             written: AtomicBool::new(true),
             watched: AtomicBool::new(false),
             paused: AtomicBool::new(false),
+            flushed: AtomicBool::new(false),
         }
     }
 
@@ -111,17 +114,32 @@ impl Line {
     }
 
     /// Puts a frame into the outbox. True: the caller has to put the line into the list of dirty ones.
+    ///
+    /// An outbox that runs over is written out first, here and now: a burst that nobody had the time to flush
+    /// says nothing about the client.
     #[must_use]
-    pub(crate) fn push(&self, frame: Frame, class: Class) -> bool {
+    pub(crate) fn push(&self, frame: &Frame, class: Class) -> bool {
         self.push_all(std::iter::once((frame, class)))
     }
 
     /// The same with several frames, in order.
     #[must_use]
-    pub(crate) fn push_all(&self, mut frames: impl Iterator<Item = (Frame, Class)>) -> bool {
+    pub(crate) fn push_all<'a>(&self, frames: impl Iterator<Item = (&'a Frame, Class)>) -> bool {
         let mut outbox = locked(&self.outbox);
         outbox.reserve(frames.size_hint().1.unwrap_or(0));
-        let overflowed = frames.any(|(frame, class)| outbox.push(frame, class) == Pushed::Overflowed);
+        let (mut overflowed, mut burst) = (false, false);
+        for (frame, class) in frames {
+            let mut pushed = outbox.push(frame.clone(), class);
+            if pushed == Pushed::Overflowed && !self.is_blocked() {
+                burst = true;
+                self.write_all(&mut outbox);
+                pushed = outbox.push(frame.clone(), class);
+            }
+            overflowed = pushed == Pushed::Overflowed;
+            if overflowed {
+                break;
+            }
+        }
         if overflowed {
             outbox.forget_waiting();
             outbox.close(Some(CloseCause::TooSlow.frame()));
@@ -130,6 +148,8 @@ impl Line {
         drop(outbox);
         if overflowed {
             self.end(Ending::TooSlow);
+        } else if burst {
+            self.wake();
         }
         self.mark()
     }
@@ -176,7 +196,10 @@ impl Line {
     /// Writes what waits, unless the kernel is known to take nothing. Returns the socket if `Flushed` is due.
     pub(crate) fn flush(&self) -> Option<SocketId> {
         self.dirty.store(false, SeqCst);
-        if self.is_blocked() { None } else { self.write_out() }
+        if !self.is_blocked() {
+            self.write_out();
+        }
+        if self.flushed.swap(false, SeqCst) { locked(&self.told).socket } else { None }
     }
 
     /// The same after the kernel said that it takes more.
@@ -185,17 +208,30 @@ impl Line {
         self.flush()
     }
 
-    fn write_out(&self) -> Option<SocketId> {
+    fn write_out(&self) {
         let mut outbox = match self.outbox.try_lock() {
             Ok(outbox) => outbox,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => return None,
+            Err(TryLockError::WouldBlock) => return,
         };
-        let mut due = false;
-        let mut lost = false;
+        self.write_all(&mut outbox);
+        let empty = outbox.is_empty();
+        self.written.store(empty, SeqCst);
+        drop(outbox);
+        if !empty || self.watched.swap(false, SeqCst) {
+            self.wake();
+        }
+    }
+
+    /// Writes until nothing waits or the kernel takes no more.
+    fn write_all(&self, outbox: &mut Outbox) {
         while !outbox.is_empty() {
-            match self.write_once(&outbox) {
-                Ok(count) if count > 0 => due |= outbox.advance(count),
+            match self.write_once(outbox) {
+                Ok(count) if count > 0 => {
+                    if outbox.advance(count) {
+                        self.flushed.store(true, SeqCst);
+                    }
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.blocked.store(true, SeqCst);
@@ -204,21 +240,13 @@ impl Line {
                 Ok(_) | Err(_) => {
                     *outbox = Outbox::default();
                     outbox.close(None);
-                    lost = true;
+                    self.end(Ending::Lost);
                 }
             }
         }
-        due |= outbox.take_flushed();
-        let empty = outbox.is_empty();
-        self.written.store(empty, SeqCst);
-        drop(outbox);
-        if lost {
-            self.end(Ending::Lost);
+        if outbox.take_flushed() {
+            self.flushed.store(true, SeqCst);
         }
-        if !empty || self.watched.swap(false, SeqCst) {
-            self.wake();
-        }
-        if due { locked(&self.told).socket } else { None }
     }
 
     fn write_once(&self, outbox: &Outbox) -> io::Result<usize> {

@@ -66,13 +66,28 @@ fn start(configuration: &Configuration, files_per_line: u64) -> Result<Started, 
     let server = Server::new(configuration.core.clone(), seed);
     let outside = outside(configuration, clock, log.clone());
     let engine = Engine::start(server, outside, stores).map_err(|error| format!("cannot start: {error}"))?;
+    match listen(configuration, &engine, files_per_line) {
+        Ok(acceptor) => Ok(Started { acceptor, engine, log }),
+        Err(message) => {
+            // The store was opened in order, and the next start need not examine it.
+            engine.close_store();
+            Err(message)
+        }
+    }
+}
+
+fn listen(
+    configuration: &Configuration,
+    engine: &Arc<Engine>,
+    files_per_line: u64,
+) -> Result<Acceptor, String> {
     signals::start(engine.clone()).map_err(|error| format!("cannot watch for signals: {error}"))?;
     let address = SocketAddr::new(configuration.host, configuration.port);
     let acceptor = Acceptor::bind(engine.clone(), address, files_per_line)
         .map_err(|error| format!("cannot listen on {address}: {error}"))?;
     let bound = acceptor.address().map_err(|error| format!("cannot tell the address: {error}"))?;
     print!("{}", trial::greeting(configuration, bound, Clock::start().now()));
-    Ok(Started { acceptor, engine, log })
+    Ok(acceptor)
 }
 
 fn finish(started: Started, serve: impl FnOnce(Acceptor) -> io::Result<()>) -> Result<(), String> {

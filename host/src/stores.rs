@@ -31,9 +31,11 @@ pub fn open(configuration: &Configuration, now: Timestamp) -> Result<Stores, Str
 
 fn load_samples(store: &mut SqliteStore, now: Timestamp) -> Result<(), String> {
     let mut reader = store.reader().map_err(|error| error.to_string())?;
-    let found = trial::queries().map(|query| match reader.answer(&StoreRequest::Look(query)) {
-        StoreReply::Found(rows) => Ok(rows),
-        _ => Err("the database cannot be read"),
+    let found = trial::queries().map(|query| {
+        let StoreReply::Found(rows) = reader.answer(&StoreRequest::Look(query)) else {
+            return Err("the database cannot be read");
+        };
+        Ok(rows)
     });
     let found = found.into_iter().collect::<Result<Vec<_>, _>>()?.concat();
     let rows = trial::samples(&found);

@@ -179,7 +179,7 @@ impl Seq {
 
     /// The place after this one.
     pub fn next(self) -> Self {
-        Self(self.0 + 1)
+        Self(self.0.saturating_add(1))
     }
 }
 
@@ -212,17 +212,6 @@ impl<K: From<(u32, u32)> + Into<(u32, u32)>, T> Slots<K, T> {
     /// Keeps `value` and returns its key.
     pub fn insert(&mut self, value: T) -> K {
         self.insert_with(|_| value)
-    }
-
-    /// Keeps `value` under a key that the other side gave out. What stood in that slot before is returned.
-    pub fn put(&mut self, key: K, value: T) -> Option<T> {
-        let (slot, generation) = key.into();
-        while self.places.len() <= slot as usize {
-            self.places.push((0, None));
-        }
-        let place = &mut self.places[slot as usize];
-        place.0 = generation;
-        place.1.replace(value)
     }
 
     /// What the key names, unless it is gone.

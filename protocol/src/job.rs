@@ -96,7 +96,17 @@ fn as_text(event: Event<'_>) -> Event<'_> {
         Event::Start(Tag::Image { link_type, title, id, .. }) => {
             Event::Start(Tag::Image { link_type, dest_url: CowStr::Borrowed("#"), title, id })
         }
-        other => other,
+        Event::Start(_)
+        | Event::End(_)
+        | Event::Text(_)
+        | Event::Code(_)
+        | Event::InlineMath(_)
+        | Event::DisplayMath(_)
+        | Event::FootnoteReference(_)
+        | Event::SoftBreak
+        | Event::HardBreak
+        | Event::Rule
+        | Event::TaskListMarker(_) => event,
     }
 }
 

@@ -44,6 +44,14 @@ pub fn check(text: &[u8]) -> Result<(), String> {
     reader.end().map_err(|error| error.to_string())
 }
 
+/// Reads an object. serde would take an array for one, its values in the order of our fields.
+pub fn object<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, String> {
+    match text.trim_start().starts_with('{') {
+        true => serde_json::from_str(text).map_err(|error| error.to_string()),
+        false => Err("not an object".to_string()),
+    }
+}
+
 /// The seed of one value at a depth.
 struct Checked(usize);
 

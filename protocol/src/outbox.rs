@@ -7,8 +7,11 @@ use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::io::IoSlice;
 
-/// How many bytes may wait. One frame may exceed it when nothing else waits (WIRE §0.8).
+/// How many bytes may wait, one large frame not counted (WIRE §0.8).
 pub const OUTBOX_BYTES_MAX: usize = 1 << 20;
+/// A frame above this is an answer that may be too large to wait with others. One at a time is let in uncounted
+/// while little waits: a session's whole history comes right before its open question.
+const LARGE_BYTES_MIN: usize = OUTBOX_BYTES_MAX / 2;
 /// How many frames may wait.
 pub const OUTBOX_FRAMES_MAX: usize = 4096;
 
@@ -40,6 +43,8 @@ pub enum Pushed {
 struct Waiting {
     bytes: Bytes,
     class: Class,
+    /// Whether it is the one that is not counted.
+    large: bool,
 }
 
 /// The queue of one socket.
@@ -47,6 +52,8 @@ struct Waiting {
 pub struct Outbox {
     waiting: VecDeque<Waiting>,
     bytes: usize,
+    /// Whether a large frame may be among them.
+    holds_large: bool,
     /// How much of the first frame is written already.
     written: usize,
     pages: bool,
@@ -67,7 +74,8 @@ impl Outbox {
             return Pushed::Queued;
         }
         let kept = matches!(class, Class::Kept | Class::Page);
-        if !self.has_room(frame.len()) {
+        let large = kept && self.takes_large(frame.len());
+        if !large && !self.has_room(frame.len()) {
             if !kept {
                 return Pushed::Dropped;
             }
@@ -77,8 +85,9 @@ impl Outbox {
             }
         }
         self.pages |= class == Class::Page;
+        self.holds_large |= large;
         self.bytes += frame.len();
-        self.waiting.push_back(Waiting { bytes: frame.into_bytes(), class });
+        self.waiting.push_back(Waiting { bytes: frame.into_bytes(), class, large });
         Pushed::Queued
     }
 
@@ -91,7 +100,11 @@ impl Outbox {
     pub fn close(&mut self, last: Option<Frame>) {
         if let Some(frame) = last.filter(|_| !self.closed) {
             self.bytes += frame.len();
-            self.waiting.push_back(Waiting { bytes: frame.bytes().clone(), class: Class::Kept });
+            self.waiting.push_back(Waiting {
+                bytes: frame.bytes().clone(),
+                class: Class::Kept,
+                large: false,
+            });
         }
         self.closed = true;
     }
@@ -146,6 +159,7 @@ impl Outbox {
         }
         if self.waiting.is_empty() {
             self.waiting = VecDeque::new();
+            self.holds_large = false;
         }
         self.take_flushed()
     }
@@ -158,7 +172,28 @@ impl Outbox {
 
     fn has_room(&self, more: usize) -> bool {
         self.waiting.is_empty()
-            || (self.bytes + more <= OUTBOX_BYTES_MAX && self.waiting.len() < OUTBOX_FRAMES_MAX)
+            || (self.counted() + more <= OUTBOX_BYTES_MAX && self.waiting.len() < OUTBOX_FRAMES_MAX)
+    }
+
+    fn takes_large(&self, more: usize) -> bool {
+        more > LARGE_BYTES_MIN
+            && self.large_left() == 0
+            && self.bytes <= OUTBOX_BYTES_MAX / 2
+            && self.waiting.len() < OUTBOX_FRAMES_MAX
+    }
+
+    /// How many bytes wait besides the large frame.
+    fn counted(&self) -> usize {
+        self.bytes - self.large_left()
+    }
+
+    /// How much of the large frame waits.
+    fn large_left(&self) -> usize {
+        if !self.holds_large {
+            return 0;
+        }
+        let found = self.waiting.iter().enumerate().find(|(_, waiting)| waiting.large);
+        found.map_or(0, |(at, waiting)| waiting.bytes.len() - if at == 0 { self.written } else { 0 })
     }
 
     fn replaceable(&self, class: Class) -> Option<usize> {
@@ -202,10 +237,15 @@ mod tests {
     }
 
     #[test]
-    fn one_frame_may_exceed_the_limit_when_nothing_waits() {
+    fn a_large_frame_does_not_keep_out_what_follows_it() {
         let mut outbox = Outbox::default();
-        assert_eq!(outbox.push(frame(1, 2 * OUTBOX_BYTES_MAX), Class::Kept), Pushed::Queued);
-        assert_eq!(outbox.push(frame(1, 1), Class::Kept), Pushed::Overflowed);
+        outbox.push(frame(1, 100), Class::Kept);
+        assert_eq!(outbox.push(frame(2, 2 * OUTBOX_BYTES_MAX), Class::Kept), Pushed::Queued);
+        assert_eq!(outbox.push(frame(3, OUTBOX_BYTES_MAX - 100), Class::Kept), Pushed::Queued);
+        assert_eq!(outbox.push(frame(4, 1), Class::Kept), Pushed::Overflowed);
+        outbox.advance(100 + OUTBOX_BYTES_MAX);
+        assert_eq!(outbox.push(frame(4, 100), Class::Kept), Pushed::Queued);
+        assert_eq!(outbox.push(frame(5, 1), Class::Kept), Pushed::Overflowed);
     }
 
     #[test]

@@ -1,8 +1,11 @@
 //! The server: facts in, orders out. It matches and routes; what follows from a fact is decided in the parts.
 
 mod calls;
+mod counts;
 mod drain;
 mod routing;
+
+pub use counts::Counts;
 
 use crate::action::{Action, Actions, CloseCause};
 use crate::apps::chat::Chat;
@@ -78,7 +81,7 @@ impl Server {
 
     /// Takes in one fact and appends to `actions` the orders that follow from it.
     pub fn handle(&mut self, now: Timestamp, input: Input, actions: &mut Actions) {
-        if input == Input::Started {
+        if matches!(input, Input::Started) {
             self.started_at = now;
         }
         let mut parts = self.parts(now, actions);
@@ -203,5 +206,6 @@ impl Parts<'_> {
         for room in self.ctx.rooms.joined(id).to_vec() {
             self.chat.on_left(&room, &caller, &mut self.ctx);
         }
+        self.ctx.rooms.forget(id);
     }
 }

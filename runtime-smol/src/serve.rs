@@ -4,20 +4,16 @@ use crate::task;
 use crate::turns::Turns;
 use async_io::{Async, Timer};
 use parlor_host::acceptor::{Accepted, Acceptor};
-use parlor_host::engine::{Engine, Phase};
+use parlor_host::engine::{Engine, LEAVE_LOOK, LEAVE_WAIT_MAX, Phase};
 use smol::LocalExecutor;
 use smol::future::{or, poll_fn, yield_now};
 use std::io;
 use std::pin::pin;
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// How many connections are accepted before others have their turn.
 const ACCEPTS_PER_TURN: usize = 64;
-/// How long clients have to close their side before the process ends.
-const LEAVE_WAIT_MAX: Duration = Duration::from_secs(1);
-/// How often it is looked whether they have.
-const LEAVE_LOOK: Duration = Duration::from_millis(10);
 
 /// Serves until the server has drained.
 pub fn serve(acceptor: Acceptor) -> io::Result<()> {

@@ -32,9 +32,10 @@ pub async fn run(connection: Box<Connection>) {
 
 async fn live(mut connection: Box<Connection>, io: Socket) {
     let io = Arc::new(io);
-    // The requests' future is larger than an open socket's and is gone once that is open.
+    // What is only needed until the socket is open is boxed, so that a quiet connection does without it.
     while let Some(incoming) = Box::pin(until_open(&mut connection, &io)).await {
-        read_messages(&mut connection, incoming, &io).await;
+        let socket = Box::pin(library(incoming, io.clone())).await;
+        read_messages(&mut connection, socket).await;
     }
 }
 
@@ -67,15 +68,13 @@ async fn until_ready(io: &Socket, wait: Wait) -> Ready {
     .await
 }
 
-/// The library over the line. Its future holds the socket several times over, so it is kept out of the task.
-async fn opened(incoming: Box<Incoming>, io: Arc<Socket>) -> WebSocketStream<Frames> {
+async fn library(incoming: Box<Incoming>, io: Arc<Socket>) -> Box<WebSocketStream<Frames>> {
     let config = incoming.config();
     let stream = Frames { incoming: *incoming, io };
-    WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await
+    Box::new(WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await)
 }
 
-async fn read_messages(connection: &mut Connection, incoming: Box<Incoming>, io: &Arc<Socket>) {
-    let mut socket = Box::pin(opened(incoming, io.clone())).await;
+async fn read_messages(connection: &mut Connection, mut socket: Box<WebSocketStream<Frames>>) {
     let mut stalled = None;
     let mut heard = 0;
     while let Some(read) = poll_fn(|cx| poll_message(connection, &mut socket, &mut stalled, cx)).await {

@@ -26,9 +26,6 @@ impl<F: Future> Future for Turns<'_, F> {
         self.engine.set_flusher(cx.waker());
         let polled = self.run.as_mut().poll(cx);
         self.engine.flush_dirty();
-        if self.engine.is_dirty() {
-            cx.waker().wake_by_ref();
-        }
         polled
     }
 }

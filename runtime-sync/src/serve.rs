@@ -4,7 +4,7 @@ use crate::bell::Bell;
 use crate::thread::run;
 use parlor_host::acceptor::{Accepted, Acceptor};
 use parlor_host::connection::Connection;
-use parlor_host::engine::{Engine, Phase};
+use parlor_host::engine::{Engine, LEAVE_LOOK, LEAVE_WAIT_MAX, Phase};
 use std::io;
 use std::sync::Arc;
 use std::task::{Wake, Waker};
@@ -13,10 +13,6 @@ use std::time::{Duration, Instant};
 
 /// What each connection's thread may use of its stack; little of it is ever touched.
 const STACK_BYTES: usize = 256 * 1024;
-/// How long clients have to close their side before the process ends.
-const LEAVE_WAIT_MAX: Duration = Duration::from_secs(1);
-/// How often it is looked whether they have.
-const LEAVE_LOOK: Duration = Duration::from_millis(10);
 /// The pause after a thread could not be had.
 const SPAWN_PAUSE: Duration = Duration::from_millis(100);
 

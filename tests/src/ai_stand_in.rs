@@ -299,7 +299,7 @@ fn response(status: u16, headers: &str, body: &str) -> String {
 }
 
 /// What a good service would say to this request.
-fn interview(request: &Value) -> Value {
+pub fn interview(request: &Value) -> Value {
     let questions = request["template"]["questions"].as_array().map_or(&[][..], Vec::as_slice);
     let turns = request["history"].as_array().map_or(&[][..], Vec::as_slice);
     let answers: Vec<_> = turns.iter().filter(|turn| turn["role"] == "user").collect();

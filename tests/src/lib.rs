@@ -1,5 +1,10 @@
 //! What the tests of whole servers share.
 
 pub mod ai_stand_in;
+pub mod client;
+pub mod ledger;
+pub mod load;
 pub mod process;
+pub mod simulation;
+pub mod transcript;
 pub mod wire;

@@ -1,12 +1,12 @@
 //! Servers as processes: started from the binaries that lie beside the test, and ended with it.
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU32, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ pub const BINARIES: [&str; 2] = ["parlor", "parlor-threads"];
 /// How long a start or an end may take before the test fails.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// What a server prints in front of its address.
-const LISTENING: &str = "listening on http://";
+const LISTENING: &str = " listens on http://";
 
 /// A running server.
 #[derive(Debug)]
@@ -28,17 +28,32 @@ pub struct Process {
 impl Process {
     /// Starts a server on a free port, with its data in `folder`, and waits until it listens.
     pub fn start(binary: &str, folder: &Folder, arguments: &[&str]) -> Self {
-        let path = beside_the_test(binary);
-        let log = File::create(folder.path().join("stderr.log")).expect("the folder takes a file");
-        let mut child = Command::new(&path)
-            .args(["--host", "127.0.0.1", "--websocket-port", "0"])
-            .args(["--database-url", &format!("sqlite:{}", folder.path().join("parlor.db").display())])
-            .args(arguments)
+        Self::start_at(0, binary, folder, arguments)
+    }
+
+    /// The same on this port.
+    pub fn start_at(port: u16, binary: &str, folder: &Folder, arguments: &[&str]) -> Self {
+        Self::listening(command(beside_the_test(binary), port, folder, arguments), binary, folder)
+    }
+
+    /// The same, with the signal ignored that a process is sent when it writes over the limit of
+    /// `limit_files`: a write then fails as it does on a full disk.
+    pub fn start_with_little_disk(binary: &str, folder: &Folder, arguments: &[&str]) -> Self {
+        let server = command(beside_the_test(binary), 0, folder, arguments);
+        let mut command = Command::new("sh");
+        command.args(["-c", r#"trap "" XFSZ; exec "$0" "$@""#]).arg(server.get_program());
+        command.args(server.get_args());
+        Self::listening(command, binary, folder)
+    }
+
+    fn listening(mut command: Command, binary: &str, folder: &Folder) -> Self {
+        let log = File::options().create(true).append(true).open(folder.log_file());
+        let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(log)
+            .stderr(log.expect("the folder takes a file"))
             .spawn()
-            .unwrap_or_else(|error| panic!("{}: {error}; build all binaries first", path.display()));
+            .unwrap_or_else(|error| panic!("{binary}: {error}; build all binaries first"));
         let (tell, told) = mpsc::channel();
         let lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
         // Reads to the end, so that the server never waits for its reader.
@@ -93,6 +108,12 @@ impl Process {
         }
     }
 
+    /// No file may grow beyond so many bytes; `None`: as large as it likes.
+    pub fn limit_files(&self, bytes: Option<u64>) {
+        let limit = Rlimit { current: bytes, maximum: None };
+        prlimit(Some(Pid::from_child(&self.child)), Resource::Fsize, limit).expect("it is ours");
+    }
+
     fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).expect("it is ours and was not waited for");
     }
@@ -125,9 +146,18 @@ impl Folder {
         &self.0
     }
 
-    /// What the server in it wrote to its log.
+    /// The database of the server in it.
+    pub fn database(&self) -> PathBuf {
+        self.0.join("parlor.db")
+    }
+
+    /// What the servers in it wrote to their log.
     pub fn log(&self) -> String {
-        fs::read_to_string(self.0.join("stderr.log")).unwrap_or_default()
+        fs::read_to_string(self.log_file()).unwrap_or_default()
+    }
+
+    fn log_file(&self) -> PathBuf {
+        self.0.join("stderr.log")
     }
 }
 
@@ -141,6 +171,34 @@ impl Drop for Folder {
     fn drop(&mut self) {
         fs::remove_dir_all(&self.0).unwrap_or_default();
     }
+}
+
+/// Runs a server that is expected not to start, to its end; what it said on standard error comes with the status.
+pub fn run_to_end(binary: &str, port: u16, folder: &Folder, arguments: &[&str]) -> (ExitStatus, String) {
+    let output = command(beside_the_test(binary), port, folder, arguments).stdin(Stdio::null()).output();
+    let output = output.unwrap_or_else(|error| panic!("{binary}: {error}; build all binaries first"));
+    (output.status, String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+/// A port that is free and that the system gives to nobody by itself: who connects to it while no server is
+/// there would else be connected to itself once in a while.
+pub fn steady_port() -> u16 {
+    static COUNT: AtomicU16 = AtomicU16::new(0);
+    let base = u16::try_from(std::process::id() % 1_000).expect("it is below 1 000") * 10 + 20_000;
+    let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    // Each caller begins behind the others: their servers may be down for a moment.
+    (base + COUNT.fetch_add(1, Ordering::Relaxed) * 97..32_000)
+        .find(free)
+        .expect("one of so many ports is free")
+}
+
+fn command(binary: PathBuf, port: u16, folder: &Folder, arguments: &[&str]) -> Command {
+    let mut command = Command::new(binary);
+    command
+        .args(["--host", "127.0.0.1", "--websocket-port", &port.to_string()])
+        .args(["--database-url", &format!("sqlite:{}", folder.database().display())])
+        .args(arguments);
+    command
 }
 
 /// The test lies in `deps` of the folder that the binaries are built into.

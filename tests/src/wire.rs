@@ -1,7 +1,7 @@
 //! A WebSocket client that hides nothing: frames as bytes, right or wrong, in whatever pieces.
 
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
 /// How long an answer may take before the test fails.
@@ -57,6 +57,24 @@ pub struct Wire {
 }
 
 impl Wire {
+    /// Connects to `target`; an error where there is no server or it lets nobody in.
+    pub fn try_open(address: SocketAddr, target: &str) -> io::Result<Self> {
+        let mut wire = Self::of(TcpStream::connect(address)?)?;
+        let head = format!(
+            "GET {target} HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {KEY}\r\n\r\n"
+        );
+        wire.write(head.as_bytes())?;
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"\r\n\r\n") {
+            answer.extend(wire.read_exactly(1)?);
+        }
+        match answer.starts_with(b"HTTP/1.1 101 ") {
+            true => Ok(wire),
+            false => Err(io::Error::other(String::from_utf8_lossy(&answer))),
+        }
+    }
+
     /// Connects to `target` and is answered with 101.
     pub fn open(address: SocketAddr, target: &str) -> Self {
         let mut wire = Self::connect(address);
@@ -73,16 +91,24 @@ impl Wire {
 
     /// A TCP connection on which nothing was said.
     pub fn connect(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).expect("the server listens");
-        stream.set_nodelay(true).expect("a TCP socket");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a TCP socket");
-        stream.set_write_timeout(Some(PATIENCE)).expect("a TCP socket");
-        Self { stream }
+        Self::of(TcpStream::connect(address).expect("the server listens")).expect("a TCP socket")
+    }
+
+    fn of(stream: TcpStream) -> io::Result<Self> {
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        Ok(Self { stream })
     }
 
     /// The same connection, for another thread.
     pub fn other_half(&self) -> Self {
         Self { stream: self.stream.try_clone().expect("a TCP socket") }
+    }
+
+    /// Ends the TCP connection without a word.
+    pub fn cut(&self) {
+        self.stream.shutdown(Shutdown::Both).unwrap_or_default();
     }
 
     /// Sends bytes as they are.

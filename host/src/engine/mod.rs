@@ -12,7 +12,7 @@ mod workers;
 
 pub use held::Held;
 pub use outside::{Answer, Asset, Calls, Commit, Fatal, Outside, Tell};
-pub use shutdown::{OpenLines, Phase};
+pub use shutdown::{LEAVE_LOOK, LEAVE_WAIT_MAX, OpenLines, Phase};
 
 use crate::dirty::Dirty;
 use crate::line::{Line, locked};
@@ -166,16 +166,11 @@ impl Engine {
     /// Writes to every line that has something to write. Each socket thread does this once for all the facts
     /// at hand.
     pub fn flush_dirty(self: &Arc<Self>) {
-        for line in self.dirty.take() {
+        self.dirty.flush(|line| {
             if let Some(socket) = line.flush() {
                 self.handle(Input::Flushed { socket });
             }
-        }
-    }
-
-    /// Whether lines wait to be flushed.
-    pub fn is_dirty(&self) -> bool {
-        !self.dirty.is_empty()
+        });
     }
 
     /// Whom to wake when a thread that must not write has marked lines.

@@ -103,7 +103,7 @@ impl Core {
                 let Some(pending) = self.requests.remove(request) else { return };
                 let keep_alive = pending.keep_alive && !engine.shutdown.has_begun();
                 let frame = engine.response_frame(&response, keep_alive, pending.without_body);
-                self.push(&pending.line, frame, Class::Kept);
+                self.push(&pending.line, &frame, Class::Kept);
                 pending.line.decide(Decision::Responded { keep_alive });
                 after.woken.push(pending.line);
             }
@@ -114,14 +114,14 @@ impl Core {
                 };
                 let accept = pending.accept.unwrap_or_default();
                 let head = switching_head(&accept, subprotocol.as_deref());
-                self.push(&pending.line, Frame::raw(head.into()), Class::Kept);
+                self.push(&pending.line, &Frame::raw(head.into()), Class::Kept);
                 pending.line.decide(Decision::Upgraded { socket, limits });
                 self.sockets.put(socket, pending.line.clone());
                 after.woken.push(pending.line);
             }
             Action::Send { to: Recipients::One(socket), frame, class } => {
                 if let Some(line) = self.sockets.line(socket)
-                    && line.push(frame, class)
+                    && line.push(&frame, class)
                 {
                     self.dirty.push(line.clone());
                 }
@@ -164,14 +164,15 @@ impl Core {
     fn send_many(&mut self, sockets: &[SocketId], burst: &[Told]) {
         for socket in sockets {
             let Some(line) = self.sockets.line(*socket) else { continue };
-            let frames = burst.iter().filter(|told| told.except != Some(*socket));
-            if line.push_all(frames.map(|told| (told.frame.clone(), told.class))) {
+            let theirs = burst.iter().filter(|told| told.except != Some(*socket));
+            let mut frames = theirs.map(|told| (&told.frame, told.class)).peekable();
+            if frames.peek().is_some() && line.push_all(frames) {
                 self.dirty.push(line.clone());
             }
         }
     }
 
-    fn push(&mut self, line: &Arc<Line>, frame: Frame, class: Class) {
+    fn push(&mut self, line: &Arc<Line>, frame: &Frame, class: Class) {
         if line.push(frame, class) {
             self.dirty.push(line.clone());
         }

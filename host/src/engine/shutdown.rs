@@ -4,6 +4,12 @@ use crate::line::locked;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::task::Waker;
+use std::time::Duration;
+
+/// How long clients have to close their side before a process that has drained ends.
+pub const LEAVE_WAIT_MAX: Duration = Duration::from_secs(1);
+/// How often it is looked whether they have.
+pub const LEAVE_LOOK: Duration = Duration::from_millis(10);
 
 /// How far the server is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

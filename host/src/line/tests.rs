@@ -31,7 +31,7 @@ fn block(line: &Line) -> usize {
     while !line.is_blocked() {
         let frame = Frame::raw(vec![7; OUTBOX_BYTES_MAX / 2].into());
         pushed += frame.len();
-        assert!(line.push(frame, Class::Kept), "it was flushed");
+        assert!(line.push(&frame, Class::Kept), "it was flushed");
         line.flush();
     }
     pushed
@@ -40,10 +40,10 @@ fn block(line: &Line) -> usize {
 #[test]
 fn what_is_pushed_is_written_in_order_and_marks_the_line_once() {
     let (line, mut client, _) = pair();
-    assert!(line.push(Frame::raw("HTTP/1.1 101\r\n\r\n".into()), Class::Kept));
-    assert!(!line.push(Frame::text("a"), Class::Kept));
+    assert!(line.push(&Frame::raw("HTTP/1.1 101\r\n\r\n".into()), Class::Kept));
+    assert!(!line.push(&Frame::text("a"), Class::Kept));
     line.flush();
-    assert!(line.push(Frame::text("b"), Class::Kept));
+    assert!(line.push(&Frame::text("b"), Class::Kept));
     line.flush();
     let mut read = [0; 22];
     client.read_exact(&mut read).unwrap();
@@ -72,7 +72,7 @@ fn a_line_whose_outbox_runs_over_ends_with_4002_behind_the_frame_that_has_begun(
     let pushed = block(&line);
     while line.ending().is_none() {
         assert!(
-            !line.push(Frame::raw(vec![8; OUTBOX_BYTES_MAX / 2].into()), Class::Kept) || line.is_blocked()
+            !line.push(&Frame::raw(vec![8; OUTBOX_BYTES_MAX / 2].into()), Class::Kept) || line.is_blocked()
         );
     }
     assert_eq!(line.ending(), Some(Ending::TooSlow));
@@ -97,19 +97,37 @@ fn a_page_asks_for_more_when_it_went_out() {
     let socket = SocketId { slot: 3, generation: 1 };
     let limits = SocketLimits { message_bytes_max: 1, fragments_max: 1 };
     line.decide(Decision::Upgraded { socket, limits });
-    assert!(line.push(Frame::text("page"), Class::Page));
+    assert!(line.push(&Frame::text("page"), Class::Page));
     assert_eq!((line.flush(), line.flush()), (Some(socket), None));
 }
 
 #[test]
 fn a_client_that_is_gone_ends_the_line() {
     let (line, client, _) = pair();
-    assert!(line.push(Frame::text("unread"), Class::Kept));
+    assert!(line.push(&Frame::text("unread"), Class::Kept));
     line.flush();
     drop(client);
     while line.ending().is_none() {
-        assert!(line.push(Frame::text("x"), Class::Signal) || line.ending().is_some());
+        assert!(line.push(&Frame::text("x"), Class::Signal) || line.ending().is_some());
         line.flush();
     }
     assert_eq!(line.ending(), Some(Ending::Lost));
+}
+
+#[test]
+fn a_burst_larger_than_the_outbox_goes_out_to_a_client_that_takes_it() {
+    let (line, mut client, _) = pair();
+    let frame = Frame::raw(vec![7; OUTBOX_BYTES_MAX * 5 / 8].into());
+    let reader = std::thread::spawn(move || {
+        let mut read = vec![0; OUTBOX_BYTES_MAX * 5 / 4];
+        client.read_exact(&mut read).unwrap();
+    });
+    assert!(line.push(&frame, Class::Kept));
+    assert!(!line.push(&frame, Class::Kept), "marked once");
+    assert_eq!(line.ending(), None);
+    line.flush();
+    while !line.is_written() {
+        line.flush_writable();
+    }
+    reader.join().unwrap();
 }

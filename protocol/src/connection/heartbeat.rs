@@ -14,15 +14,26 @@ use std::time::Duration;
 
 /// How long before its end a token's user is told.
 const EXPIRY_NOTICE: Duration = Duration::from_secs(60);
+/// How long a timer for the end of a token is set ahead: the connection is mostly gone long before, and its
+/// timer should not stay for the month that a token may last.
+const EXPIRY_LOOK_INTERVAL: Duration = Duration::from_secs(300);
 
 impl Connections {
     /// Sets the timers of a new connection.
-    pub fn watch(&self, id: ConnectionId, fx: &mut Effects<'_>) {
+    pub fn watch(&mut self, id: ConnectionId, fx: &mut Effects<'_>) {
         if fx.settings.heartbeat_interval > Duration::ZERO {
             fx.timers.set(fx.now + fx.settings.heartbeat_interval, Timer::Heartbeat(id));
         }
-        if let Some(user) = self.all.get(id).and_then(|connection| connection.user.as_ref()) {
-            fx.timers.set(user.expires_at - EXPIRY_NOTICE, Timer::TokenEnds(id));
+        self.watch_token(id, fx);
+    }
+
+    /// A connection has a token, its first or a new one: the timer for its end is set, unless an earlier one is.
+    pub fn watch_token(&mut self, id: ConnectionId, fx: &mut Effects<'_>) {
+        let Some(connection) = self.all.get_mut(id) else { return };
+        let Some(ends) = connection.user.as_ref().map(|user| user.expires_at) else { return };
+        let due = (ends - EXPIRY_NOTICE).max(fx.now);
+        if connection.token_due.is_none_or(|set| due < set) {
+            connection.set_token_timer(id, due, fx);
         }
     }
 
@@ -49,17 +60,31 @@ impl Connections {
 
     /// A connection's token ends now, or in a minute.
     pub fn on_token_ends(&mut self, id: ConnectionId, fx: &mut Effects<'_>) {
-        let Some(connection) = self.all.get(id).filter(|connection| !connection.closing) else { return };
+        let Some(connection) = self.all.get_mut(id).filter(|connection| !connection.closing) else { return };
+        // A timer that another took the place of means nothing any more.
+        if connection.token_due.is_some_and(|due| fx.now < due) {
+            return;
+        }
         let Some(ends) = connection.user.as_ref().map(|user| user.expires_at) else { return };
         let closes = ends + crate::auth::LEEWAY;
         if fx.now >= closes {
             fx.close(id, CloseCause::TokenExpired);
         } else if fx.now >= ends - EXPIRY_NOTICE {
-            tell_expiring(connection, ends, fx);
-            fx.timers.set(closes, Timer::TokenEnds(id));
+            if connection.expiry_told.replace(ends) != Some(ends) {
+                tell_expiring(connection, ends, fx);
+            }
+            connection.set_token_timer(id, closes, fx);
         } else {
-            fx.timers.set(ends - EXPIRY_NOTICE, Timer::TokenEnds(id));
+            connection.set_token_timer(id, ends - EXPIRY_NOTICE, fx);
         }
+    }
+}
+
+impl Connection {
+    fn set_token_timer(&mut self, id: ConnectionId, due: Timestamp, fx: &mut Effects<'_>) {
+        let due = due.min(fx.now + EXPIRY_LOOK_INTERVAL);
+        self.token_due = Some(due);
+        fx.timers.set(due, Timer::TokenEnds(id));
     }
 }
 

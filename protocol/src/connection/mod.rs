@@ -84,6 +84,10 @@ pub struct Connection {
     pub last_heard: Timestamp,
     /// Whether it was pinged since its last frame.
     pub pinged: bool,
+    /// When the end of its token is looked at next.
+    pub token_due: Option<Timestamp>,
+    /// The end of the token that its user was told of.
+    pub expiry_told: Option<Timestamp>,
     /// Whether it was closed: what still comes from it is not read.
     pub closing: bool,
     /// Bytes echoed since its outbox was last empty enough.
@@ -137,6 +141,8 @@ impl Connections {
             connected_at: now,
             last_heard: now,
             pinged: false,
+            token_due: None,
+            expiry_told: None,
             closing: false,
             echoing: 0,
             pings: Bucket::default(),
@@ -203,6 +209,11 @@ impl Connections {
     /// How many there are.
     pub fn len(&self) -> usize {
         self.all.len()
+    }
+
+    /// How many users are known: with connections, or with calls that still count.
+    pub fn users_len(&self) -> usize {
+        self.users.len()
     }
 
     /// Whether there is none.

@@ -2,7 +2,7 @@
 
 use super::asking::Asked;
 use super::route::{Route, ServiceCall, UserCall};
-use super::{Changed, Decided, Door, Step, Waiting, refused};
+use super::{Changed, Decided, Door, Step, Waiting, Write, refused};
 use crate::auth::UserType;
 use crate::context::Context;
 use crate::http::Response;
@@ -78,9 +78,7 @@ impl Door {
                 {
                     room.closing = true;
                 }
-                let request = StoreRequest::Commit { appends: vec![], rows: vec![change] };
-                let step = Step::Written(Box::new(changed));
-                ctx.fx.store(request, Pending::Door(Waiting { asked, step }));
+                super::send_write(asked, Write { change, changed, tries: 0 }, ctx);
             }
             Err(refusal) => self.answer(&asked, refused(refusal.code.status(), &refusal), ctx),
         }
@@ -147,7 +145,8 @@ fn change(call: &ServiceCall, body: &[u8], before: Vec<Row>) -> Result<(Change, 
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
     let bad = |error: String| Refusal::new(Code::ClientError, format!("bad body: {error}"));
     json::check(body).map_err(bad)?;
-    serde_json::from_slice(body).map_err(|error| bad(error.to_string()))
+    let text = std::str::from_utf8(body).map_err(|error| bad(error.to_string()))?;
+    json::object(text).map_err(bad)
 }
 
 fn template(id: &TemplateId, body: &[u8]) -> Result<TemplateRow, Refusal> {
@@ -172,10 +171,7 @@ fn room(id: &RoomId, body: &[u8], before: Option<Row>) -> Result<RoomRow, Refusa
     let RoomBody { name, firm_id, visibility } = read(body)?;
     check("id", &id.name, ID_BYTES_MAX)?;
     check("name", &name, NAME_BYTES_MAX)?;
-    let before = before.and_then(|row| match row {
-        Row::Room(room) => Some(room),
-        _ => None,
-    });
+    let before = before.and_then(|row| if let Row::Room(room) = row { Some(room) } else { None });
     let firm = firm_id.map(FirmId::from);
     match (before, firm) {
         (Some(before), Some(firm)) if before.firm != firm => {
@@ -219,12 +215,12 @@ pub fn show(call: &ServiceCall, rows: &[Row]) -> Response {
         (_, _) => true,
     };
     let shown: Vec<Value> = rows.iter().filter(wanted).filter_map(row_json).collect();
-    match call {
-        ServiceCall::Template(_) | ServiceCall::Room(_) | ServiceCall::Member(..) => match shown.first() {
-            Some(one) => Response::json(200, one),
-            None => refused(404, &Refusal::new(Code::NotFound, "there is no such thing")),
-        },
-        _ => Response::json(200, &shown),
+    if !matches!(call, ServiceCall::Template(_) | ServiceCall::Room(_) | ServiceCall::Member(..)) {
+        return Response::json(200, &shown);
+    }
+    match shown.first() {
+        Some(one) => Response::json(200, one),
+        None => refused(404, &Refusal::new(Code::NotFound, "there is no such thing")),
     }
 }
 

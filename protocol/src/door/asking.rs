@@ -30,6 +30,8 @@ pub struct Asked {
     pub route: Route,
     /// Its credential.
     pub token: Result<Option<String>, AuthFailure>,
+    /// Whether it stood in the header: a service key is taken from nowhere else.
+    pub by_header: bool,
     /// Whether the subprotocol `bearer` was offered.
     pub bearer: bool,
     /// Whether a refusal comes as an upgrade and a close.
@@ -61,6 +63,7 @@ impl Asked {
             origin,
             route,
             token,
+            by_header: head.header("authorization").is_some(),
             bearer,
             by_close: head.parameter("refuse").as_deref() == Some("close"),
             template: head.parameter("templateId").filter(|id| !id.is_empty()).map(TemplateId::from),

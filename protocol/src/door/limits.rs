@@ -45,6 +45,14 @@ impl Addresses {
         (most == 0 || used.connections < most) && (rate == 0 || used.arrivals.take(rate, rate, now))
     }
 
+    /// Whether as many connections come from this address as may.
+    pub fn is_full(&self, address: IpAddr, settings: &Settings) -> bool {
+        let most = settings.connections_per_address;
+        !is_exempt(address, settings)
+            && most > 0
+            && self.0.get(&address).is_some_and(|used| used.connections >= most)
+    }
+
     /// A connection from this address came in.
     pub fn came(&mut self, address: IpAddr, settings: &Settings) {
         if !is_exempt(address, settings) {
@@ -57,6 +65,16 @@ impl Addresses {
         if let Some(used) = self.0.get_mut(&address) {
             used.connections = used.connections.saturating_sub(1);
         }
+    }
+
+    /// How many addresses are counted.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// Forgets addresses that use nothing.

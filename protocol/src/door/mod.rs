@@ -2,7 +2,9 @@
 //! order: path, method, version, Origin, limits, credential, parameter, resource, access.
 
 mod admin;
+mod answering;
 mod asking;
+mod crowding;
 mod limits;
 mod origin;
 mod rest;
@@ -11,26 +13,27 @@ mod route;
 pub use limits::Addresses;
 pub use route::{NoRoute, Route, ServiceCall, UserCall};
 
-use crate::action::{Action, CloseCause};
+use crate::action::CloseCause;
 use crate::auth::{AuthFailure, User};
 use crate::connection::{Connections, Endpoint};
 use crate::context::Context;
 use crate::http::{RequestHead, Response};
 use crate::ids::{RequestId, RoomId, UserId};
 use crate::job::{Job, Outcome};
-use crate::record::{Level, Record};
 use crate::refusal::{Code, Refusal};
-use crate::store::{MemberRow, Query, RoomRow, Row, StoreReply, StoreRequest, TemplateRow};
+use crate::store::{Change, MemberRow, Query, RoomRow, Row, StoreReply, StoreRequest, TemplateRow};
 use crate::tickets::Pending;
+use answering::refused;
 use asking::Asked;
 use bytes::Bytes;
-use serde_json::json;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 /// How many requests may wait for their answer.
 const REQUESTS_MAX: usize = 8_192;
+/// How often a write of unknown outcome is asked for.
+const WRITE_TRIES_MAX: u32 = 8;
 
 /// A request between two of its stages.
 #[derive(Debug)]
@@ -57,7 +60,15 @@ enum Step {
     /// What stands where it wants to write.
     Before,
     /// What it wrote.
-    Written(Box<Changed>),
+    Written(Box<Write>),
+}
+
+/// A backend's change on its way into the store.
+#[derive(Debug)]
+struct Write {
+    change: Change,
+    changed: Changed,
+    tries: u32,
 }
 
 /// What the door has decided that is for others to carry out.
@@ -130,10 +141,11 @@ impl Door {
     ) -> Option<Decided> {
         self.waiting.insert(request);
         let address = limits::address(peer, head, ctx.fx.settings);
+        let allowed = origin::is_allowed(head, &ctx.fx.settings.origins);
         let asked = match Asked::read(request, address, head, body) {
-            Ok(asked) => asked,
+            // A page that may not call may not read why, either.
+            Ok(asked) => Asked { origin: asked.origin.filter(|_| allowed), ..asked },
             Err((no_route, origin)) => {
-                let allowed = origin::is_allowed(head, &ctx.fx.settings.origins);
                 self.respond(
                     request,
                     origin.filter(|_| allowed).as_deref(),
@@ -171,18 +183,10 @@ impl Door {
         if !origin::is_allowed(head, &settings.origins) {
             return Some(refused(403, &Refusal::new(Code::PermissionDenied, "this Origin is not allowed")));
         }
-        if self.waiting.len() > REQUESTS_MAX || ctx.fx.is_busy() || (opens && self.draining) {
+        if self.waiting.len() > REQUESTS_MAX || ctx.fx.is_busy() {
             return Some(refused(503, &Refusal::busy()).with("retry-after", "1"));
         }
-        if opens && settings.connections_max > 0 && connections.len() >= settings.connections_max as usize {
-            let message = format!("over the limit of {} connections", settings.connections_max);
-            return Some(refused(503, &Refusal::new(Code::Overloaded, message)).with("retry-after", "5"));
-        }
-        if opens && !self.addresses.may_come(asked.address, settings, ctx.fx.now) {
-            let message = "over the limit of connections from one address";
-            return Some(refused(429, &Refusal::new(Code::RateLimited, message)).with("retry-after", "1"));
-        }
-        None
+        opens.then(|| self.has_no_room(asked.address, connections, ctx)).flatten()
     }
 
     fn admit_or_verify(&mut self, asked: Box<Asked>, ctx: &mut Context<'_>) -> Option<Decided> {
@@ -206,7 +210,7 @@ impl Door {
             Err(failure) => return self.turn_away(&asked, failure, ctx),
         };
         // A document may be asked for by a backend too: its key is tried first.
-        if matches!(asked.route, Route::User(UserCall::Document(_))) {
+        if asked.by_header && matches!(asked.route, Route::User(UserCall::Document(_))) {
             return self.verify_service(asked, ctx);
         }
         let waiting = Waiting { asked, step: Step::Token };
@@ -215,8 +219,10 @@ impl Door {
     }
 
     fn verify_service(&mut self, asked: Box<Asked>, ctx: &mut Context<'_>) -> Option<Decided> {
-        let Ok(Some(bearer)) = asked.token.clone() else {
-            return self.turn_away(&asked, &AuthFailure::Missing, ctx);
+        // Without one, the job still tells whether there is a key that it could have been.
+        let bearer = match &asked.token {
+            Ok(token) => token.clone().filter(|_| asked.by_header).unwrap_or_default(),
+            Err(failure) => return self.turn_away(&asked, failure, ctx),
         };
         let waiting = Waiting { asked, step: Step::Key };
         ctx.fx.work(Job::VerifyService { bearer }, Pending::Door(waiting));
@@ -231,13 +237,15 @@ impl Door {
         connections: &Connections,
         ctx: &mut Context<'_>,
     ) -> Option<Decided> {
-        let Waiting { asked, .. } = waiting;
+        let Waiting { asked, step } = waiting;
         if !self.waiting.contains(&asked.request) {
             return None;
         }
         match outcome {
-            Outcome::Token(Ok(user)) => self.on_user(asked, Arc::new(user), connections, ctx),
-            Outcome::Service(Err(_)) if matches!(asked.route, Route::User(_)) => {
+            Outcome::Token(Ok(user)) if matches!(step, Step::Token) => {
+                self.on_user(asked, Arc::new(user), connections, ctx)
+            }
+            Outcome::Service(Err(_)) if matches!((&step, &asked.route), (Step::Key, Route::User(_))) => {
                 let Ok(Some(token)) = asked.token.clone() else { return None };
                 let waiting = Waiting { asked, step: Step::Token };
                 ctx.fx.work(Job::VerifyToken { token }, Pending::Door(waiting));
@@ -246,12 +254,17 @@ impl Door {
             Outcome::Token(Err(failure)) | Outcome::Service(Err(failure)) => {
                 self.turn_away(&asked, &failure, ctx)
             }
-            Outcome::Service(Ok(())) => {
+            Outcome::Service(Ok(())) if matches!(step, Step::Key) => {
                 self.on_service(asked, ctx);
                 None
             }
-            Outcome::Rendered(page) => {
+            Outcome::Rendered(page) if matches!(step, Step::Page) => {
                 self.answer(&asked, rest::page(page), ctx);
+                None
+            }
+            Outcome::Token(Ok(_)) | Outcome::Service(Ok(())) | Outcome::Rendered(_) => {
+                let refusal = Refusal::new(Code::ServerError, "another answer than was asked for");
+                self.answer(&asked, refused(500, &refusal), ctx);
                 None
             }
         }
@@ -264,12 +277,11 @@ impl Door {
         connections: &Connections,
         ctx: &mut Context<'_>,
     ) -> Option<Decided> {
-        let most = ctx.fx.settings.connections_per_user;
         match &asked.route {
-            Route::Open(_) if most > 0 && connections.count_of(&user) >= most => {
-                let message = format!("over the limit of {most} connections of one user");
-                let refusal = Refusal::new(Code::RateLimited, message);
-                self.answer(&asked, refused(429, &refusal).with("retry-after", "5"), ctx);
+            Route::Open(_)
+                if let Some(response) = crowding::too_many_of_user(&user, connections, ctx.fx.settings) =>
+            {
+                self.answer(&asked, response, ctx);
                 None
             }
             Route::Open(Endpoint::Documents) => {
@@ -329,9 +341,14 @@ impl Door {
                 None
             }
             (Step::Before, StoreReply::Found(rows)) => self.write(asked, rows, ctx),
-            (Step::Written(changed), StoreReply::Committed(_)) => {
-                self.answer(&asked, admin::written(&changed), ctx);
-                Some(Decided::Changed(*changed))
+            (Step::Written(write), StoreReply::Committed(_)) => {
+                self.answer(&asked, admin::written(&write.changed), ctx);
+                Some(Decided::Changed(write.changed))
+            }
+            // Written twice it is the same; not knowing, a room might live on that is no more.
+            (Step::Written(write), StoreReply::Unknown) if write.tries < WRITE_TRIES_MAX => {
+                send_write(asked, *write, ctx);
+                None
             }
             (step, _) => {
                 self.answer(
@@ -339,12 +356,15 @@ impl Door {
                     refused(503, &Refusal::store_unavailable()).with("retry-after", "1"),
                     ctx,
                 );
-                match step {
-                    Step::Written(changed) => admin::undone(*changed).map(Decided::Changed),
-                    _ => None,
-                }
+                let Step::Written(write) = step else { return None };
+                admin::undone(write.changed).map(Decided::Changed)
             }
         }
+    }
+
+    /// How many requests wait for their answer.
+    pub fn waiting_len(&self) -> usize {
+        self.waiting.len()
     }
 
     /// The client hung up.
@@ -361,62 +381,10 @@ impl Door {
         self.waiting.remove(&asked.request);
         Some(Decided::Admitted(Box::new(asked.admitted(user, template)?)))
     }
-
-    fn turn_away(&mut self, asked: &Asked, failure: &AuthFailure, ctx: &mut Context<'_>) -> Option<Decided> {
-        ctx.fx.stats.auth_failures += 1;
-        let record = Record::new(Level::Warn, "auth.failed").with("reason", failure.to_string());
-        ctx.fx.log(record.with("address", asked.address.to_string()));
-        let (status, refusal) = match failure {
-            AuthFailure::NotConfigured if matches!(asked.route, Route::Service(_)) => {
-                (403, Refusal::new(Code::PermissionDenied, "no service key is configured"))
-            }
-            AuthFailure::Expired => (401, Refusal::new(Code::TokenExpired, "the token has expired")),
-            _ => (401, Refusal::new(Code::AuthFailed, "authentication failed")),
-        };
-        self.refuse(asked, status, &refusal, CloseCause::AuthenticationFailed, ctx)
-    }
-
-    /// Refuses with a status or, where that was asked for, with an upgrade and a close.
-    fn refuse(
-        &mut self,
-        asked: &Asked,
-        status: u16,
-        refusal: &Refusal,
-        cause: CloseCause,
-        ctx: &mut Context<'_>,
-    ) -> Option<Decided> {
-        match asked.admitted(None, None).filter(|_| asked.by_close) {
-            Some(admitted) => {
-                self.waiting.remove(&asked.request);
-                Some(Decided::TurnedAway(Box::new(admitted), cause))
-            }
-            None => {
-                self.answer(asked, refused(status, refusal), ctx);
-                None
-            }
-        }
-    }
-
-    /// Answers a request.
-    pub fn answer(&mut self, asked: &Asked, response: Response, ctx: &mut Context<'_>) {
-        self.respond(asked.request, asked.origin.as_deref(), response, ctx);
-    }
-
-    fn respond(
-        &mut self,
-        request: RequestId,
-        origin: Option<&str>,
-        response: Response,
-        ctx: &mut Context<'_>,
-    ) {
-        if self.waiting.remove(&request) {
-            let response = origin::with_cors(response, origin);
-            ctx.fx.actions.push(Action::Respond { request, response });
-        }
-    }
 }
 
-/// A refusal as a REST answer.
-fn refused(status: u16, refusal: &Refusal) -> Response {
-    Response::json(status, &json!({"error": refusal}))
+fn send_write(asked: Box<Asked>, mut write: Write, ctx: &mut Context<'_>) {
+    write.tries += 1;
+    let request = StoreRequest::Commit { appends: vec![], rows: vec![write.change.clone()] };
+    ctx.fx.store(request, Pending::Door(Waiting { asked, step: Step::Written(Box::new(write)) }));
 }

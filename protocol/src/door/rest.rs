@@ -13,6 +13,7 @@ use crate::store::{DocumentRow, Entry, Query, RoomRow, Row, StoreRequest, Templa
 use crate::tickets::Pending;
 use serde_json::{Value, json};
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What the console may load and do: its own files, and calls home.
@@ -51,11 +52,9 @@ pub fn query(call: &UserCall, user: &User) -> Query {
 
 /// The template, if this user may open it.
 pub fn template_for(rows: Vec<Row>, user: &User) -> Option<TemplateRow> {
-    rows.into_iter().find_map(|row| match row {
-        Row::Template(template) if template.firm.as_ref().is_none_or(|firm| *firm == user.firm) => {
-            Some(template)
-        }
-        _ => None,
+    rows.into_iter().find_map(|row| {
+        let Row::Template(template) = row else { return None };
+        template.firm.as_ref().is_none_or(|firm| *firm == user.firm).then_some(template)
     })
 }
 
@@ -73,8 +72,7 @@ impl Door {
             (Route::User(UserCall::Documents), _) => self.answer(&asked, documents(&rows), ctx),
             (Route::User(UserCall::Document(_)), user) => self.show_document(asked, user, rows, ctx),
             (Route::User(UserCall::Rooms(_)), Some(user)) => {
-                let rooms = rows.iter().filter_map(room_of).filter(|room| may_see(room, &rows, &user));
-                let ids: Vec<RoomId> = rooms.map(|room| room.id.clone()).collect();
+                let ids: Vec<RoomId> = visible(&rows, &user).map(|(room, _)| room.id.clone()).collect();
                 let waiting = Waiting { asked, step: Step::Heads(rows, user) };
                 ctx.fx.store(StoreRequest::Heads(ids), Pending::Door(waiting));
             }
@@ -96,9 +94,9 @@ impl Door {
         let owned = |document: &DocumentRow| {
             user.as_ref().is_none_or(|user| user.id == document.user && user.firm == document.firm)
         };
-        let document = rows.into_iter().find_map(|row| match row {
-            Row::Document(document) if owned(&document) => Some(document),
-            _ => None,
+        let document = rows.into_iter().find_map(|row| {
+            let Row::Document(document) = row else { return None };
+            owned(&document).then_some(document)
         });
         let Some(document) = document else {
             let refusal = Refusal::new(Code::NotFound, "there is no such document");
@@ -147,19 +145,17 @@ fn preferred(accept: &str) -> Preferred {
 }
 
 fn templates(rows: &[Row]) -> Response {
-    let templates = rows.iter().filter_map(|row| match row {
-        Row::Template(template) => {
-            Some(json!({"id": template.id, "name": template.name, "questions": template.questions.len()}))
-        }
-        _ => None,
+    let templates = rows.iter().filter_map(|row| {
+        let Row::Template(template) = row else { return None };
+        Some(json!({"id": template.id, "name": template.name, "questions": template.questions.len()}))
     });
     Response::json(200, &templates.collect::<Vec<_>>())
 }
 
 fn documents(rows: &[Row]) -> Response {
-    let documents = rows.iter().filter_map(|row| match row {
-        Row::Document(document) => Some(document_json(document, false)),
-        _ => None,
+    let documents = rows.iter().filter_map(|row| {
+        let Row::Document(document) = row else { return None };
+        Some(document_json(document, false))
     });
     Response::json(200, &documents.collect::<Vec<_>>())
 }
@@ -180,31 +176,31 @@ fn document_json(document: &DocumentRow, whole: bool) -> Value {
 }
 
 fn room_of(row: &Row) -> Option<&RoomRow> {
-    match row {
-        Row::Room(room) => Some(room),
-        _ => None,
-    }
+    if let Row::Room(room) = row { Some(room) } else { None }
 }
 
-fn role_in<'a>(room: &RoomRow, rows: &'a [Row]) -> Option<&'a str> {
-    rows.iter().find_map(|row| match row {
-        Row::Member(member) if member.room == room.id => Some(member.role.as_str()),
-        _ => None,
-    })
+/// What the user is in each room that it is a member of.
+fn roles(rows: &[Row]) -> BTreeMap<&RoomId, &str> {
+    let members =
+        rows.iter().filter_map(|row| if let Row::Member(member) = row { Some(member) } else { None });
+    members.map(|member| (&member.room, member.role.as_str())).collect()
 }
 
-/// A guest sees the rooms it is a member of only.
-fn may_see(room: &RoomRow, rows: &[Row], user: &User) -> bool {
-    user.user_type != UserType::Guest || role_in(room, rows).is_some()
+/// The rooms that a user may open: a guest only those it is a member of.
+fn visible<'a>(rows: &'a [Row], user: &'a User) -> impl Iterator<Item = (&'a RoomRow, Option<&'a str>)> {
+    let roles = roles(rows);
+    let with_role = rows.iter().filter_map(room_of).map(move |room| (room, roles.get(&room.id).copied()));
+    with_role.filter(|(_, role)| user.user_type != UserType::Guest || role.is_some())
 }
 
 /// The rooms that a user may open, with its role and where their logs end.
 pub fn rooms(rows: &[Row], heads: &[(RoomId, Seq)], user: &User) -> Response {
-    let rooms = rows.iter().filter_map(room_of).filter(|room| may_see(room, rows, user)).map(|room| {
-        let last = heads.iter().find(|(id, _)| *id == room.id).map_or(0, |(_, head)| head.0);
+    let heads: BTreeMap<_, _> = heads.iter().map(|(room, head)| (room, head.0)).collect();
+    let rooms = visible(rows, user).map(|(room, role)| {
+        let last = heads.get(&room.id).copied().unwrap_or_default();
         let mut json =
             json!({"kind": room.id.kind.as_str(), "id": &*room.id.name, "name": room.name, "lastSeq": last});
-        if let Some(role) = role_in(room, rows) {
+        if let Some(role) = role {
             json["role"] = json!(role);
         }
         json

@@ -10,7 +10,7 @@ use std::borrow::Cow;
 pub enum Route {
     /// A file of the console.
     Asset(Cow<'static, str>),
-    /// `/health`
+    /// `/health`, `/api/health`, `/api/websocket/health`
     Health,
     /// A WebSocket.
     Open(Endpoint),
@@ -97,7 +97,7 @@ pub fn route(head: &RequestHead) -> Result<Route, NoRoute> {
         [""] if head.is_upgrade() => Ok(Route::Open(Endpoint::Documents)),
         [""] => read_only(head, Route::Asset(Cow::Borrowed("index.html"))),
         ["console", file] => read_only(head, Route::Asset(Cow::Owned((*file).to_string()))),
-        ["health"] | ["api", "health"] => read_only(head, Route::Health),
+        ["health"] | ["api", "health"] | ["api", "websocket", "health"] => read_only(head, Route::Health),
         ["documents"] => read_only(head, Route::Open(Endpoint::Documents)),
         ["chat"] => read_only(head, Route::Open(Endpoint::Chat)),
         ["echo"] => read_only(head, Route::Open(Endpoint::Echo)),

@@ -2,6 +2,7 @@
 
 use super::{Call, Event, Malformed, ReplyId, quoted, reply_id};
 use crate::frame::Frame;
+use crate::json;
 use serde::Deserialize;
 use std::borrow::Cow;
 
@@ -15,7 +16,7 @@ struct Spelled<'a> {
 }
 
 pub fn decode(text: &str) -> Result<Call<'_>, Malformed> {
-    let spelled: Spelled<'_> = serde_json::from_str(text).map_err(Malformed::because)?;
+    let spelled: Spelled<'_> = json::object(text).map_err(|why| Malformed::no_call(text, why))?;
     Ok(Call { name: spelled.name, data: text, reply_to: reply_id(spelled.request_id)? })
 }
 

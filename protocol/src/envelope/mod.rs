@@ -77,7 +77,8 @@ impl Envelope {
         match call.name.len() <= ID_BYTES_MAX {
             true => Ok(call),
             false => {
-                Err(Malformed::because(format!("a name of {} bytes, over {ID_BYTES_MAX}", call.name.len())))
+                let why = format!("a name of {} bytes, over {ID_BYTES_MAX}", call.name.len());
+                Err(Malformed { reply_to: call.reply_to, ..Malformed::because(why) })
             }
         }
     }
@@ -94,6 +95,17 @@ impl Envelope {
 impl Malformed {
     fn because(why: impl fmt::Display) -> Self {
         Self { why: why.to_string(), reply_to: None, version: false }
+    }
+
+    /// JSON that is no call, perhaps with an id under which that can be answered.
+    fn no_call(text: &str, why: impl fmt::Display) -> Self {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Id {
+            request_id: String,
+        }
+        let id = json::object::<Id>(text).ok().map(|id| Cow::Owned(id.request_id));
+        Self { reply_to: reply_id(id).ok().flatten(), ..Self::because(why) }
     }
 }
 

@@ -45,6 +45,19 @@ impl Room {
         Ok(())
     }
 
+    /// Refuses all that is not known to be stored.
+    pub(super) fn refuse_appends(&mut self, fx: &mut Effects<'_>) {
+        let out = std::mem::take(&mut self.appends.out);
+        for submission in out.into_iter().chain(self.appends.queued.drain(..)) {
+            apps::refuse(self.id.kind, &submission.caller, Refusal::room_access_denied(), fx);
+        }
+    }
+
+    /// Whether nothing is being stored.
+    pub(super) fn appends_nothing(&self) -> bool {
+        self.appends.out.is_empty() && self.appends.queued.is_empty()
+    }
+
     fn send_queued(&mut self, fx: &mut Effects<'_>) {
         if self.appends.out.is_empty() && !self.appends.queued.is_empty() {
             self.appends.out = self.appends.queued.drain(..).collect();
@@ -62,32 +75,34 @@ impl Room {
     }
 
     pub(super) fn on_appended(&mut self, reply: StoreReply, fx: &mut Effects<'_>) -> Vec<Told> {
-        let told = match reply {
-            StoreReply::Committed(entries) if entries.len() == self.appends.out.len() => {
-                self.on_committed(entries, fx)
+        // Not into a room that is being deleted: its log would begin anew.
+        if reply == StoreReply::Unknown && self.appends.tries < APPEND_TRIES_MAX && !self.closing {
+            self.send_out(fx);
+            return Vec::new();
+        }
+        let mut told = Vec::new();
+        if let StoreReply::Committed(entries) = reply
+            && entries.len() == self.appends.out.len()
+        {
+            told = self.on_committed(entries, fx);
+        } else {
+            for submission in std::mem::take(&mut self.appends.out) {
+                apps::refuse(self.id.kind, &submission.caller, Refusal::store_unavailable(), fx);
             }
-            StoreReply::Unknown if self.appends.tries < APPEND_TRIES_MAX => {
-                self.send_out(fx);
-                return Vec::new();
-            }
-            _ => {
-                for submission in std::mem::take(&mut self.appends.out) {
-                    apps::refuse(self.id.kind, &submission.caller, Refusal::store_unavailable(), fx);
-                }
-                Vec::new()
-            }
-        };
-        self.send_queued(fx);
+        }
+        match self.closing {
+            true => self.refuse_appends(fx),
+            false => self.send_queued(fx),
+        }
         told
     }
 
     fn on_committed(&mut self, entries: Vec<Entry>, fx: &mut Effects<'_>) -> Vec<Told> {
         let submissions = std::mem::take(&mut self.appends.out);
         let mut told = Vec::new();
-        for (submission, entry) in submissions.iter().zip(&entries) {
-            told.extend(self.arrive(Some(submission.caller.connection), vec![entry.clone()], fx));
-        }
+        // One by one: who sent an entry has its answer before it hears what follows it.
         for (submission, entry) in submissions.into_iter().zip(entries) {
+            told.extend(self.arrive(Some(submission.caller.connection), vec![entry.clone()], fx));
             if apps::is_repeat(self.id.kind, &submission.entry.body, &entry.body) {
                 self.answer(submission.caller, entry.seq, apps::answer(&entry), fx);
             } else {

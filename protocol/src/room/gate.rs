@@ -51,12 +51,7 @@ impl Room {
             // An emptied map would keep a node of eleven entries for as long as the room is open.
             self.ahead = BTreeMap::new();
         }
-        self.release_answers(fx);
-        if let Some(after) = self.missing()
-            && self.reading.insert(after)
-        {
-            self.read_gap(after, fx);
-        }
+        self.mend(fx);
         told
     }
 
@@ -69,6 +64,7 @@ impl Room {
         self.head = entry.seq;
         self.tell_entry(origin, &entry, fx);
         self.keep(entry.clone());
+        self.release_answers(fx);
         Told { origin, entry }
     }
 
@@ -79,27 +75,36 @@ impl Room {
     }
 
     fn keep(&mut self, entry: Entry) {
-        let is_read = self.behind > 0 || !self.reading.is_empty();
         // A session's one reader has read its log before it comes in.
-        if self.id.kind == RoomKind::Document && !is_read {
+        if self.id.kind == RoomKind::Document && !self.is_being_read() {
             (self.tail, self.tail_bytes) = (VecDeque::new(), 0);
             return;
         }
         self.tail_bytes += entry.body.len();
         self.tail.push_back(entry);
-        let (entries_max, bytes_max) = match is_read {
-            false => (TAIL_ENTRIES_MAX, TAIL_BYTES_MAX),
+        let (entries_max, bytes_max) = match self.is_being_read() {
             true => (usize::MAX, TAIL_BYTES_WHILE_READ_MAX),
+            false => (TAIL_ENTRIES_MAX, TAIL_BYTES_MAX),
         };
         while self.tail.len() > 1 && (self.tail.len() > entries_max || self.tail_bytes > bytes_max) {
             self.tail_bytes -= self.tail.pop_front().map_or(0, |entry| entry.body.len());
         }
     }
 
+    /// Whether somebody is on the way to what is told now.
+    fn is_being_read(&self) -> bool {
+        self.behind > 0 || self.first_pages > 0 || !self.reading.is_empty()
+    }
+
+    /// Whether nobody is here and nothing is under way.
+    pub(super) fn is_unused(&self) -> bool {
+        self.present.is_empty() && !self.is_being_read() && !self.mending && self.appends_nothing()
+    }
+
     /// The held entries after a place, if the tail reaches back to it.
     pub(super) fn tail_after(&self, after: Seq) -> Option<impl Iterator<Item = &Entry>> {
         let first = self.tail.front().map_or(self.head.next(), |entry| entry.seq);
-        let skipped = (after.0 + 1).checked_sub(first.0)?;
+        let skipped = after.next().0.checked_sub(first.0)?;
         Some(self.tail.iter().skip(skipped as usize))
     }
 
@@ -109,29 +114,23 @@ impl Room {
             return;
         }
         for present in self.present.values_mut().filter(|present| present.standing == Standing::Live) {
-            while let Some((_, to, event)) = present.answers.pop_front_if(|(at, ..)| *at <= self.head) {
-                fx.reply(&to, &event);
-            }
+            present.release(self.head, fx);
         }
         self.holds_answers = self.present.values().any(|present| !present.answers.is_empty());
     }
 
-    fn read_gap(&mut self, after: Seq, fx: &mut Effects<'_>) {
+    /// Reads what is missing, one read at a time.
+    fn mend(&mut self, fx: &mut Effects<'_>) {
+        let Some(after) = self.missing().filter(|_| !self.mending) else { return };
+        self.mending = true;
         let request = StoreRequest::Read { room: self.id.clone(), after, max: GAP_ENTRIES_MAX };
         fx.store(request, Pending::Room(Waiting::Gap { room: self.id.clone() }));
     }
 
     pub(super) fn on_gap(&mut self, reply: StoreReply, fx: &mut Effects<'_>) -> Vec<Told> {
-        let after = self.head;
-        self.reading.retain(|place| *place > after);
-        match reply {
-            StoreReply::Entries { entries, .. } if !entries.is_empty() => self.arrive(None, entries, fx),
-            // Not to be read now: asked again at once, which the store's own patience paces.
-            StoreReply::Unavailable | StoreReply::Unknown if self.reading.insert(after) => {
-                self.read_gap(after, fx);
-                Vec::new()
-            }
-            _ => Vec::new(),
-        }
+        self.mending = false;
+        // Not to be read now: asked again at once, which the store's own patience paces.
+        let entries = if let StoreReply::Entries { entries, .. } = reply { entries } else { Vec::new() };
+        self.arrive(None, entries, fx)
     }
 }

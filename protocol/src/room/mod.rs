@@ -6,15 +6,12 @@ mod appends;
 mod gate;
 mod presence;
 mod readers;
-#[cfg(test)]
-mod tests;
-
 pub use appends::Submission;
 pub use gate::Told;
 pub use presence::{Change, PRESENCE_NAMES_MAX};
 pub use readers::{FirstPage, NEWEST_ENTRIES_MAX};
 
-use crate::action::Recipients;
+use crate::action::{CloseCause, Recipients};
 use crate::context::{Caller, Effects};
 use crate::envelope::{Envelope, Event};
 use crate::ids::{ConnectionId, RoomId, RoomKind, Seq, SocketId, UserId};
@@ -29,6 +26,9 @@ use std::time::Duration;
 pub const ROOMS_OPEN_MAX: usize = 100_000;
 /// How long a room stays open with nobody in it; longer than any answer of the store takes.
 pub const ROOM_IDLE_MAX: Duration = Duration::from_secs(60);
+
+/// How many answers wait for one connection to hear what precedes them; with one more it is too slow.
+pub const ANSWERS_HELD_MAX: usize = 1_024;
 
 /// What a room waits for.
 #[derive(Debug)]
@@ -59,6 +59,7 @@ pub enum Waiting {
 pub struct Rooms {
     // A node of the tree has room for eleven rooms, and few nodes are full.
     open: BTreeMap<RoomId, Box<Room>>,
+    /// Every connection that may be in rooms, and those it is in. Who has gone meanwhile is let into none.
     joined: BTreeMap<ConnectionId, Vec<RoomId>>,
 }
 
@@ -66,6 +67,13 @@ impl Rooms {
     /// The room, if it is open.
     pub fn find(&mut self, id: &RoomId) -> Option<&mut Room> {
         self.open.get_mut(id).map(|room| &mut **room)
+    }
+
+    /// The room, if it is open; it is used now.
+    pub fn touch(&mut self, id: &RoomId, now: Timestamp) -> Option<&mut Room> {
+        let room = self.open.get_mut(id)?;
+        room.used_at = now;
+        Some(room)
     }
 
     /// Whether no further room may be opened now.
@@ -78,10 +86,25 @@ impl Rooms {
         self.open.entry(record.id.clone()).or_insert_with(|| Box::new(Room::open(record, now)))
     }
 
+    /// A connection came that may be in rooms.
+    pub fn welcome(&mut self, who: ConnectionId) {
+        self.joined.insert(who, Vec::new());
+    }
+
+    /// A connection is gone and out of all its rooms.
+    pub fn forget(&mut self, who: ConnectionId) {
+        self.joined.remove(&who);
+    }
+
+    /// Whether the connection may still be in rooms.
+    pub fn knows(&self, who: ConnectionId) -> bool {
+        self.joined.contains_key(&who)
+    }
+
     /// Lets a connection into an open room, having seen everything up to `at`.
     pub fn enter(&mut self, id: &RoomId, who: Caller, at: Seq, fx: &mut Effects<'_>) {
         let Some(room) = self.open.get_mut(id) else { return };
-        let joined = self.joined.entry(who.connection).or_insert_with(|| Vec::with_capacity(1));
+        let Some(joined) = self.joined.get_mut(&who.connection) else { return };
         if !joined.contains(id) {
             joined.push(id.clone());
         }
@@ -92,9 +115,6 @@ impl Rooms {
     pub fn leave(&mut self, id: &RoomId, who: ConnectionId, fx: &mut Effects<'_>) -> Option<Caller> {
         if let Some(joined) = self.joined.get_mut(&who) {
             joined.retain(|room| room != id);
-            if joined.is_empty() {
-                self.joined.remove(&who);
-            }
         }
         let room = self.open.get_mut(id)?;
         room.used_at = fx.now;
@@ -106,6 +126,11 @@ impl Rooms {
         self.joined.get(&who).map_or(&[], Vec::as_slice)
     }
 
+    /// How many connections may be in rooms.
+    pub fn joined_len(&self) -> usize {
+        self.joined.len()
+    }
+
     /// A connection's outbox has room for the next page of each room it reads.
     pub fn on_flushed(&mut self, who: ConnectionId, fx: &mut Effects<'_>) {
         for id in self.joined.get(&who).into_iter().flatten() {
@@ -115,14 +140,16 @@ impl Rooms {
         }
     }
 
-    /// Forgets a room at once.
-    pub fn remove(&mut self, id: &RoomId) -> Option<Box<Room>> {
-        self.open.remove(id)
+    /// Forgets a room at once. Who waits for something to be stored in it hears that there is none.
+    pub fn remove(&mut self, id: &RoomId, fx: &mut Effects<'_>) {
+        if let Some(mut room) = self.open.remove(id) {
+            room.refuse_appends(fx);
+        }
     }
 
     /// Forgets rooms that nobody has used for a while.
     pub fn tidy(&mut self, now: Timestamp) {
-        self.open.retain(|_, room| !room.present.is_empty() || now.since(room.used_at) < ROOM_IDLE_MAX);
+        self.open.retain(|_, room| !room.is_unused() || now.since(room.used_at) < ROOM_IDLE_MAX);
     }
 
     /// How many rooms of a kind are open.
@@ -168,10 +195,14 @@ pub struct Room {
     live: Vec<(Envelope, Arc<[SocketId]>)>,
     /// Whether somebody's answer waits.
     holds_answers: bool,
-    /// How many are readers, or wait for their first page.
+    /// How many are readers.
     behind: usize,
+    /// How many first pages are being read.
+    first_pages: usize,
     /// The places from which a page is being read.
     reading: BTreeSet<Seq>,
+    /// Whether what is missing is being read.
+    mending: bool,
     appends: appends::Appends,
     presence: presence::Presence,
 }
@@ -214,7 +245,9 @@ impl Room {
             live: Vec::new(),
             holds_answers: false,
             behind: 0,
+            first_pages: 0,
             reading: BTreeSet::new(),
+            mending: false,
             appends: appends::Appends::default(),
             presence: presence::Presence::default(),
         }
@@ -239,6 +272,9 @@ impl Room {
     pub fn answer(&mut self, to: Caller, at: Seq, event: Event, fx: &mut Effects<'_>) {
         let head = self.head;
         match self.present.get_mut(&to.connection) {
+            Some(present) if present.heard(head) < at && present.answers.len() >= ANSWERS_HELD_MAX => {
+                fx.close(to.connection, CloseCause::TooSlow);
+            }
             Some(present) if present.heard(head) < at => {
                 present.answers.push_back((at, to, event));
                 self.holds_answers = true;

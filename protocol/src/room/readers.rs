@@ -49,7 +49,7 @@ impl Room {
         if let Some(entries) = self.tail_after(after) {
             return FirstPage::Ready(bounded(entries.cloned(), max));
         }
-        self.behind += 1;
+        self.first_pages += 1;
         let room = self.id.clone();
         FirstPage::Read(match since {
             Some(after) => StoreRequest::Read { room, after, max: max as u32 },
@@ -59,7 +59,8 @@ impl Room {
 
     /// A first page was read, or could not be.
     pub fn first_page_came(&mut self) {
-        self.behind = self.behind.saturating_sub(1);
+        // The room may be another one of the same name by now.
+        self.first_pages = self.first_pages.saturating_sub(1);
     }
 
     /// Lets a connection in that has seen everything up to `at`. What came since follows, before anything new.
@@ -85,7 +86,7 @@ impl Room {
         let Some(present) = self.present.get(&who) else { return };
         let at = present.heard(self.head);
         let Some(entries) = self.tail_after(at) else {
-            self.set_standing(who, Standing::Reading(at));
+            self.set_standing(who, Standing::Reading(at), fx);
             if self.reading.insert(at) {
                 self.read_page(at, 1, fx);
             }
@@ -110,23 +111,18 @@ impl Room {
         let waits = |present: &Present| present.standing == Standing::Reading(after);
         let readers: Vec<_> =
             self.present.iter().filter(|(_, present)| waits(present)).map(|(who, _)| *who).collect();
-        match reply {
-            StoreReply::Entries { entries, .. }
-                if entries.first().is_some_and(|first| first.seq == after.next()) =>
-            {
-                self.reading.remove(&after);
-                let page: Vec<_> = entries.into_iter().filter(|entry| entry.seq <= self.head).collect();
-                self.deliver(&page, &readers, fx);
-            }
-            StoreReply::Unavailable | StoreReply::Unknown
-                if tries < READ_TRIES_MAX && !readers.is_empty() =>
-            {
-                self.read_page(after, tries + 1, fx);
-            }
-            _ => {
-                self.reading.remove(&after);
-                readers.iter().for_each(|reader| fx.close(*reader, CloseCause::Overloaded));
-            }
+        let failed = matches!(reply, StoreReply::Unavailable | StoreReply::Unknown);
+        if failed && tries < READ_TRIES_MAX && !readers.is_empty() {
+            self.read_page(after, tries + 1, fx);
+            return Vec::new();
+        }
+        self.reading.remove(&after);
+        let mut page = if let StoreReply::Entries { entries, .. } = reply { entries } else { Vec::new() };
+        if page.first().is_some_and(|first| first.seq == after.next()) {
+            page.retain(|entry| entry.seq <= self.head);
+            self.deliver(&page, &readers, fx);
+        } else {
+            readers.iter().for_each(|reader| fx.close(*reader, CloseCause::Overloaded));
         }
         Vec::new()
     }
@@ -140,8 +136,8 @@ impl Room {
             let Some(present) = self.present.get_mut(reader) else { continue };
             let sent = present.hear(page, reached < self.head, &mut frames, fx);
             match reached >= self.head {
-                true => self.set_standing(*reader, Standing::Live),
-                false => self.set_standing(*reader, Standing::Flushing(reached)),
+                true => self.set_standing(*reader, Standing::Live, fx),
+                false => self.set_standing(*reader, Standing::Flushing(reached), fx),
             }
             if reached < self.head && !sent {
                 self.advance(*reader, fx);
@@ -149,36 +145,37 @@ impl Room {
         }
     }
 
-    fn set_standing(&mut self, who: ConnectionId, standing: Standing) {
+    fn set_standing(&mut self, who: ConnectionId, standing: Standing, fx: &mut Effects<'_>) {
         let Some(present) = self.present.get_mut(&who) else { return };
         let (was_live, is_live) = (present.standing == Standing::Live, standing == Standing::Live);
         present.standing = standing;
         if !was_live && is_live {
             self.behind -= 1;
             self.live.clear();
+            present.release(self.head, fx);
         }
     }
 }
 
 impl Present {
-    /// Sends a page, encoded once for each envelope; the last frame as a page, if more is to follow. Whether
+    /// Sends a page, encoded once for each envelope, with the answers that stand in it; the last frame as a page, if
+    /// more is to follow. Whether
     /// anything was sent.
     fn hear(&mut self, page: &[Entry], more: bool, frames: &mut Frames, fx: &mut Effects<'_>) -> bool {
         let envelope = self.caller.envelope;
-        let mut last = None;
+        let mut sending = Vec::new();
         for entry in page {
-            if self.answers.front().is_some_and(|(at, ..)| *at <= entry.seq) {
-                last.take().into_iter().for_each(|before| fx.send(self.caller.socket, before, Class::Kept));
-                if self.answer_at(entry.seq, fx) {
-                    continue;
-                }
+            if self.answers_at(entry.seq, &mut sending) {
+                continue;
             }
             let frame = frames
                 .entry((envelope, entry.seq))
                 .or_insert_with(|| apps::caught_up(entry).map(|event| envelope.encode(&event, None)));
-            if let Some(before) = frame.clone().and_then(|frame| last.replace(frame)) {
-                fx.send(self.caller.socket, before, Class::Kept);
-            }
+            sending.extend(frame.clone());
+        }
+        let last = sending.pop();
+        for frame in sending {
+            fx.send(self.caller.socket, frame, Class::Kept);
         }
         let sent = last.is_some();
         if let Some(last) = last {
@@ -187,14 +184,21 @@ impl Present {
         sent
     }
 
-    /// Sends the answers that stand at `at`; who has its answer does not hear the entry besides.
-    fn answer_at(&mut self, at: Seq, fx: &mut Effects<'_>) -> bool {
+    /// The answers that stand at `at` or before; who has its answer does not hear the entry besides.
+    fn answers_at(&mut self, at: Seq, sending: &mut Vec<Frame>) -> bool {
         let mut answered = false;
         while let Some((place, to, event)) = self.answers.pop_front_if(|(place, ..)| *place <= at) {
             answered |= place == at;
-            fx.reply(&to, &event);
+            sending.push(to.envelope.encode(&event, to.reply_to.as_ref()));
         }
         answered
+    }
+
+    /// Sends the answers that have nothing before them any more, for who has heard all up to `head`.
+    pub(super) fn release(&mut self, head: Seq, fx: &mut Effects<'_>) {
+        while let Some((_, to, event)) = self.answers.pop_front_if(|(at, ..)| *at <= head) {
+            fx.reply(&to, &event);
+        }
     }
 }
 

@@ -15,7 +15,6 @@ use crate::outbox::Class;
 use crate::record::{Level, Record};
 use crate::refusal::{Code, Refusal};
 use crate::tickets::Pending;
-use crate::timers::Timer;
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::json;
@@ -26,6 +25,13 @@ const PINGS_PER_SECOND: u32 = 10;
 const PINGS_AT_ONCE: u32 = 20;
 /// How many echoed bytes may wait before reading stops until they are out.
 const ECHO_BYTES_MAX: usize = 256 * 1024;
+
+/// A call as its app understands it.
+enum Asked {
+    Documents(documents::Command),
+    Chat(Result<chat::Command, Refusal>),
+    Unknown,
+}
 
 impl Parts<'_> {
     pub(super) fn on_received(&mut self, socket: SocketId, message: Message) {
@@ -106,9 +112,10 @@ impl Parts<'_> {
             "pong" if endpoint == Endpoint::Documents => return,
             _ => {}
         }
+        let Some(asked) = self.read(endpoint, &call) else { return };
         let (limit, now) = (self.ctx.fx.settings.rate_limit_calls, self.ctx.fx.now);
         let applied = match self.connections.count_call(&caller.user, limit, now) {
-            Ok(()) => self.apply(endpoint, &call, caller),
+            Ok(()) => self.apply(asked, &call, caller),
             Err(wait) => Err((caller, Refusal::rate_limited(limit, crate::connection::WINDOW, wait))),
         };
         if let Err((caller, refusal)) = applied {
@@ -116,30 +123,33 @@ impl Parts<'_> {
         }
     }
 
-    fn apply(
-        &mut self,
-        endpoint: Endpoint,
-        call: &Call<'_>,
-        caller: Caller,
-    ) -> Result<(), (Caller, Refusal)> {
+    /// Reads a call as its app does; `None`: it is to be ignored, whatever the caller's budget.
+    fn read(&mut self, endpoint: Endpoint, call: &Call<'_>) -> Option<Asked> {
         match endpoint {
             Endpoint::Documents => match documents::Command::parse(&call.name, call.data) {
-                documents::Parsed::Command(command) => {
-                    let applied = self.documents.apply(command, &caller, &mut self.ctx);
-                    applied.map_err(|refusal| (caller, refusal))
-                }
+                documents::Parsed::Command(command) => Some(Asked::Documents(command)),
+                documents::Parsed::Unknown => Some(Asked::Unknown),
                 documents::Parsed::Malformed => {
                     self.ctx.fx.stats.malformed += 1;
-                    Ok(())
+                    None
                 }
-                documents::Parsed::Unknown => Err(self.unknown(call, caller)),
             },
-            Endpoint::Chat => match chat::Command::parse(&call.name, call.data) {
-                Some(Ok(command)) => self.chat.apply(command, caller, &mut self.ctx),
-                Some(Err(refusal)) => Err((caller, refusal)),
-                None => Err(self.unknown(call, caller)),
-            },
-            Endpoint::Echo => Ok(()),
+            Endpoint::Chat => {
+                Some(chat::Command::parse(&call.name, call.data).map_or(Asked::Unknown, Asked::Chat))
+            }
+            Endpoint::Echo => None,
+        }
+    }
+
+    fn apply(&mut self, asked: Asked, call: &Call<'_>, caller: Caller) -> Result<(), (Caller, Refusal)> {
+        match asked {
+            Asked::Documents(command) => {
+                let applied = self.documents.apply(command, &caller, &mut self.ctx);
+                applied.map_err(|refusal| (caller, refusal))
+            }
+            Asked::Chat(Ok(command)) => self.chat.apply(command, caller, &mut self.ctx),
+            Asked::Chat(Err(refusal)) => Err((caller, refusal)),
+            Asked::Unknown => Err(self.unknown(call, caller)),
         }
     }
 
@@ -163,7 +173,7 @@ impl Parts<'_> {
         struct Refresh {
             token: String,
         }
-        match serde_json::from_str::<Refresh>(data) {
+        match crate::json::object::<Refresh>(data) {
             Ok(Refresh { token }) if token.len() <= TOKEN_BYTES_MAX && !self.ctx.fx.is_busy() => {
                 self.ctx.fx.work(Job::VerifyToken { token }, Pending::Connection(Waiting::Refresh(caller)));
             }
@@ -188,10 +198,12 @@ impl Parts<'_> {
                 let ends = user.expires_at;
                 connection.user = Some(Arc::new(user));
                 let refreshed = Event::new("auth:refreshed", &json!({"expiresAt": ends.to_string()}));
-                self.ctx.fx.timers.set(self.ctx.fx.now, Timer::TokenEnds(caller.connection));
+                self.connections.watch_token(caller.connection, &mut self.ctx.fx);
                 self.ctx.fx.reply(&caller, &refreshed);
             }
-            _ => self.refuse(endpoint, &caller, &Refusal::new(Code::AuthFailed, "authentication failed")),
+            Outcome::Token(_) | Outcome::Service(_) | Outcome::Rendered(_) => {
+                self.refuse(endpoint, &caller, &Refusal::new(Code::AuthFailed, "authentication failed"));
+            }
         }
     }
 }

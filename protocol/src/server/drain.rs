@@ -67,10 +67,12 @@ impl Parts<'_> {
         }
     }
 
-    /// All is finished when nobody is connected and nothing is being stored, or when it takes too long.
+    /// All is finished when nobody is connected and nothing is being stored, or when it takes too long. A reply
+    /// of the AI is not waited for: whoever starts next asks again.
     pub(super) fn finish_drain(&mut self) {
         let Some(ends_at) = self.drain.ends_at.filter(|_| !self.drain.done) else { return };
-        let finished = self.connections.is_empty() && self.ctx.fx.tickets.is_empty();
+        let waits = self.ctx.fx.tickets.len() > self.documents.calls_out();
+        let finished = self.connections.is_empty() && !waits;
         if finished || self.ctx.fx.now >= ends_at {
             self.drain.done = true;
             self.ctx.fx.actions.push(Action::Drained);

@@ -2,6 +2,7 @@
 
 use super::Parts;
 use crate::action::{Action, CloseCause};
+use crate::apps::documents;
 use crate::call::Said;
 use crate::connection::name;
 use crate::door::{Admitted, Changed, Decided};
@@ -12,7 +13,7 @@ use crate::job::Outcome;
 use crate::record::{Level, Record};
 use crate::room::Told;
 use crate::settings::Interviewer;
-use crate::store::StoreReply;
+use crate::store::{MemberRow, RoomRow, StoreReply};
 use crate::tickets::Pending;
 use serde_json::json;
 use std::borrow::Cow;
@@ -62,6 +63,9 @@ impl Parts<'_> {
     }
 
     pub(super) fn on_worked(&mut self, ticket: Ticket, outcome: Outcome) {
+        if !matches!(self.ctx.fx.tickets.holder(ticket), Some(Pending::Door(_) | Pending::Connection(_))) {
+            return;
+        }
         match self.ctx.fx.tickets.take(ticket) {
             Some(Pending::Door(waiting)) => {
                 let decided = self.door.on_worked(waiting, outcome, self.connections, &mut self.ctx);
@@ -73,6 +77,10 @@ impl Parts<'_> {
     }
 
     pub(super) fn on_called(&mut self, ticket: Ticket, said: Said) {
+        let holder = self.ctx.fx.tickets.holder(ticket);
+        if !matches!(holder, Some(Pending::Documents(documents::Waiting::Attempt(_)))) {
+            return;
+        }
         if let Some(Pending::Documents(waiting)) = self.ctx.fx.tickets.take(ticket) {
             self.documents.on_called(&waiting, said, &mut self.ctx);
         }
@@ -88,6 +96,12 @@ impl Parts<'_> {
 
     pub(super) fn carry_out(&mut self, decided: Option<Decided>) {
         match decided {
+            Some(Decided::Admitted(admitted) | Decided::TurnedAway(admitted, _))
+                if let Some(response) =
+                    self.door.crowded(&admitted, self.connections, self.ctx.fx.settings) =>
+            {
+                self.ctx.fx.actions.push(Action::Respond { request: admitted.request, response });
+            }
             Some(Decided::Admitted(admitted)) => self.admit(*admitted),
             Some(Decided::TurnedAway(admitted, cause)) => {
                 let (id, _) = self.upgrade(&admitted);
@@ -115,6 +129,9 @@ impl Parts<'_> {
     fn admit(&mut self, admitted: Admitted) {
         let (id, _) = self.upgrade(&admitted);
         self.connections.watch(id, &mut self.ctx.fx);
+        if admitted.user.is_some() {
+            self.ctx.rooms.welcome(id);
+        }
         let mut record = Record::new(Level::Info, "ws.connect").with("connectionId", name(id));
         record = record.with("endpoint", admitted.endpoint.path());
         if let Some(user) = &admitted.user {
@@ -130,6 +147,13 @@ impl Parts<'_> {
 
     fn on_changed(&mut self, changed: Changed) {
         let ctx = &mut self.ctx;
+        match &changed {
+            Changed::Room(RoomRow { id, .. })
+            | Changed::RoomRemoved(id)
+            | Changed::MemberRemoved(id, _)
+            | Changed::Member(MemberRow { room: id, .. }) => self.chat.on_room_changed(id),
+            Changed::RoomKept(_) | Changed::Else => {}
+        }
         match changed {
             Changed::Room(row) => {
                 if let Some(room) = ctx.rooms.find(&row.id) {

@@ -228,7 +228,7 @@ fn rooms_of_a_user_are_the_public_ones_and_its_own(store: &mut dyn Subject) {
     );
     let kind = RoomKind::Chat;
     let all = store.look(Query::RoomsOf { all: true, kind, firm: "firm".into(), user: "guest".into() });
-    assert_eq!(all, [private.clone(), public.clone()]);
+    assert_eq!(all, [closed.clone(), private.clone(), public.clone()]);
     let mut of =
         |user: &str| store.look(Query::RoomsOf { all: false, kind, firm: "firm".into(), user: user.into() });
     assert_eq!(of("ann"), [private.clone(), public.clone(), own, of_public]);

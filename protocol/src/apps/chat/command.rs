@@ -2,6 +2,7 @@
 
 use crate::envelope::ID_BYTES_MAX;
 use crate::ids::{EntryId, RoomId, Seq, UserId};
+use crate::json;
 use crate::refusal::{Code, Refusal};
 use crate::store::Visibility;
 use serde::Deserialize;
@@ -214,7 +215,7 @@ struct History {
 }
 
 fn parse<'a, T: Deserialize<'a>>(data: &'a str) -> Result<T, Refusal> {
-    serde_json::from_str(data).map_err(|error| Refusal::new(Code::ClientError, format!("bad data: {error}")))
+    json::object(data).map_err(|why| Refusal::new(Code::ClientError, format!("bad data: {why}")))
 }
 
 /// A chat room's id, as a client may write it.
@@ -241,7 +242,10 @@ fn limit(what: &str, actual: usize, limit: usize) -> Result<(), Refusal> {
 fn content(raw: &RawValue) -> Result<Box<RawValue>, Refusal> {
     let kept = match raw.get().as_bytes().first() {
         Some(b'"') => {
-            let text = crate::apps::stripped(&parse::<String>(raw.get())?);
+            let text = serde_json::from_str::<String>(raw.get());
+            let text =
+                text.map_err(|error| Refusal::new(Code::ClientError, format!("bad content: {error}")))?;
+            let text = crate::apps::stripped(&text);
             limit("content", text.len(), CONTENT_BYTES_MAX)?;
             if text.trim().is_empty() {
                 return Err(Refusal::new(Code::ClientError, "the content is empty"));

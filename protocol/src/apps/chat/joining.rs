@@ -140,19 +140,25 @@ impl Chat {
         page: &[Entry],
         ctx: &mut Context<'_>,
     ) {
+        // Whoever hung up while its page was read is not let in: nobody would ever take it out again.
+        if !ctx.rooms.knows(caller.connection) {
+            return;
+        }
         let Some(room) = ctx.rooms.find(id) else { return };
         let page = &page[..page.partition_point(|entry| entry.seq <= room.head())];
         let at = page.last().map(|last| last.seq).or(since).unwrap_or(room.head());
         let first = page.first().map_or(at.next(), |first| first.seq);
         let messages = page.iter().filter_map(chat_message).collect();
-        let joined = joined(room, messages, first > Seq(1), reset);
-        ctx.fx.reply(&caller, &joined);
-        let returns = room.is_present(caller.connection);
-        ctx.rooms.enter(id, caller.clone(), at, &mut ctx.fx);
-        if !returns && let Some(room) = ctx.rooms.find(id) {
+        if !room.is_present(caller.connection) {
             room.came(&caller, &mut ctx.fx);
             ctx.fx.log(room_record("room.join", id, &caller));
         }
+        // Whoever is made a member by a backend is known by id only until it comes.
+        if let Some(member) = room.members.get_mut(&caller.user.id) {
+            (member.name, member.user_type) = (caller.user.name.clone(), caller.user.user_type);
+        }
+        ctx.fx.reply(&caller, &joined(room, messages, first > Seq(1), reset));
+        ctx.rooms.enter(id, caller, at, &mut ctx.fx);
     }
 
     pub(super) fn leave(&mut self, id: &RoomId, caller: &Caller, ctx: &mut Context<'_>) {

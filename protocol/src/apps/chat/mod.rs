@@ -1,6 +1,7 @@
 //! Chat rooms (WIRE §2): people talk, everyone hears the same in the same order, whoever was away catches up.
 
 mod command;
+mod creating;
 mod joining;
 mod message;
 mod presence;
@@ -15,11 +16,10 @@ use crate::ids::{EntryId, RoomId, Seq};
 use crate::record::{Level, Record};
 use crate::refusal::{Code, Refusal};
 use crate::room::{Room, Rooms, Submission};
-use crate::store::{
-    Change, MemberRow, NewEntry, RoomRecord, RoomRow, Row, RowKey, StoreReply, StoreRequest, Visibility,
-};
+use crate::store::{MemberRow, NewEntry, RoomRow, StoreReply, StoreRequest, Visibility};
 use crate::tickets::Pending;
 use command::{Message, Span};
+use creating::store_room;
 use serde_json::json;
 use std::collections::BTreeMap;
 
@@ -79,8 +79,16 @@ pub enum Waiting {
 #[derive(Debug, Default)]
 pub struct Chat {
     /// Commands that wait for their room to be loaded.
-    parked: BTreeMap<RoomId, Vec<(Caller, Command)>>,
+    parked: BTreeMap<RoomId, Parked>,
     parked_count: usize,
+}
+
+/// Commands that wait for one room.
+#[derive(Debug, Default)]
+struct Parked {
+    commands: Vec<(Caller, Command)>,
+    /// Whether the room was changed since it was asked for: what was read of it may be older.
+    outdated: bool,
 }
 
 /// What a user may do in a room.
@@ -108,7 +116,9 @@ impl Chat {
         ctx: &mut Context<'_>,
     ) -> Result<(), (Caller, Refusal)> {
         match command.room() {
-            Some(room) if ctx.rooms.find(room).is_none() => self.park(room.clone(), caller, command, ctx),
+            Some(room) if ctx.rooms.touch(room, ctx.fx.now).is_none() => {
+                self.park(room.clone(), caller, command, ctx)
+            }
             Some(_) | None => self.apply_open(command, &caller, ctx).map_err(|refusal| (caller, refusal)),
         }
     }
@@ -146,12 +156,17 @@ impl Chat {
             return Err((caller, Refusal::busy()));
         }
         self.parked_count += 1;
-        let parked = self.parked.entry(room.clone()).or_default();
+        let parked = &mut self.parked.entry(room.clone()).or_default().commands;
         parked.push((caller, command));
         if parked.len() == 1 {
             ctx.fx.store(StoreRequest::Load { room: room.clone() }, Pending::Chat(Waiting::Load(room)));
         }
         Ok(())
+    }
+
+    /// How many commands wait for their room.
+    pub fn parked_len(&self) -> usize {
+        self.parked_count
     }
 
     /// The store answered something that the chat waits for.
@@ -171,8 +186,20 @@ impl Chat {
         }
     }
 
+    /// A room was made, changed or deleted, or its members were.
+    pub fn on_room_changed(&mut self, id: &RoomId) {
+        if let Some(parked) = self.parked.get_mut(id) {
+            parked.outdated = true;
+        }
+    }
+
     fn on_loaded(&mut self, id: RoomId, reply: StoreReply, ctx: &mut Context<'_>) {
-        let parked = self.parked.remove(&id).unwrap_or_default();
+        if let Some(parked) = self.parked.get_mut(&id)
+            && std::mem::take(&mut parked.outdated)
+        {
+            return ctx.fx.store(StoreRequest::Load { room: id.clone() }, Pending::Chat(Waiting::Load(id)));
+        }
+        let parked = self.parked.remove(&id).unwrap_or_default().commands;
         self.parked_count -= parked.len();
         let exists = if let StoreReply::Loaded(record) = reply {
             let record = record.filter(|record| record.room.is_some());
@@ -217,68 +244,6 @@ impl Chat {
             | Command::Send { .. }
             | Command::History { .. } => Err(Refusal::room_access_denied()),
         }
-    }
-
-    fn create(
-        &mut self,
-        row: RoomRow,
-        members: Vec<crate::ids::UserId>,
-        caller: &Caller,
-        ctx: &mut Context<'_>,
-    ) -> Result<(), Refusal> {
-        permitted(&caller.user, Permission::RoomCreate)?;
-        if ctx.fx.is_busy() {
-            return Err(Refusal::busy());
-        }
-        let invited = members.into_iter().filter(|user| *user != caller.user.id).map(|user| MemberRow {
-            room: row.id.clone(),
-            user,
-            role: MEMBER.to_string(),
-            name: None,
-            user_type: UserType::Employee,
-        });
-        let members = invited.collect();
-        store_room(row, members, None, caller, ctx);
-        Ok(())
-    }
-
-    fn on_created(
-        &mut self,
-        row: RoomRow,
-        members: Vec<MemberRow>,
-        join: Option<Option<Seq>>,
-        caller: Caller,
-        reply: StoreReply,
-        ctx: &mut Context<'_>,
-    ) {
-        let refusal = match (reply, join) {
-            (StoreReply::Committed(_), join) => {
-                let (id, name) = (row.id.clone(), row.name.clone());
-                let record =
-                    RoomRecord { id: id.clone(), room: Some(row), members, head: Seq::ZERO, tail: vec![] };
-                ctx.rooms.open(record, ctx.fx.now);
-                match join {
-                    Some(since) => self.show(&id, since, caller, ctx),
-                    None => {
-                        let created = json!({"roomId": &*id.name, "name": name});
-                        ctx.fx.reply(&caller, &Event::new("chat:room:created", &created));
-                    }
-                }
-                return;
-            }
-            // Somebody else made it meanwhile: then it is there to be joined.
-            (StoreReply::Taken(RowKey::Room(room)), Some(since)) => {
-                match self.apply(Command::Join { room, since }, caller.clone(), ctx) {
-                    Ok(()) => return,
-                    Err((_, refusal)) => refusal,
-                }
-            }
-            (StoreReply::Taken(_), _) => {
-                Refusal::new(Code::Conflict, format!("a room with the id {:?} exists already", &*row.id.name))
-            }
-            (_, _) => Refusal::store_unavailable(),
-        };
-        ctx.fx.reply(&caller, &refused(&refusal));
     }
 
     fn send(
@@ -334,21 +299,6 @@ fn on_history(id: &RoomId, span: Span, caller: &Caller, reply: StoreReply, ctx: 
         Ok(Event::new("chat:message:history", &json!({"messages": messages, "hasMore": has_more})))
     });
     ctx.fx.reply(caller, &shown.unwrap_or_else(|refusal| refused(&refusal)));
-}
-
-/// Makes a room with its members, the caller among them.
-fn store_room(
-    row: RoomRow,
-    mut members: Vec<MemberRow>,
-    join: Option<Option<Seq>>,
-    caller: &Caller,
-    ctx: &mut Context<'_>,
-) {
-    members.push(member(&row.id, &caller.user));
-    let rows = std::iter::once(Change::Insert(Row::Room(row.clone())))
-        .chain(members.iter().cloned().map(|member| Change::Put(Row::Member(member))));
-    let request = StoreRequest::Commit { appends: vec![], rows: rows.collect() };
-    ctx.fx.store(request, Pending::Chat(Waiting::Create { caller: caller.clone(), row, members, join }));
 }
 
 fn member(room: &RoomId, user: &User) -> MemberRow {

@@ -50,7 +50,7 @@ impl Chat {
         room.signal(&event, Class::Kept, None, &mut ctx.fx);
         let gone: Vec<_> = room.present().cloned().collect();
         gone.iter().for_each(|caller| self.on_left(id, caller, ctx));
-        ctx.rooms.remove(id);
+        ctx.rooms.remove(id, &mut ctx.fx);
     }
 }
 

@@ -90,39 +90,61 @@ impl Documents {
         let row = SessionRow { awaiting_since: Some(ctx.fx.now), ..session.touched(ctx) };
         let Work::Saving { entry, tries, .. } = &mut session.work else { return };
         *tries += 1;
+        let waiting = Waiting::Saved(id.clone(), entry.id.clone());
         let append =
             Append { room: room_id(id), expect: Some(session.log.head), entries: vec![entry.clone()] };
         session.row = row.clone();
         let request = StoreRequest::Commit { appends: vec![append], rows: vec![put(row)] };
-        ctx.fx.store(request, Pending::Documents(Waiting::Saved(id.clone())));
+        ctx.fx.store(request, Pending::Documents(waiting));
     }
 
-    pub(super) fn on_saved(&mut self, id: &SessionId, reply: StoreReply, ctx: &mut Context<'_>) {
+    pub(super) fn on_saved(
+        &mut self,
+        id: &SessionId,
+        saved: &EntryId,
+        reply: StoreReply,
+        ctx: &mut Context<'_>,
+    ) {
         let Some(session) = self.sessions.get_mut(id) else { return };
-        let Work::Saving { callers, tries, .. } = &mut session.work else { return };
-        match reply {
-            StoreReply::Committed(entries) => {
-                let callers = std::mem::take(callers);
-                let stored = entries.first().cloned();
-                self.arrive(callers.first().map(|caller| caller.connection), entries, ctx);
-                if let Some(stored) = stored {
-                    callers.into_iter().for_each(|caller| answer_saved(caller, &stored, ctx));
-                }
-                self.go_on(id, ctx);
+        let Work::Saving { callers, tries, entry } = &mut session.work else { return };
+        if entry.id != *saved {
+            return;
+        }
+        // What was perhaps stored once is asked for until it is known.
+        let perhaps = reply == StoreReply::Unknown || (reply == StoreReply::Unavailable && *tries > 1);
+        if let StoreReply::Committed(entries) = reply {
+            let stored = entries.first().cloned();
+            let origin = callers.first().map(|caller| caller.connection);
+            self.arrive(origin, entries, ctx);
+            if let Some(stored) = stored {
+                self.finish_save(id, &stored, ctx);
             }
-            StoreReply::Unknown if *tries < SAVE_TRIES_MAX => self.send_save(id, ctx),
+            self.go_on(id, ctx);
+        } else if let StoreReply::Stale { .. } = reply {
             // Another connection has the session; its claim closes this one wherever it is heard.
-            StoreReply::Stale { .. } => self.end(id, CloseCause::Superseded, ctx),
+            self.end(id, CloseCause::Superseded, ctx);
+        } else if perhaps && *tries < SAVE_TRIES_MAX {
+            self.send_save(id, ctx);
+        } else if perhaps {
             // Whether it is stored is not known: the session is read again by whoever comes back to it.
-            StoreReply::Unknown => self.end(id, CloseCause::Overloaded, ctx),
-            _ => {
-                let callers = std::mem::take(callers);
-                session.work = Work::Idle;
-                callers
-                    .iter()
-                    .for_each(|caller| ctx.fx.reply(caller, &refused(&Refusal::store_unavailable())));
-                self.drop_unused(id, ctx);
-            }
+            self.end(id, CloseCause::Overloaded, ctx);
+        } else {
+            let callers = std::mem::take(callers);
+            session.work = Work::Idle;
+            callers.iter().for_each(|caller| ctx.fx.reply(caller, &refused(&Refusal::store_unavailable())));
+            self.drop_unused(id, ctx);
+        }
+    }
+
+    /// What was being saved stands in the log: whoever waits for it is answered.
+    pub(super) fn finish_save(&mut self, id: &SessionId, stored: &Entry, ctx: &mut Context<'_>) {
+        let Some(session) = self.sessions.get_mut(id) else { return };
+        if let Work::Saving { entry, callers, .. } = &mut session.work
+            && entry.id == stored.id
+        {
+            let callers = std::mem::take(callers);
+            session.work = Work::Idle;
+            callers.into_iter().for_each(|caller| answer_saved(caller, stored, ctx));
         }
     }
 }

@@ -4,11 +4,11 @@
 use super::answering::saving_retry;
 use super::log::Phase;
 use super::opening::by_server;
-use super::{Documents, Kept, Waiting, Work, interviewer, put, room_id};
+use super::{Attempt, Documents, Kept, Waiting, Work, interviewer, put, room_id};
 use crate::action::CloseCause;
 use crate::call::{AiReply, Call, CallFailure, NextQuestionRequest, Role, Said, TemplateBrief};
 use crate::context::Context;
-use crate::ids::{RoomId, SessionId};
+use crate::ids::{EntryId, RoomId, SessionId};
 use crate::settings::Interviewer;
 use crate::store::{
     Append, Change, DocumentRow, Row, RowKey, SessionRow, SessionState, StoreReply, StoreRequest,
@@ -43,9 +43,13 @@ impl Documents {
         }
     }
 
-    fn ask(&mut self, id: &SessionId, ctx: &mut Context<'_>) {
+    /// Asks for the reply that the session awaits, if it does and nothing is under way.
+    pub(super) fn ask(&mut self, id: &SessionId, ctx: &mut Context<'_>) {
         let Some(session) = self.sessions.get_mut(id) else { return };
-        session.work = Work::Asking { tries: 0 };
+        if !matches!((&session.log.phase, &session.work), (Phase::Asking, Work::Idle)) {
+            return;
+        }
+        session.work = Work::Asking { tries: 0, out: false };
         match ctx.fx.settings.interviewer {
             Interviewer::BuiltIn => {
                 let document = ctx.fx.rng.id("doc").into();
@@ -59,12 +63,12 @@ impl Documents {
     /// One attempt, now or when a call is free.
     fn attempt(&mut self, id: &SessionId, ctx: &mut Context<'_>) {
         let Some(session) = self.sessions.get_mut(id) else { return };
-        let Work::Asking { tries } = &mut session.work else { return };
+        let Work::Asking { tries, out: out @ false } = &mut session.work else { return };
         if self.calls >= CALLS_MAX {
             self.queued.push_back(id.clone());
             return;
         }
-        *tries += 1;
+        (*tries, *out) = (*tries + 1, true);
         self.calls += 1;
         let template = &session.template;
         let message = session.log.turns.last().filter(|turn| turn.role == Role::User);
@@ -82,23 +86,38 @@ impl Documents {
         };
         let idempotency_key = format!("{id}:{}", session.log.next_turn());
         let call = Call::NextQuestion { idempotency_key, request: Box::new(request) };
-        ctx.fx.call(call, Pending::Documents(Waiting::Attempt(id.clone())));
+        let (turn, attempt) = (session.log.next_turn(), session.log.attempt);
+        let waiting = Waiting::Attempt(Attempt { session: id.clone(), turn, attempt });
+        ctx.fx.call(call, Pending::Documents(waiting));
     }
 
     fn call_ended(&mut self, ctx: &mut Context<'_>) {
         self.calls = self.calls.saturating_sub(1);
-        if let Some(next) = self.queued.pop_front() {
+        // A session that has gone meanwhile leaves its turn to the one behind it.
+        while self.calls < CALLS_MAX
+            && let Some(next) = self.queued.pop_front()
+        {
             self.attempt(&next, ctx);
         }
     }
 
+    /// How many calls are out.
+    pub fn calls_out(&self) -> usize {
+        self.calls
+    }
+
     /// An attempt ended.
     pub fn on_called(&mut self, waiting: &Waiting, said: Said, ctx: &mut Context<'_>) {
-        let Waiting::Attempt(id) = waiting else { return };
+        let Waiting::Attempt(Attempt { session: id, turn, attempt }) = waiting else { return };
         self.call_ended(ctx);
         ctx.fx.stats.ai_down = matches!(said, Said::Failed(_));
-        let Some(session) = self.sessions.get(id) else { return };
-        let Work::Asking { tries } = session.work else { return };
+        let Some(session) = self.sessions.get_mut(id) else { return };
+        let Work::Asking { tries, out } = &mut session.work else { return };
+        if (*turn, *attempt) != (session.log.next_turn(), session.log.attempt) {
+            return;
+        }
+        *out = false;
+        let tries = *tries;
         match said {
             Said::NextQuestion(reply) => self.save_reply(id, reply, ctx),
             Said::Failed(CallFailure::Passing { retry_after }) if tries < TRIES_MAX => {
@@ -118,15 +137,15 @@ impl Documents {
                 self.save_failure(id, status < 500, message, ctx);
             }
             Said::Failed(CallFailure::BadReply(why)) => {
-                self.save_failure(id, true, format!("the AI service answered {why}"), ctx);
+                self.save_failure(id, true, format!("the AI service's answer is none: {why}"), ctx);
             }
         }
     }
 
     /// An attempt's end never came.
-    pub(super) fn on_attempt_lost(&mut self, id: &SessionId, ctx: &mut Context<'_>) {
+    pub(super) fn on_attempt_lost(&mut self, attempt: Attempt, ctx: &mut Context<'_>) {
         let said = Said::Failed(CallFailure::Passing { retry_after: None });
-        self.on_called(&Waiting::Attempt(id.clone()), said, ctx);
+        self.on_called(&Waiting::Attempt(attempt), said, ctx);
     }
 
     /// The wait before the next attempt, or before the next save of a reply, is over.
@@ -184,15 +203,22 @@ impl Documents {
     fn send_reply(&mut self, id: &SessionId, ctx: &mut Context<'_>) {
         let Some(session) = self.sessions.get(id) else { return };
         let Work::Replying { entry, rows } = &session.work else { return };
+        let waiting = Waiting::Replied(id.clone(), entry.id.clone());
         let append =
             Append { room: room_id(id), expect: Some(session.log.head), entries: vec![entry.clone()] };
         let request = StoreRequest::Commit { appends: vec![append], rows: rows.clone() };
-        ctx.fx.store(request, Pending::Documents(Waiting::Replied(id.clone())));
+        ctx.fx.store(request, Pending::Documents(waiting));
     }
 
-    pub(super) fn on_replied(&mut self, id: &SessionId, reply: StoreReply, ctx: &mut Context<'_>) {
+    pub(super) fn on_replied(
+        &mut self,
+        id: &SessionId,
+        saved: &EntryId,
+        reply: StoreReply,
+        ctx: &mut Context<'_>,
+    ) {
         let Some(session) = self.sessions.get_mut(id) else { return };
-        if !matches!(session.work, Work::Replying { .. }) {
+        if !matches!(&session.work, Work::Replying { entry, .. } if entry.id == *saved) {
             return;
         }
         match reply {
@@ -209,7 +235,14 @@ impl Documents {
             // What came between is not known here: whoever has the session now reads it and asks.
             StoreReply::Stale { .. } => self.end(id, CloseCause::Superseded, ctx),
             StoreReply::Unknown => self.send_reply(id, ctx),
-            _ => ctx.fx.timers.set(ctx.fx.now + REPLY_RETRY, Timer::Attempt(room_id(id))),
+            StoreReply::Unavailable
+            | StoreReply::Taken(_)
+            | StoreReply::Loaded(_)
+            | StoreReply::Entries { .. }
+            | StoreReply::Heads(_)
+            | StoreReply::Found(_) => {
+                ctx.fx.timers.set(ctx.fx.now + REPLY_RETRY, Timer::Attempt(room_id(id)));
+            }
         }
     }
 }

@@ -64,18 +64,24 @@ pub enum Waiting {
     Log(Opening),
     /// A claim.
     Claim(Opening),
-    /// An answer being saved.
-    Saved(SessionId),
-    /// A retry being saved.
-    Retried(SessionId),
+    /// An answer or a retry being saved.
+    Saved(SessionId, EntryId),
     /// A reply being saved.
-    Replied(SessionId),
+    Replied(SessionId, EntryId),
     /// One attempt at a reply of the AI.
-    Attempt(SessionId),
+    Attempt(Attempt),
     /// Sessions whose reply is overdue.
     Overdue,
     /// The template of an overdue session.
     OverdueTemplate(Box<SessionRow>),
+}
+
+/// What one call to the AI is for: a reply that comes when the session has moved on is nobody's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    session: SessionId,
+    turn: u32,
+    attempt: u32,
 }
 
 /// The documents app.
@@ -116,6 +122,8 @@ enum Work {
     /// The AI is asked.
     Asking {
         tries: u32,
+        /// Whether a call is out.
+        out: bool,
     },
     /// The AI's reply is being saved.
     Replying {
@@ -151,18 +159,28 @@ impl Command {
 }
 
 impl Documents {
+    /// How many sessions are open, being opened, or waiting for a call.
+    pub fn len(&self) -> usize {
+        self.sessions.len() + self.opening.len() + self.by_connection.len() + self.queued.len() + self.calls
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// The store answered something that the app waits for.
     pub fn on_stored(&mut self, waiting: Waiting, reply: StoreReply, ctx: &mut Context<'_>) {
         match waiting {
             Waiting::Find(opening) => self.on_found(opening, reply, ctx),
             Waiting::Log(opening) => self.on_log(opening, reply, ctx),
             Waiting::Claim(opening) => self.on_claim(opening, reply, ctx),
-            Waiting::Saved(session) | Waiting::Retried(session) => self.on_saved(&session, reply, ctx),
-            Waiting::Replied(session) => self.on_replied(&session, reply, ctx),
+            Waiting::Saved(session, entry) => self.on_saved(&session, &entry, reply, ctx),
+            Waiting::Replied(session, entry) => self.on_replied(&session, &entry, reply, ctx),
             Waiting::Overdue => self.on_overdue(reply, ctx),
             Waiting::OverdueTemplate(row) => self.on_overdue_template(*row, reply, ctx),
             // A call is never answered by the store; only its deadline comes this way.
-            Waiting::Attempt(session) => self.on_attempt_lost(&session, ctx),
+            Waiting::Attempt(attempt) => self.on_attempt_lost(attempt, ctx),
         }
     }
 
@@ -198,7 +216,10 @@ impl Documents {
                 session.work = Work::Idle;
                 self.drop_unused(&id, ctx);
             }
-            Kept::Answer { .. } | Kept::Retried { .. } => session.work = Work::Idle,
+            Kept::Answer { .. } | Kept::Retried { .. } => {
+                self.finish_save(&id, &told.entry, ctx);
+                self.ask(&id, ctx);
+            }
         }
     }
 
@@ -227,7 +248,7 @@ impl Documents {
     fn end(&mut self, id: &SessionId, cause: CloseCause, ctx: &mut Context<'_>) {
         self.let_go(id, cause, ctx);
         self.sessions.remove(id);
-        ctx.rooms.remove(&room_id(id));
+        ctx.rooms.remove(&room_id(id), &mut ctx.fx);
     }
 
     /// The template as other sessions have it, if they have just this one.
@@ -251,7 +272,7 @@ impl Documents {
         let Some(session) = self.sessions.get(id) else { return };
         if session.owner.is_none() && matches!(session.work, Work::Idle) {
             self.sessions.remove(id);
-            ctx.rooms.remove(&room_id(id));
+            ctx.rooms.remove(&room_id(id), &mut ctx.fx);
         }
     }
 }

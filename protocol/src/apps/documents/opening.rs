@@ -1,8 +1,7 @@
 //! From a connection to its session: find or make it, read its log, claim it, and go on where it stands.
 
-use super::{
-    Documents, Kept, SESSIONS_OPEN_MAX, Session, SessionLog, Waiting, Work, empty_room, put, refused, room_id,
-};
+use super::log::Phase;
+use super::{Documents, Kept, SESSIONS_OPEN_MAX, Session, SessionLog, Waiting, Work, put, refused, room_id};
 use crate::action::{Action, CloseCause};
 use crate::auth::User;
 use crate::context::{Caller, Context};
@@ -89,20 +88,20 @@ impl Documents {
         };
         opening.log = SessionLog::default();
         match rows.into_iter().next() {
-            Some(Row::Session(row)) if !opening.fresh => {
+            Some(Row::Session(row)) => {
                 opening.row = Some(row);
                 self.read_on(opening, ctx);
             }
-            Some(Row::Session(before)) => self.begin(opening, Some(before), ctx),
             Some(_) | None => self.begin(opening, None, ctx),
         }
     }
 
-    /// Makes a session and claims it, and abandons the one before in the same commit.
+    /// Makes a session and claims it, and abandons the one before in the same commit, unless something came to
+    /// its log meanwhile: it might be complete.
     fn begin(&mut self, mut opening: Opening, before: Option<SessionRow>, ctx: &mut Context<'_>) {
-        let id = SessionId::from(ctx.fx.rng.id("ses"));
+        let head = std::mem::take(&mut opening.log).head;
         let row = SessionRow {
-            id: id.clone(),
+            id: SessionId::from(ctx.fx.rng.id("ses")),
             user: opening.user.clone(),
             firm: opening.firm.clone(),
             template: opening.template.id.clone(),
@@ -114,7 +113,7 @@ impl Documents {
         let (mut appends, mut rows) = (Vec::new(), Vec::new());
         if let Some(before) = before {
             let entry = by_server(ctx.fx.rng.id("end").into(), &Kept::Abandoned);
-            appends.push(Append { room: room_id(&before.id), expect: None, entries: vec![entry] });
+            appends.push(Append { room: room_id(&before.id), expect: Some(head), entries: vec![entry] });
             rows.push(put(SessionRow { state: SessionState::Abandoned, awaiting_since: None, ..before }));
         }
         rows.push(Change::Insert(Row::Session(row.clone())));
@@ -136,9 +135,17 @@ impl Documents {
         for entry in &entries {
             opening.log.apply(entry);
         }
-        match opening.log.head < head && !entries.is_empty() {
-            true => self.read_on(opening, ctx),
-            false => self.claim(opening, Vec::new(), Vec::new(), ctx),
+        match opening.log.phase {
+            _ if opening.log.head < head && !entries.is_empty() => self.read_on(opening, ctx),
+            // It ended since it was found.
+            Phase::Complete | Phase::Abandoned => self.find(opening, ctx),
+            Phase::Asking | Phase::Answering { .. } | Phase::Failed if opening.fresh => {
+                let before = opening.row.take();
+                self.begin(opening, before, ctx);
+            }
+            Phase::Asking | Phase::Answering { .. } | Phase::Failed => {
+                self.claim(opening, Vec::new(), Vec::new(), ctx);
+            }
         }
     }
 
@@ -162,7 +169,14 @@ impl Documents {
             StoreReply::Stale { .. } | StoreReply::Taken(RowKey::Session(_)) | StoreReply::Unknown => {
                 self.find(opening, ctx);
             }
-            _ => self.give_up(opening, Refusal::store_unavailable(), ctx),
+            StoreReply::Unavailable
+            | StoreReply::Taken(_)
+            | StoreReply::Loaded(_)
+            | StoreReply::Entries { .. }
+            | StoreReply::Heads(_)
+            | StoreReply::Found(_) => {
+                self.give_up(opening, Refusal::store_unavailable(), ctx);
+            }
         }
     }
 
@@ -170,10 +184,17 @@ impl Documents {
         let Opening { caller, template, row: Some(row), log, .. } = opening else { return };
         let caller = caller.filter(|caller| self.opening.remove(&caller.connection));
         let (id, fresh) = (row.id.clone(), log.head == Seq::ZERO);
-        if !self.sessions.contains_key(&id) {
-            ctx.rooms.open(empty_room(&room_id(&id), log.head), ctx.fx.now);
-            let session = Session { row, template, log, owner: None, work: Work::Idle };
-            self.sessions.insert(id.clone(), Box::new(session));
+        self.let_go(&id, CloseCause::Superseded, ctx);
+        match self.sessions.get_mut(&id) {
+            Some(session) => {
+                if session.catch_up(log) {
+                    ctx.rooms.remove(&room_id(&id), &mut ctx.fx);
+                }
+            }
+            None => {
+                let session = Session { row, template, log, owner: None, work: Work::Idle };
+                self.sessions.insert(id.clone(), Box::new(session));
+            }
         }
         self.arrive(None, entries, ctx);
         if let Some(caller) = caller {
@@ -231,6 +252,22 @@ impl Documents {
         let opening =
             Opening { caller: None, user, firm, template, fresh: false, tries: 1, row: Some(row), log };
         self.read_on(opening, ctx);
+    }
+}
+
+impl Session {
+    /// Another connection claimed the session on this log. What the one before was saving did not come in time,
+    /// or stands in this log, which is then ahead: whether it is.
+    fn catch_up(&mut self, log: SessionLog) -> bool {
+        let place = |log: &SessionLog| (log.phase.clone(), log.turns.len(), log.attempt);
+        if place(&self.log) != place(&log) || matches!(self.work, Work::Saving { .. }) {
+            self.work = Work::Idle;
+        }
+        let ahead = self.log.head < log.head;
+        if ahead {
+            self.log = log;
+        }
+        ahead
     }
 }
 

@@ -1,0 +1,81 @@
+//! The end of every request: an answer, or a refusal in the form that was asked for.
+
+use super::asking::Asked;
+use super::{Decided, Door, Route, origin};
+use crate::action::{Action, CloseCause};
+use crate::auth::AuthFailure;
+use crate::context::Context;
+use crate::http::Response;
+use crate::ids::RequestId;
+use crate::record::{Level, Record};
+use crate::refusal::{Code, Refusal};
+use serde_json::json;
+
+impl Door {
+    pub(super) fn turn_away(
+        &mut self,
+        asked: &Asked,
+        failure: &AuthFailure,
+        ctx: &mut Context<'_>,
+    ) -> Option<Decided> {
+        ctx.fx.stats.auth_failures += 1;
+        let record = Record::new(Level::Warn, "auth.failed").with("reason", failure.to_string());
+        ctx.fx.log(record.with("address", asked.address.to_string()));
+        let (status, refusal) = match failure {
+            AuthFailure::NotConfigured if matches!(asked.route, Route::Service(_)) => {
+                (403, Refusal::new(Code::PermissionDenied, "no service key is configured"))
+            }
+            AuthFailure::Expired => (401, Refusal::new(Code::TokenExpired, "the token has expired")),
+            AuthFailure::NotConfigured
+            | AuthFailure::Missing
+            | AuthFailure::Disagreeing
+            | AuthFailure::Bad
+            | AuthFailure::Claim(_) => (401, Refusal::new(Code::AuthFailed, "authentication failed")),
+        };
+        self.refuse(asked, status, &refusal, CloseCause::AuthenticationFailed, ctx)
+    }
+
+    /// Refuses with a status or, where that was asked for, with an upgrade and a close.
+    pub(super) fn refuse(
+        &mut self,
+        asked: &Asked,
+        status: u16,
+        refusal: &Refusal,
+        cause: CloseCause,
+        ctx: &mut Context<'_>,
+    ) -> Option<Decided> {
+        match asked.admitted(None, None).filter(|_| asked.by_close) {
+            Some(admitted) => {
+                self.waiting.remove(&asked.request);
+                Some(Decided::TurnedAway(Box::new(admitted), cause))
+            }
+            None => {
+                self.answer(asked, refused(status, refusal), ctx);
+                None
+            }
+        }
+    }
+
+    /// Answers a request.
+    pub fn answer(&mut self, asked: &Asked, response: Response, ctx: &mut Context<'_>) {
+        self.respond(asked.request, asked.origin.as_deref(), response, ctx);
+    }
+
+    pub(super) fn respond(
+        &mut self,
+        request: RequestId,
+        origin: Option<&str>,
+        response: Response,
+        ctx: &mut Context<'_>,
+    ) {
+        if self.waiting.remove(&request) {
+            let response = origin::with_cors(response, origin);
+            ctx.fx.actions.push(Action::Respond { request, response });
+        }
+    }
+}
+
+/// A refusal as a REST answer.
+pub(super) fn refused(status: u16, refusal: &Refusal) -> Response {
+    Response::json(status, &json!({"error": refusal}))
+}

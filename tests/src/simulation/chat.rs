@@ -1,0 +1,264 @@
+//! People in chat rooms, and the laws of the room's gate that are held against all they see. What a law is and
+//! which fault it catches stands in `suite/laws/chat.rs`.
+
+mod witness;
+
+use super::socket::Pace;
+use super::{BEGINNING, Step, World};
+use parlor_protocol::ids::{RoomId, Seq, SocketId, Ticket};
+use parlor_protocol::settings::Settings;
+use parlor_protocol::store::{Append, Change, MemberRow, NewEntry, RoomRow, Row, StoreRequest, Visibility};
+use parlor_protocol::{auth::UserType, input::Input};
+use serde_json::{Value, json};
+use std::time::Duration;
+use witness::Witness;
+
+/// Who is here: a client, its user and kind. Two of them are one user's.
+pub const CLIENTS: [(&str, &str); 5] =
+    [("ann", "employee"), ("ann", "employee"), ("bob", "employee"), ("cleo", "guest"), ("sue", "supervisor")];
+/// The rooms: one open to the firm, one for members.
+pub const ROOMS: [&str; 2] = ["open", "shut"];
+/// The client that administers.
+const ADMIN: usize = 100;
+/// How long the world runs until all has settled.
+const SETTLING: Duration = Duration::from_secs(200);
+
+/// A whole case: chat rooms with a past, and people.
+#[derive(Debug)]
+pub struct Chat {
+    /// The world.
+    pub world: World,
+    /// Who holds the laws.
+    pub witness: Witness,
+    said: u64,
+}
+
+impl Chat {
+    /// Two rooms with `past` messages of `size` bytes each.
+    pub fn new(seed: u64, past: usize, size: usize) -> Self {
+        let settings = Settings { rate_limit_calls: 0, refusals_max: 0, ..Settings::default() };
+        let mut world = World::new(settings, seed);
+        for room in ROOMS {
+            world.store.answer(BEGINNING, &made(room));
+            for first in (0..past).step_by(200) {
+                let written = (first..past.min(first + 200)).map(|place| NewEntry {
+                    id: format!("past-{place}").into(),
+                    author: "past".into(),
+                    body: json!({"type": "chat", "content": format!("{place:0>size$}")}).to_string().into(),
+                });
+                let append = Append { room: RoomId::chat(room), expect: None, entries: written.collect() };
+                world.store.answer(BEGINNING, &StoreRequest::Commit { appends: vec![append], rows: vec![] });
+            }
+        }
+        world.handle(Input::Started);
+        let witness = Witness::new(&[("shut", &["ann", "bob", "cleo"])]);
+        Self { world, witness, said: 0 }
+    }
+
+    /// Plays one step, chosen by four bytes.
+    pub fn play(&mut self, [kind, a, b, c]: [u8; 4]) {
+        let (client, room) = (usize::from(a) % CLIENTS.len(), ROOMS[usize::from(b) % ROOMS.len()]);
+        match kind % 32 {
+            0..=3 => self.connect(client),
+            4..=5 => self.cut(client),
+            6..=10 => self.join(client, room, c),
+            11 => self.call(client, room, "chat:room:leave", json!({"roomId": room})),
+            12..=18 => self.send(client, room, c),
+            19 => (0..usize::from(c)).for_each(|_| self.send(client, room, 0)),
+            20..=21 => self.pace(client, c),
+            22 => self.history(client, room, c),
+            23 => self.member(client, room, c),
+            24 if c < 64 => self.delete(room),
+            25 => self.make(room),
+            26 => {
+                // Now and then for longer than anybody waits for an answer.
+                let each = if b % 4 == 0 { 400 } else { 8 };
+                let still = Duration::from_millis(u64::from(c) * each);
+                self.world.store.stands_still_until = self.world.now + still;
+            }
+            _ => self.wait(Duration::from_millis(u64::from(c) * u64::from(b % 4))),
+        }
+        self.wait(Duration::ZERO);
+    }
+
+    /// Lets everything come to rest and holds the laws of the end.
+    pub fn settle(&mut self) {
+        self.world.store.fails = false;
+        let sockets: Vec<_> = self.world.sockets.keys().copied().collect();
+        sockets.iter().for_each(|socket| self.world.pace(*socket, Pace::Fast));
+        self.wait(SETTLING);
+        self.witness.assert_all_answered(&self.world);
+        for room in ROOMS {
+            self.make(room);
+        }
+        self.wait(SETTLING);
+        // One more message in every room: whoever is there hears it, and all before it.
+        let speaker = CLIENTS.len() - 1;
+        self.connect(speaker);
+        self.wait(SETTLING);
+        for room in ROOMS {
+            self.join(speaker, room, 0);
+            self.send(speaker, room, 0);
+        }
+        self.wait(SETTLING);
+        self.witness.assert_all_answered(&self.world);
+        self.witness.assert_all_heard(&self.world);
+        let sockets: Vec<_> = self.world.sockets.keys().copied().collect();
+        for socket in sockets {
+            let step = self.world.cut(socket);
+            self.look(&step);
+        }
+        self.wait(SETTLING);
+        // The look for overdue sessions comes every minute and may be out just now.
+        if self.world.server.counts().held() > 0 {
+            self.wait(Duration::from_secs(1));
+        }
+        let left = self.world.server.counts();
+        assert_eq!(left.held(), 0, "after everything has ended nothing is left: {left:?}");
+    }
+
+    /// Lets time pass.
+    pub fn wait(&mut self, time: Duration) {
+        let until = self.world.now + time;
+        while let Some(step) = self.world.step(until) {
+            self.look(&step);
+        }
+        self.world.now = until;
+    }
+
+    fn look(&mut self, step: &Step) {
+        self.witness.look(&self.world, step);
+    }
+
+    /// A client comes, unless it is here.
+    pub fn connect(&mut self, client: usize) {
+        if self.witness.socket(client).is_none() {
+            let (user, kind) = CLIENTS[client];
+            let step = self.world.request(client, "GET", "/chat", &format!("{user}:firm:{kind}"), "");
+            self.look(&step);
+            self.wait(Duration::from_millis(5));
+        }
+    }
+
+    fn cut(&mut self, client: usize) {
+        if let Some(socket) = self.witness.socket(client) {
+            let step = self.world.cut(socket);
+            self.look(&step);
+        }
+    }
+
+    /// A client joins: with what it has heard, some entries before, nothing, or nonsense.
+    pub fn join(&mut self, client: usize, room: &str, how: u8) {
+        let heard = self.witness.cursor(client, room);
+        let since = match how % 8 {
+            0..=1 => heard,
+            2..=3 => Some(heard.unwrap_or(0) * u64::from(how / 8) / 64),
+            4..=5 => heard.map(|heard| heard.saturating_sub(u64::from(how))),
+            6 => None,
+            _ => Some(u64::from(how) * 1_000_003),
+        };
+        let mut data = json!({"roomId": room});
+        if let Some(since) = since {
+            data["since"] = json!(since);
+        }
+        self.call(client, room, "chat:room:join", data);
+    }
+
+    /// A client says something: mostly new, sometimes what was said before, sometimes else under an old id.
+    pub fn send(&mut self, client: usize, room: &str, how: u8) {
+        self.said += 1;
+        let said = self.said;
+        let text = format!("said {said} {}", "x".repeat(usize::from(how)));
+        let earlier = self.witness.earlier(client, room, usize::from(how));
+        let data = match (how % 8, earlier) {
+            (5, Some(earlier)) => earlier,
+            (6, Some(mut earlier)) => {
+                earlier["content"] = json!(text);
+                earlier
+            }
+            (7, _) => json!({"roomId": room, "content": text}),
+            _ => json!({"roomId": room, "id": format!("id-{said}"), "content": text}),
+        };
+        self.call(client, room, "chat:message:send", data);
+    }
+
+    fn history(&mut self, client: usize, room: &str, how: u8) {
+        let mut data = json!({"roomId": room, "limit": 1 + u64::from(how) % 200});
+        match how % 3 {
+            0 => data["before"] = json!(how),
+            1 => data["after"] = json!(how),
+            _ => {}
+        }
+        self.call(client, room, "chat:message:history", data);
+    }
+
+    /// A client calls, if it is connected.
+    pub fn call(&mut self, client: usize, room: &str, name: &str, data: Value) {
+        let Some(socket) = self.witness.socket(client) else { return };
+        let text = self.witness.calls(socket, client, room, name, data);
+        let step = self.world.say(socket, text);
+        self.look(&step);
+    }
+
+    fn pace(&mut self, client: usize, how: u8) {
+        if let Some(socket) = self.witness.socket(client) {
+            let pace = [Pace::Fast, Pace::Slow, Pace::Stalled][usize::from(how) % 3];
+            self.world.pace(socket, pace);
+        }
+    }
+
+    fn member(&mut self, client: usize, room: &str, how: u8) {
+        let target = format!("/api/admin/rooms/chat/{room}/members/{}", CLIENTS[client].0);
+        match how % 2 {
+            0 => self.administer("DELETE", &target, ""),
+            _ => self.administer("PUT", &target, r#"{"role":"member"}"#),
+        }
+    }
+
+    fn delete(&mut self, room: &str) {
+        self.administer("DELETE", &format!("/api/admin/rooms/chat/{room}"), "");
+    }
+
+    fn make(&mut self, room: &str) {
+        let visibility = if room == "open" { "public" } else { "private" };
+        let body = json!({"name": room, "firmId": "firm", "visibility": visibility}).to_string();
+        self.administer("PUT", &format!("/api/admin/rooms/chat/{room}"), &body);
+    }
+
+    fn administer(&mut self, method: &str, target: &str, body: &str) {
+        let step = self.world.request(ADMIN, method, target, "service", body);
+        self.look(&step);
+    }
+
+    /// The entries of a room.
+    pub fn log(&self, room: &str) -> Vec<(Seq, String)> {
+        let log = self.world.store.log(&RoomId::chat(room));
+        log.iter().map(|entry| (entry.seq, entry.id.to_string())).collect()
+    }
+
+    /// Whether the client has a connection.
+    pub fn socket(&self, client: usize) -> Option<SocketId> {
+        self.witness.socket(client)
+    }
+}
+
+/// A room with its first members.
+fn made(room: &str) -> StoreRequest {
+    let id = RoomId::chat(room);
+    let visibility = if room == "open" { Visibility::Public } else { Visibility::Private };
+    let row = RoomRow { id: id.clone(), name: room.into(), firm: "firm".into(), visibility };
+    let members = ["ann", "bob", "cleo"].into_iter().filter(|_| room == "shut").map(|user| {
+        Change::Put(Row::Member(MemberRow {
+            room: id.clone(),
+            user: user.into(),
+            role: "member".into(),
+            name: None,
+            user_type: UserType::Employee,
+        }))
+    });
+    let rows = std::iter::once(Change::Put(Row::Room(row))).chain(members).collect();
+    StoreRequest::Commit { appends: vec![], rows }
+}
+
+/// A ticket that the core never gave out.
+pub const NOBODYS: Ticket = Ticket { slot: u32::MAX, generation: 9 };

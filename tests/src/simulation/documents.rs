@@ -1,0 +1,230 @@
+//! People on their way through a template, and the laws that are held against all they see and all that is
+//! stored. What a law is and which fault it catches stands in `suite/laws/documents.rs`.
+
+mod witness;
+
+use super::dice::Dice;
+use super::socket::Pace;
+use super::{BEGINNING, Step, World};
+use parlor_protocol::call::{AiReply, Call, CallFailure, Document, Role, Said};
+use parlor_protocol::input::Input;
+use parlor_protocol::settings::{Interviewer, Settings};
+use parlor_protocol::store::{Change, Question, Row, StoreRequest, TemplateRow};
+use serde_json::{Value, json};
+use std::time::Duration;
+use witness::Witness;
+
+/// Who is here: two tabs of one user, and another user.
+pub const CLIENTS: [&str; 3] = ["ann", "ann", "bob"];
+/// How many questions there are.
+const QUESTIONS: usize = 3;
+/// How long the world runs until all has settled: longer than every wait and every takeover.
+const SETTLING: Duration = Duration::from_secs(617);
+
+/// A whole case: a template, and people.
+#[derive(Debug)]
+pub struct Documents {
+    /// The world.
+    pub world: World,
+    /// Who holds the laws.
+    pub witness: Witness,
+    said: u64,
+}
+
+impl Documents {
+    /// A template, and who asks its questions.
+    pub fn new(seed: u64, interviewer: Interviewer) -> Self {
+        let settings = Settings { interviewer, rate_limit_calls: 0, refusals_max: 0, ..Settings::default() };
+        let mut world = World::new(settings, seed);
+        world.ai = moody;
+        let question = |place: usize| Question {
+            key: format!("k{place}"),
+            question: format!("{place}?"),
+            help: None,
+            required: true,
+        };
+        let template = TemplateRow {
+            id: "t".into(),
+            name: "T".into(),
+            firm: None,
+            questions: (0..QUESTIONS).map(question).collect(),
+            body: "{{k0}} {{k1}}".into(),
+        };
+        let rows = vec![Change::Put(Row::Template(template))];
+        world.store.answer(BEGINNING, &StoreRequest::Commit { appends: vec![], rows });
+        world.handle(Input::Started);
+        Self { world, witness: Witness::default(), said: 0 }
+    }
+
+    /// Plays one step, chosen by four bytes.
+    pub fn play(&mut self, [kind, a, b, c]: [u8; 4]) {
+        let client = usize::from(a) % CLIENTS.len();
+        match kind % 32 {
+            0..=4 => self.connect(client, b % 4 == 0),
+            5..=6 => self.cut(client),
+            7..=16 => self.answer(client, b),
+            17..=18 => self.call(client, json!({"type": "retry"})),
+            19 => self.pace(client, b),
+            20 if c < 96 => self.crash(),
+            21 => {
+                self.world.store.stands_still_until = self.world.now + Duration::from_millis(u64::from(c) * 8)
+            }
+            22 => self.wait(Duration::from_secs(u64::from(c))),
+            _ => self.wait(Duration::from_millis(u64::from(c) * 4)),
+        }
+        self.wait(Duration::ZERO);
+    }
+
+    /// Lets everything come to rest, finishes what was begun, and holds the laws of the end.
+    pub fn settle(&mut self) {
+        self.world.store.fails = false;
+        let sockets: Vec<_> = self.world.sockets.keys().copied().collect();
+        sockets.iter().for_each(|socket| self.world.pace(*socket, Pace::Fast));
+        self.world.ai = kind;
+        self.wait(SETTLING);
+        self.witness.assert_all_answered(&self.world);
+        for client in [0, 2] {
+            self.finish(client);
+        }
+        let sockets: Vec<_> = self.world.sockets.keys().copied().collect();
+        for socket in sockets {
+            let step = self.world.cut(socket);
+            self.look(&step);
+        }
+        self.wait(SETTLING);
+        self.witness.assert_logs(&self.world);
+        // The look for overdue sessions comes every minute and may be out just now.
+        if self.world.server.counts().held() > 0 {
+            self.wait(Duration::from_secs(1));
+        }
+        let left = self.world.server.counts();
+        assert_eq!(left.held(), 0, "after everything has ended nothing is left: {left:?}");
+    }
+
+    /// Whatever happened before: whoever comes back can answer what is asked until the document is there.
+    fn finish(&mut self, client: usize) {
+        self.witness.begins(client);
+        for _ in 0..=4 * QUESTIONS {
+            if self.witness.has_finished(client) {
+                return;
+            }
+            self.connect(client, false);
+            self.wait(Duration::from_secs(5));
+            match self.witness.is_asked(client) {
+                true => self.answer(client, 0),
+                false => self.call(client, json!({"type": "retry"})),
+            }
+            self.wait(Duration::from_secs(5));
+        }
+        panic!("a session can always be finished: {:?}", self.witness);
+    }
+
+    /// Lets time pass.
+    pub fn wait(&mut self, time: Duration) {
+        let until = self.world.now + time;
+        while let Some(step) = self.world.step(until) {
+            self.look(&step);
+        }
+        self.world.now = until;
+    }
+
+    fn look(&mut self, step: &Step) {
+        self.witness.look(&self.world, step);
+    }
+
+    /// A client comes, even if it is here: then it is there twice.
+    pub fn connect(&mut self, client: usize, fresh: bool) {
+        if self.witness.socket(client).is_some() {
+            return;
+        }
+        let target = if fresh { "/documents?templateId=t&session=new" } else { "/documents?templateId=t" };
+        let step =
+            self.world.request(client, "GET", target, &format!("{}:firm:employee", CLIENTS[client]), "");
+        self.look(&step);
+    }
+
+    fn cut(&mut self, client: usize) {
+        if let Some(socket) = self.witness.socket(client) {
+            let step = self.world.cut(socket);
+            self.look(&step);
+        }
+    }
+
+    fn crash(&mut self) {
+        let step = self.world.crash();
+        self.look(&step);
+    }
+
+    /// A client answers: mostly anew, sometimes what was answered before, sometimes else under an old id.
+    pub fn answer(&mut self, client: usize, how: u8) {
+        self.said += 1;
+        let content = format!("answer {}", self.said);
+        let earlier = self.witness.earlier(client, usize::from(how));
+        let call = match (how % 8, earlier) {
+            (4..=5, Some(earlier)) => earlier,
+            (6, Some(mut earlier)) => {
+                earlier["content"] = json!(content);
+                earlier
+            }
+            (7, _) => json!({"type": "user_response", "content": content}),
+            _ => json!({"type": "user_response", "content": content, "id": format!("id-{}", self.said)}),
+        };
+        self.call(client, call);
+    }
+
+    fn call(&mut self, client: usize, call: Value) {
+        let Some(socket) = self.witness.socket(client) else { return };
+        let text = self.witness.calls(&self.world, socket, client, call);
+        let step = self.world.say(socket, text);
+        self.look(&step);
+    }
+
+    fn pace(&mut self, client: usize, how: u8) {
+        if let Some(socket) = self.witness.socket(client) {
+            self.world.pace(socket, [Pace::Fast, Pace::Slow, Pace::Stalled][usize::from(how) % 3]);
+        }
+    }
+}
+
+/// An AI service on a bad day: it fails, is late, answers twice, and answers twice differently.
+fn moody(dice: &mut Dice, call: &Call) -> Vec<(Duration, Said)> {
+    let late = Duration::from_millis(dice.below(3_000));
+    let failure = match dice.below(12) {
+        0..=2 => {
+            Some(CallFailure::Passing { retry_after: dice.chance(30).then_some(Duration::from_secs(2)) })
+        }
+        3 => Some(CallFailure::Refused { status: 500 }),
+        4 => Some(CallFailure::BadReply("no JSON".into())),
+        _ => None,
+    };
+    let said = |dice: &mut Dice| match failure.clone() {
+        Some(failure) => Said::Failed(failure),
+        None => reply(dice, call),
+    };
+    match dice.below(10) {
+        0 => vec![(late, said(dice)), (late * 2, said(dice))],
+        1 => vec![(late, said(dice)), (late, reply(dice, call))],
+        // Later than anybody waits for it.
+        2 => vec![(Duration::from_secs(40 + dice.below(10)), said(dice))],
+        _ => vec![(late, said(dice))],
+    }
+}
+
+/// An AI service on a good day.
+fn kind(dice: &mut Dice, call: &Call) -> Vec<(Duration, Said)> {
+    vec![(Duration::from_millis(100), reply(dice, call))]
+}
+
+fn reply(dice: &mut Dice, call: &Call) -> Said {
+    let Call::NextQuestion { request, .. } = call;
+    let answered = request.history.iter().filter(|turn| turn.role == Role::User).count();
+    let nonce = dice.below(u64::MAX);
+    Said::NextQuestion(match answered >= QUESTIONS {
+        // Now and then an id that another document has.
+        true => AiReply::Complete {
+            document_id: format!("doc-{}", if dice.chance(10) { 0 } else { nonce }).into(),
+            document: Some(Document { title: None, markdown: "done".into() }),
+        },
+        false => AiReply::Question { question: format!("{answered}? {nonce}"), progress: None },
+    })
+}

@@ -1,0 +1,469 @@
+//! A whole server without a machine: the real core over the model of the store, with a clock that jumps to what
+//! is due next, and clients that read at their own pace. Chance comes from one seed, so that a case that fails
+//! fails again.
+
+pub mod chat;
+pub mod dice;
+pub mod documents;
+pub mod nonsense;
+pub mod socket;
+pub mod store;
+
+use dice::Dice;
+use parlor_protocol::action::{Action, Actions, CloseCause, Recipients};
+use parlor_protocol::auth::{AuthFailure, Permissions, User, UserType};
+use parlor_protocol::call::{CallFailure, Said};
+use parlor_protocol::frame::Frame;
+use parlor_protocol::http::{RequestHead, Response};
+use parlor_protocol::ids::{RequestId, SocketId, Ticket};
+use parlor_protocol::input::{Ending, Input, Message};
+use parlor_protocol::job::{Job, Outcome};
+use parlor_protocol::outbox::{Class, Pushed};
+use parlor_protocol::server::Server;
+use parlor_protocol::settings::Settings;
+use parlor_protocol::store::{StoreReply, StoreRequest};
+use parlor_protocol::time::Timestamp;
+use socket::{Pace, Read, Socket};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::Duration;
+use store::{OnTheWay, SlowStore};
+
+/// When every case begins.
+pub const BEGINNING: Timestamp = Timestamp(1_763_654_400_000_000);
+/// How much a slow client reads at a time, and how often.
+const SLOW_BYTES: usize = 48 * 1024;
+const SLOW_INTERVAL: Duration = Duration::from_millis(150);
+/// How long a flushed outbox may take to be told of.
+const FLUSHED_LATE_MAX: u64 = 50_000;
+
+/// Something that will happen.
+#[derive(Debug)]
+enum Due {
+    Store(OnTheWay),
+    Answer(Ticket, StoreRequest, StoreReply),
+    Input(Input),
+    Write(SocketId),
+}
+
+/// A frame that the core ordered to be sent.
+#[derive(Debug, Clone)]
+pub struct Sent {
+    /// To whom.
+    pub sockets: Vec<SocketId>,
+    /// What.
+    pub frame: Frame,
+    /// What may happen to it.
+    pub class: Class,
+}
+
+/// What happened in one step, for whoever holds the laws.
+#[derive(Debug, Default)]
+pub struct Step {
+    /// The store's answers that the core was given.
+    pub answered: Vec<(StoreRequest, StoreReply)>,
+    /// Whether the step began with room in an outbox or an answer of the store.
+    pub paced: bool,
+    /// The sockets that were said to be flushed.
+    pub flushed: Vec<SocketId>,
+    /// What the core ordered to be sent.
+    pub sent: Vec<Sent>,
+    /// What clients read.
+    pub read: Vec<(SocketId, Read)>,
+    /// Sockets that came, with their client.
+    pub opened: Vec<(SocketId, usize)>,
+    /// Sockets that are gone, with their client.
+    pub ended: Vec<(SocketId, usize)>,
+    /// Sockets that the core closes.
+    pub closed: Vec<(SocketId, CloseCause)>,
+    /// Requests that were answered, with their client.
+    pub responded: Vec<(usize, Response)>,
+    /// Calls that were ordered.
+    pub called: Vec<parlor_protocol::call::Call>,
+}
+
+/// The server and all that is around it.
+#[derive(Debug)]
+pub struct World {
+    /// The time.
+    pub now: Timestamp,
+    /// The core.
+    pub server: Server,
+    /// The store.
+    pub store: SlowStore,
+    /// The dice.
+    pub dice: Dice,
+    /// What the core calls the connection of each socket in claims.
+    pub names: BTreeMap<SocketId, String>,
+    /// Every socket that has not ended.
+    pub sockets: BTreeMap<SocketId, Socket>,
+    /// How the AI service answers, when it is asked.
+    pub ai: fn(&mut Dice, &parlor_protocol::call::Call) -> Vec<(Duration, Said)>,
+    requests: BTreeMap<RequestId, usize>,
+    next_request: u32,
+    due: BTreeMap<(Timestamp, u64), Due>,
+    ordered: u64,
+    settings: Settings,
+    /// How many processes there were.
+    lives: u64,
+    twin: Option<Server>,
+    /// How often the core was told of the time, at the time when it was last told something.
+    ticks: u32,
+    ticked_at: Timestamp,
+}
+
+/// No process has the seed of another: its ids would be those of the other.
+fn lifes_seed(life: u64) -> [u8; 32] {
+    let mut seed = [7; 32];
+    seed[..8].copy_from_slice(&life.to_le_bytes());
+    seed
+}
+
+impl World {
+    /// A server at its beginning.
+    pub fn new(settings: Settings, seed: u64) -> Self {
+        let server = Server::new(settings.clone(), lifes_seed(0));
+        Self {
+            now: BEGINNING,
+            server,
+            store: SlowStore::default(),
+            dice: Dice(seed),
+            names: BTreeMap::new(),
+            sockets: BTreeMap::new(),
+            ai: |_, _| vec![(Duration::ZERO, Said::Failed(CallFailure::Refused { status: 404 }))],
+            requests: BTreeMap::new(),
+            next_request: 0,
+            due: BTreeMap::new(),
+            ordered: 0,
+            settings,
+            lives: 0,
+            twin: None,
+            ticks: 0,
+            ticked_at: BEGINNING,
+        }
+    }
+
+    /// From the beginning on, whether a second server is told the same and has to order the same.
+    pub fn is_doubled(&mut self, doubled: bool) {
+        self.twin = doubled.then(|| Server::new(self.settings.clone(), lifes_seed(self.lives)));
+    }
+
+    /// A request that is made by hand.
+    pub fn expect_answer(&mut self, request: RequestId) {
+        self.requests.insert(request, usize::MAX);
+    }
+
+    /// Gives the core a fact and carries its orders out.
+    pub fn handle(&mut self, input: Input) -> Step {
+        let mut step = Step::default();
+        if let Input::Flushed { socket } = &input {
+            (step.paced, step.flushed) = (true, vec![*socket]);
+        }
+        self.give(input, &mut step);
+        step
+    }
+
+    fn give(&mut self, input: Input, step: &mut Step) {
+        let ticked = matches!(input, Input::Tick);
+        if let Input::Disconnected { socket, .. } = &input
+            && let Some(gone) = self.sockets.remove(socket)
+        {
+            step.ended.push((*socket, gone.client));
+        }
+        let (mut actions, mut again) = (Actions::new(), Actions::new());
+        let doubled =
+            self.twin.as_mut().map(|twin| twin.handle(self.now, input.clone(), &mut again)).is_some();
+        self.server.handle(self.now, input, &mut actions);
+        assert!(
+            !doubled || format!("{actions:?}") == format!("{again:?}"),
+            "the same facts give the same orders"
+        );
+        // What ended at a tick may leave something to be told at once, and that is all.
+        self.ticks = if ticked && self.ticked_at == self.now { self.ticks + 1 } else { 0 };
+        self.ticked_at = self.now;
+        let next = self.server.next_deadline().filter(|next| ticked && *next <= self.now);
+        assert!(self.ticks < 3 || next.is_none(), "no tick is due for ever: {next:?} at {:?}", self.now);
+        actions.into_iter().for_each(|action| self.carry_out(action, step));
+        let fast: Vec<_> = self
+            .sockets
+            .iter()
+            .filter(|(_, socket)| socket.pace == Pace::Fast && !socket.outbox.is_empty())
+            .map(|(id, _)| *id)
+            .collect();
+        fast.into_iter().for_each(|id| self.write(id, usize::MAX, step));
+    }
+
+    /// Lets the next thing happen, unless it is later than `until`. Whether something did.
+    pub fn step(&mut self, until: Timestamp) -> Option<Step> {
+        let next = self.due.first_key_value().map(|((at, _), _)| *at);
+        let tick = self.server.next_deadline();
+        let at = [next, tick].into_iter().flatten().min()?.max(self.now);
+        if at > until {
+            return None;
+        }
+        self.now = at;
+        let mut step = Step::default();
+        if next.is_none_or(|next| tick.is_some_and(|tick| tick < next)) {
+            self.give(Input::Tick, &mut step);
+            return Some(step);
+        }
+        let (_, due) = self.due.pop_first()?;
+        match due {
+            Due::Input(Input::Flushed { socket }) => {
+                (step.paced, step.flushed) = (true, vec![socket]);
+                self.give(Input::Flushed { socket }, &mut step);
+            }
+            Due::Input(input) => self.give(input, &mut step),
+            Due::Write(socket) => {
+                self.write(socket, SLOW_BYTES, &mut step);
+                self.write_later(socket);
+            }
+            Due::Store(way) => {
+                let reply = self.store.carry_out(self.now, &way);
+                let OnTheWay { ticket, request, answered_at, .. } = way;
+                self.later(answered_at, Due::Answer(ticket, request, reply));
+            }
+            Due::Answer(ticket, request, reply) => self.answer(ticket, request, reply, &mut step),
+        }
+        Some(step)
+    }
+
+    /// Hands over what the store answers at this time, together; changes of rows come alone, so that the laws know
+    /// what the core has been told when it sends something.
+    fn answer(&mut self, ticket: Ticket, request: StoreRequest, reply: StoreReply, step: &mut Step) {
+        let alone =
+            |request: &StoreRequest| matches!(request, StoreRequest::Commit { rows, .. } if !rows.is_empty());
+        let mut more = !alone(&request);
+        let mut replies = vec![(ticket, reply.clone())];
+        step.answered.push((request, reply));
+        while let Some(entry) = self.due.first_entry()
+            && more
+            && entry.key().0 <= self.now
+            && matches!(entry.get(), Due::Answer(_, request, _) if !alone(request))
+        {
+            more = self.dice.chance(80);
+            let Due::Answer(ticket, request, reply) = entry.remove() else { continue };
+            replies.push((ticket, reply.clone()));
+            step.answered.push((request, reply));
+        }
+        step.paced = replies.len() == 1 && matches!(replies[0].1, StoreReply::Entries { .. });
+        self.give(Input::Stored(replies), step);
+    }
+
+    /// Comes with an HTTP request. `client` is told when it is answered or becomes a socket.
+    pub fn request(&mut self, client: usize, method: &str, target: &str, token: &str, body: &str) -> Step {
+        let request = RequestId { slot: self.next_request, generation: 0 };
+        self.next_request += 1;
+        self.requests.insert(request, client);
+        let mut headers =
+            vec![("host".into(), "a".into()), ("authorization".into(), format!("Bearer {token}"))];
+        if method == "GET" && !target.starts_with("/api") {
+            for (name, value) in [
+                ("connection", "Upgrade"),
+                ("upgrade", "websocket"),
+                ("sec-websocket-version", "13"),
+                ("sec-websocket-key", "AAAAAAAAAAAAAAAAAAAAAA=="),
+            ] {
+                headers.push((name.into(), value.into()));
+            }
+        }
+        let head = RequestHead { method: method.into(), target: target.into(), headers, keep_alive: true };
+        let peer = IpAddr::from([127, 0, 0, 1]);
+        self.handle(Input::Requested { request, peer, head, body: body.to_string().into() })
+    }
+
+    /// A client sends text; it waits while its socket is not read.
+    pub fn say(&mut self, socket: SocketId, text: String) -> Step {
+        let Some(known) = self.sockets.get_mut(&socket).filter(|socket| !socket.ends) else {
+            return Step::default();
+        };
+        let message = Message::Text(text.into());
+        if !known.reads {
+            known.inbox.push_back(message);
+            return Step::default();
+        }
+        self.handle(Input::Received { socket, message })
+    }
+
+    /// A client's connection is cut off.
+    pub fn cut(&mut self, socket: SocketId) -> Step {
+        match self.sockets.contains_key(&socket) {
+            true => self.handle(Input::Disconnected { socket, why: Ending::Lost }),
+            false => Step::default(),
+        }
+    }
+
+    /// A client reads faster or slower from now on.
+    pub fn pace(&mut self, socket: SocketId, pace: Pace) {
+        let Some(known) = self.sockets.get_mut(&socket) else { return };
+        known.pace = pace;
+        self.write_later(socket);
+    }
+
+    /// The process is killed and another one starts over the same store: what it had not answered is gone.
+    pub fn crash(&mut self) -> Step {
+        // What was being written is written or not.
+        let due = std::mem::take(&mut self.due);
+        for due in due.into_values() {
+            if let Due::Store(way) = due
+                && self.dice.chance(50)
+            {
+                self.store.carry_out(self.now, &way);
+            }
+        }
+        let ended = std::mem::take(&mut self.sockets).into_iter().map(|(id, it)| (id, it.client)).collect();
+        let mut step = Step { ended, ..Step::default() };
+        self.requests.clear();
+        self.lives += 1;
+        self.server = Server::new(self.settings.clone(), lifes_seed(self.lives));
+        self.is_doubled(self.twin.is_some());
+        self.give(Input::Started, &mut step);
+        step
+    }
+
+    /// Whether anything but ticks is still to happen.
+    pub fn is_busy(&self) -> bool {
+        !self.due.is_empty()
+    }
+
+    fn later(&mut self, at: Timestamp, due: Due) {
+        self.ordered += 1;
+        self.due.insert((at, self.ordered), due);
+    }
+
+    fn write_later(&mut self, socket: SocketId) {
+        if self
+            .sockets
+            .get(&socket)
+            .is_some_and(|known| known.pace != Pace::Stalled && !known.outbox.is_empty())
+        {
+            self.later(self.now + SLOW_INTERVAL, Due::Write(socket));
+        }
+    }
+
+    fn write(&mut self, id: SocketId, limit: usize, step: &mut Step) {
+        let Some(socket) = self.sockets.get_mut(&id) else { return };
+        let (read, flushed) = socket.write(limit);
+        let done = socket.outbox.is_closed() && socket.outbox.is_empty() && !socket.ends;
+        socket.ends |= done;
+        if done {
+            let why = Ending::ByServer;
+            self.later(self.now, Due::Input(Input::Disconnected { socket: id, why }));
+        }
+        if flushed {
+            let late = Duration::from_micros(self.dice.below(FLUSHED_LATE_MAX));
+            self.later(self.now + late, Due::Input(Input::Flushed { socket: id }));
+        }
+        for read in read {
+            if read == Read::Ping {
+                let message = Message::Pong(Default::default());
+                self.later(self.now, Due::Input(Input::Received { socket: id, message }));
+            }
+            step.read.push((id, read));
+        }
+    }
+
+    fn carry_out(&mut self, action: Action, step: &mut Step) {
+        match action {
+            Action::Respond { request, response } => {
+                let client = self.requests.remove(&request).expect("a request is answered once");
+                step.responded.push((client, response));
+            }
+            Action::Upgrade { request, socket, .. } => {
+                let client = self.requests.remove(&request).expect("a request is answered once");
+                step.opened.push((socket, client));
+                self.sockets.insert(socket, Socket::new(client, Pace::Fast));
+            }
+            Action::Send { to, frame, class } => {
+                let sockets = match to {
+                    Recipients::One(socket) => vec![socket],
+                    Recipients::Many { sockets, except } => {
+                        sockets.iter().copied().filter(|socket| Some(*socket) != except).collect()
+                    }
+                };
+                sockets.iter().for_each(|socket| self.send(*socket, &frame, class));
+                step.sent.push(Sent { sockets, frame, class });
+            }
+            Action::Read { socket, on } => self.set_reading(socket, on),
+            Action::Close { socket, cause } => {
+                step.closed.push((socket, cause));
+                if let Some(known) = self.sockets.get_mut(&socket) {
+                    known.outbox.close(Some(cause.frame()));
+                    self.write_later(socket);
+                }
+            }
+            Action::Store { ticket, request } => {
+                let (at, way) = self.store.submit(self.now, ticket, request, &mut self.dice);
+                self.later(at, Due::Store(way));
+            }
+            Action::Work { ticket, job } => {
+                let late = Duration::from_micros(self.dice.below(2_000));
+                self.later(
+                    self.now + late,
+                    Due::Input(Input::Worked { ticket, outcome: outcome(&job, self.now) }),
+                );
+            }
+            Action::Call { ticket, call } => {
+                for (late, said) in (self.ai)(&mut self.dice, &call) {
+                    self.later(self.now + late, Due::Input(Input::Called { ticket, said }));
+                }
+                step.called.push(call);
+            }
+            Action::Log(record) if record.action == "ws.connect" => {
+                let name = record.fields.iter().find(|(name, _)| name == "connectionId");
+                if let (Some((socket, _)), Some((_, name))) = (step.opened.last(), name) {
+                    self.names.insert(*socket, name.as_str().unwrap_or_default().to_string());
+                }
+            }
+            Action::Cancel { .. } | Action::Log(_) | Action::Drained => {}
+        }
+    }
+
+    fn send(&mut self, id: SocketId, frame: &Frame, class: Class) {
+        let Some(socket) = self.sockets.get_mut(&id) else { return };
+        let waited = !socket.outbox.is_empty();
+        match socket.push(frame, class) {
+            Pushed::Queued if !waited && socket.pace == Pace::Slow => self.write_later(id),
+            Pushed::Overflowed if !socket.ends => {
+                socket.ends = true;
+                socket.outbox.close(None);
+                let why = Ending::TooSlow;
+                self.later(self.now, Due::Input(Input::Disconnected { socket: id, why }));
+            }
+            Pushed::Queued | Pushed::Dropped | Pushed::Overflowed => {}
+        }
+    }
+
+    fn set_reading(&mut self, id: SocketId, on: bool) {
+        let Some(socket) = self.sockets.get_mut(&id) else { return };
+        socket.reads = on;
+        if on {
+            for message in std::mem::take(&mut socket.inbox) {
+                self.later(self.now, Due::Input(Input::Received { socket: id, message }));
+            }
+        }
+    }
+}
+
+/// Tokens here are plain words, `user:firm:type`; the service's key is `service`.
+fn outcome(job: &Job, now: Timestamp) -> Outcome {
+    match job {
+        Job::VerifyToken { token } => Outcome::Token(user(token, now).ok_or(AuthFailure::Bad)),
+        Job::VerifyService { bearer } if bearer == "service" => Outcome::Service(Ok(())),
+        Job::VerifyService { .. } => Outcome::Service(Err(AuthFailure::Bad)),
+        Job::Render { markdown, .. } => Outcome::Rendered(markdown.clone()),
+    }
+}
+
+fn user(token: &str, now: Timestamp) -> Option<User> {
+    let mut words = token.split(':');
+    let (id, firm, user_type) = (words.next()?, words.next()?, UserType::named(words.next()?)?);
+    Some(User {
+        id: id.into(),
+        firm: firm.into(),
+        name: Some(id.to_uppercase()),
+        user_type,
+        permissions: Permissions::of(user_type),
+        expires_at: now + Duration::from_secs(86_400),
+    })
+}

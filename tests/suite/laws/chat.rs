@@ -1,0 +1,84 @@
+//! The room's gate: five connections of four users in two rooms with a past, who come, go, are cut off, come back
+//! with what they have heard, say things once, twice and otherwise, read slowly or not at all; members that are
+//! taken out, rooms that are deleted and made again; and a store that is late, out of order between rooms, and one
+//! time in ten does not know. The world is `simulation`, its witness holds the laws.
+//!
+//! | law | a planted fault that it catches |
+//! | --- | --- |
+//! | a message is acknowledged only after it is stored | answered when it is submitted |
+//! | others hear a message only after it is stored | told when it is submitted |
+//! | everybody hears everything once, in order | the last message before a reader goes live is dropped |
+//! | a sender does not hear its own message | the origin is told too |
+//! | an answer comes after what precedes it | answers are not held; they come when all of a commit was told |
+//! | what is said once is stored once | a new id at the second try; a repeated id is taken as new |
+//! | after a page nothing more is sent until it went out | the next page follows at once |
+//! | nobody hears a room they may not | a removed member listens on; a deleted room lives on, or is loaded as it was |
+//! | no call is left without its answer | a room is forgotten while it stores something |
+//! | after everything has ended nothing is left | who hung up while joining is let in |
+//! | the message over 256 that wait is refused | no limit |
+
+use crate::cases;
+use parlor_tests::simulation::chat::Chat;
+use parlor_tests::simulation::socket::Pace;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+proptest! {
+    #![proptest_config(cases(32))]
+
+    #[test]
+    fn whatever_people_and_the_store_do_the_laws_of_the_room_hold(
+        seed: u64,
+        past in prop_oneof![Just(0_usize), Just(60), Just(150), Just(700)],
+        size in prop_oneof![Just(20_usize), Just(1_000), Just(6_000)],
+        fails: bool,
+        steps in vec(any::<[u8; 4]>(), 1..120),
+    ) {
+        let mut chat = Chat::new(seed, past, size);
+        chat.world.store.fails = fails;
+        steps.into_iter().for_each(|step| chat.play(step));
+        chat.settle();
+    }
+}
+
+/// So many frames wait in the client's outbox.
+fn frames_waiting(chat: &Chat, client: usize) -> usize {
+    let socket = chat.socket(client).expect("connected");
+    let mut slices = [std::io::IoSlice::new(&[]); 1_024];
+    chat.world.sockets[&socket].outbox.gather(&mut slices)
+}
+
+#[test]
+fn the_message_over_256_that_wait_is_refused_as_overloaded() {
+    let mut chat = Chat::new(1, 0, 20);
+    chat.connect(2);
+    chat.wait(Duration::from_secs(1));
+    chat.join(2, "shut", 6);
+    chat.wait(Duration::from_secs(1));
+    chat.world.store.stands_still_until = chat.world.now + Duration::from_secs(5);
+    (0..300).for_each(|_| chat.send(2, "shut", 0));
+    chat.wait(Duration::from_secs(10));
+    // One is being stored, 256 wait for it.
+    assert_eq!(chat.log("shut").len(), 257);
+    assert_eq!(chat.witness.codes, BTreeMap::from([("\"OVERLOADED\"".to_string(), 43)]));
+    chat.settle();
+}
+
+#[test]
+fn a_reader_far_behind_is_sent_one_page_until_it_went_out() {
+    let mut chat = Chat::new(1, 700, 500);
+    chat.connect(2);
+    chat.wait(Duration::from_secs(1));
+    let socket = chat.socket(2).expect("connected");
+    chat.world.pace(socket, Pace::Stalled);
+    chat.call(2, "shut", "chat:room:join", json!({"roomId": "shut", "since": 0}));
+    chat.wait(Duration::from_secs(5));
+    assert_eq!(frames_waiting(&chat, 2), 202, "the answer with the first 200, a page, and who came");
+    chat.world.pace(socket, Pace::Fast);
+    chat.wait(Duration::from_secs(10));
+    assert_eq!(chat.witness.heard, 500, "all that follows the first 200");
+    chat.settle();
+}

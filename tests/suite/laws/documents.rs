@@ -1,0 +1,38 @@
+//! Documents: two users and three tabs, who come, come again, begin afresh, answer once, twice and otherwise, ask
+//! again, are cut off; an AI that fails, is late, and answers twice, or the built-in interviewer; a slow store that
+//! does not always know; and processes that are killed. The world is `simulation`, its witness holds the laws.
+//!
+//! | law | a planted fault that it catches |
+//! | --- | --- |
+//! | a session has one connection, the others are closed | an older one is not let go |
+//! | only the connection that has the session writes | answers expect nothing |
+//! | exactly one reply follows an answer | replies have ids of their own; a late reply is taken |
+//! | what is acknowledged is in the log once | saved is said before it is stored |
+//! | who comes back is shown every turn | the session in memory does not catch up with the log that was claimed |
+//! | a call is answered once, and none is left | ids are not looked up first |
+//! | nothing follows the end | a session that was completed meanwhile is abandoned |
+//! | a session can always be finished | the end of a lost call is not noticed |
+
+use crate::cases;
+use parlor_protocol::settings::Interviewer;
+use parlor_tests::simulation::documents::Documents;
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+proptest! {
+    #![proptest_config(cases(64))]
+
+    #[test]
+    fn whatever_people_the_ai_and_the_store_do_the_laws_of_documents_hold(
+        seed: u64,
+        service: bool,
+        fails: bool,
+        steps in vec(any::<[u8; 4]>(), 1..80),
+    ) {
+        let interviewer = if service { Interviewer::Service } else { Interviewer::BuiltIn };
+        let mut documents = Documents::new(seed, interviewer);
+        documents.world.store.fails = fails;
+        steps.into_iter().for_each(|step| documents.play(step));
+        documents.settle();
+    }
+}
