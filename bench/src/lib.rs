@@ -1,1 +1,16 @@
-//! Loads for a running server, and what it makes of them.
+//! How fast the servers are, and against what: a load generator that costs little (one thread, frames made
+//! beforehand, answers counted by their headers), and peers that are measured in the same rounds, because
+//! figures of one machine and one hour mean something only beside each other.
+//!
+//! A [`target::Target`] is started as a [`process::Process`]; a [`crowd::Crowd`] of connections plays a script
+//! against it; what came of it is a [`report::Sample`], and the report compares those of the same round.
+
+pub mod answers;
+pub mod crowd;
+pub mod echo;
+pub mod fanout;
+pub mod frames;
+pub mod idle;
+pub mod process;
+pub mod report;
+pub mod target;

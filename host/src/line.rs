@@ -119,14 +119,27 @@ impl Line {
     /// says nothing about the client.
     #[must_use]
     pub(crate) fn push(&self, frame: &Frame, class: Class) -> bool {
+        self.push_all(std::iter::once((frame, class)))
+    }
+
+    /// The same with several frames, in order.
+    #[must_use]
+    pub(crate) fn push_all<'a>(&self, frames: impl Iterator<Item = (&'a Frame, Class)>) -> bool {
         let mut outbox = locked(&self.outbox);
-        let mut pushed = outbox.push(frame.clone(), class);
-        let burst = pushed == Pushed::Overflowed && !self.is_blocked();
-        if burst {
-            self.write_all(&mut outbox);
-            pushed = outbox.push(frame.clone(), class);
+        outbox.reserve(frames.size_hint().1.unwrap_or(0));
+        let (mut overflowed, mut burst) = (false, false);
+        for (frame, class) in frames {
+            let mut pushed = outbox.push(frame.clone(), class);
+            if pushed == Pushed::Overflowed && !self.is_blocked() {
+                burst = true;
+                self.write_all(&mut outbox);
+                pushed = outbox.push(frame.clone(), class);
+            }
+            overflowed = pushed == Pushed::Overflowed;
+            if overflowed {
+                break;
+            }
         }
-        let overflowed = pushed == Pushed::Overflowed;
         if overflowed {
             outbox.forget_waiting();
             outbox.close(Some(CloseCause::TooSlow.frame()));
@@ -237,6 +250,11 @@ impl Line {
     }
 
     fn write_once(&self, outbox: &Outbox) -> io::Result<usize> {
+        if outbox.frame_count() == 1 {
+            let mut slice = [IoSlice::new(&[])];
+            outbox.gather(&mut slice);
+            return self.transport.write(&slice);
+        }
         let mut slices = [IoSlice::new(&[]); SLICES_MAX];
         let used = outbox.gather(&mut slices);
         self.transport.write(&slices[..used])

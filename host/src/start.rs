@@ -94,6 +94,9 @@ fn finish(started: Started, serve: impl FnOnce(Acceptor) -> io::Result<()>) -> R
     let Started { acceptor, engine, log } = started;
     let served = serve(acceptor).map_err(|error| error.to_string());
     engine.close_store();
+    // What still waits goes first: a line that matters to an operator must not find the queue full.
+    log.flush();
+    log.write(Clock::start().now(), engine.held().record());
     log.flush();
     served
 }

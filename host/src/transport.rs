@@ -1,8 +1,8 @@
 //! The bytes of one TCP connection: an enum, so that another kind of transport joins here and nowhere else.
 
 use rustix::buffer::spare_capacity;
-use rustix::net::{RecvFlags, Shutdown, recv};
-use std::io::{self, IoSlice, Write};
+use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown, recv, send, sendmsg};
+use std::io::{self, IoSlice};
 use std::net::TcpStream;
 use std::os::fd::{AsFd, BorrowedFd};
 
@@ -44,10 +44,11 @@ impl Transport {
     /// Writes what it can of `slices` with one call.
     pub fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         match self {
-            Self::Plain(stream) => {
-                let mut stream: &TcpStream = stream;
-                stream.write_vectored(slices)
-            }
+            // Cheaper than the calls that are for any file, by some tenths of a microsecond.
+            Self::Plain(stream) => Ok(match slices {
+                [slice] => send(stream, slice, SendFlags::NOSIGNAL)?,
+                slices => sendmsg(stream, slices, &mut SendAncillaryBuffer::default(), SendFlags::NOSIGNAL)?,
+            }),
         }
     }
 

@@ -65,6 +65,11 @@ impl Frame {
     }
 
     /// What is written to the socket.
+    pub fn into_bytes(self) -> Bytes {
+        self.0
+    }
+
+    /// Header and payload, to be looked at.
     pub fn bytes(&self) -> &Bytes {
         &self.0
     }

@@ -70,7 +70,7 @@ impl Outbox {
             && let Some(at) = self.replaceable(class)
         {
             self.bytes = self.bytes - self.waiting[at].bytes.len() + frame.len();
-            self.waiting[at].bytes = frame.bytes().clone();
+            self.waiting[at].bytes = frame.into_bytes();
             return Pushed::Queued;
         }
         let kept = matches!(class, Class::Kept | Class::Page);
@@ -87,8 +87,13 @@ impl Outbox {
         self.pages |= class == Class::Page;
         self.holds_large |= large;
         self.bytes += frame.len();
-        self.waiting.push_back(Waiting { bytes: frame.bytes().clone(), class, large });
+        self.waiting.push_back(Waiting { bytes: frame.into_bytes(), class, large });
         Pushed::Queued
+    }
+
+    /// Makes room for so many frames at once, which is cheaper than growing by each.
+    pub fn reserve(&mut self, frames: usize) {
+        self.waiting.reserve(frames.min(OUTBOX_FRAMES_MAX));
     }
 
     /// Takes in the last frame, whatever waits, and nothing after it.
@@ -119,6 +124,11 @@ impl Outbox {
     /// Whether all is written.
     pub fn is_empty(&self) -> bool {
         self.waiting.is_empty()
+    }
+
+    /// How many frames wait.
+    pub fn frame_count(&self) -> usize {
+        self.waiting.len()
     }
 
     /// How many bytes wait.

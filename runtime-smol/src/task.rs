@@ -92,7 +92,7 @@ async fn read_messages(connection: &mut Connection, mut socket: Box<WebSocketStr
 fn poll_message(
     connection: &Connection,
     socket: &mut WebSocketStream<Frames>,
-    stalled: &mut Option<Timer>,
+    stalled: &mut Option<Box<Timer>>,
     cx: &mut Context<'_>,
 ) -> Poll<Option<Result<Message, Error>>> {
     let line = connection.line();
@@ -114,13 +114,13 @@ fn poll_message(
 fn poll_stalled(
     connection: &Connection,
     io: &Socket,
-    stalled: &mut Option<Timer>,
+    stalled: &mut Option<Box<Timer>>,
     cx: &mut Context<'_>,
 ) -> Poll<()> {
     while connection.line().is_blocked() {
         if io.poll_writable(cx).is_pending() {
-            let timer = stalled.get_or_insert_with(|| Timer::after(WRITE_WAIT_MAX));
-            return Pin::new(timer).poll(cx).map(|_| ());
+            let timer = stalled.get_or_insert_with(|| Box::new(Timer::after(WRITE_WAIT_MAX)));
+            return Pin::new(&mut **timer).poll(cx).map(|_| ());
         }
         *stalled = None;
         connection.flush_writable();

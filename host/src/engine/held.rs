@@ -1,5 +1,6 @@
 //! How long facts hold the lock: everybody else waits that long.
 
+use parlor_protocol::record::{Level, Record};
 use std::time::Duration;
 
 /// Buckets by powers of two: the first is under 1 µs, the last is 2^22 µs (4 s) and over.
@@ -37,6 +38,18 @@ impl Held {
         found.map_or(self.longest, |(bound, _)| bound)
     }
 
+    /// A line for the log. Percentiles are bounds under which so many stayed.
+    pub fn record(&self) -> Record {
+        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        Record::new(Level::Info, "core.held")
+            .with("facts", self.count())
+            .with("p50_us", micros(self.quantile(0.5)))
+            .with("p99_us", micros(self.quantile(0.99)))
+            .with("p999_us", micros(self.quantile(0.999)))
+            .with("max_us", micros(self.longest))
+            .with("total_ms", micros(self.total) / 1_000)
+    }
+
     pub(super) fn note(&mut self, held: Duration) {
         let micros = held.as_micros() as u64;
         let bucket = (u64::BITS - micros.leading_zeros()) as usize;
@@ -61,5 +74,9 @@ mod tests {
         assert_eq!(full, bounds);
         assert_eq!(held.quantile(0.6), Duration::from_micros(4));
         assert_eq!((held.longest, held.count()), (Duration::from_secs(9), 5));
+        let fields = held.record().fields;
+        let fields: Vec<_> = fields.iter().map(|(name, value)| (name.as_str(), value.as_u64())).collect();
+        assert_eq!(fields[..2], [("facts", Some(5)), ("p50_us", Some(4))]);
+        assert_eq!(fields[4..], [("max_us", Some(9_000_000)), ("total_ms", Some(9_000))]);
     }
 }

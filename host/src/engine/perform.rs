@@ -15,6 +15,7 @@ use parlor_protocol::refusal::{Code, Refusal};
 use parlor_protocol::store::StoreReply;
 use std::borrow::Cow;
 use std::collections::VecDeque;
+use std::iter::Peekable;
 use std::sync::Arc;
 
 /// A request that the core has not decided.
@@ -62,13 +63,37 @@ impl After {
     }
 }
 
+/// A frame for many.
+struct Told {
+    frame: Frame,
+    class: Class,
+    except: Option<SocketId>,
+}
+
+/// The next order, if it sends something to exactly these sockets.
+fn next_told(rest: &mut Peekable<impl Iterator<Item = Action>>, members: &Arc<[SocketId]>) -> Option<Told> {
+    let is_theirs = |action: &Action| matches!(action, Action::Send { to: Recipients::Many { sockets, .. }, .. } if Arc::ptr_eq(sockets, members));
+    let Action::Send { to: Recipients::Many { except, .. }, frame, class } = rest.next_if(is_theirs)? else {
+        return None;
+    };
+    Some(Told { frame, class, except })
+}
+
 impl Core {
     /// Carries out `self.actions` in order.
     pub(super) fn perform(&mut self, engine: &Arc<Engine>, after: &mut After) {
         let mut actions = std::mem::take(&mut self.actions);
-        for action in actions.drain(..) {
-            self.perform_one(action, engine, after);
+        let mut rest = actions.drain(..).peekable();
+        while let Some(action) = rest.next() {
+            if let Action::Send { to: Recipients::Many { sockets, except }, frame, class } = action {
+                let mut burst = vec![Told { frame, class, except }];
+                burst.extend(std::iter::from_fn(|| next_told(&mut rest, &sockets)));
+                self.send_many(&sockets, &burst);
+            } else {
+                self.perform_one(action, engine, after);
+            }
         }
+        drop(rest);
         self.actions = actions;
     }
 
@@ -94,7 +119,16 @@ impl Core {
                 self.sockets.put(socket, pending.line.clone());
                 after.woken.push(pending.line);
             }
-            Action::Send { to, frame, class } => self.send(to, &frame, class),
+            Action::Send { to: Recipients::One(socket), frame, class } => {
+                if let Some(line) = self.sockets.line(socket)
+                    && line.push(&frame, class)
+                {
+                    self.dirty.push(line.clone());
+                }
+            }
+            Action::Send { to: Recipients::Many { sockets, except }, frame, class } => {
+                self.send_many(&sockets, &[Told { frame, class, except }]);
+            }
             Action::Read { socket, on } => {
                 if let Some(line) = self.sockets.line(socket) {
                     line.pause(!on);
@@ -125,15 +159,14 @@ impl Core {
         }
     }
 
-    fn send(&mut self, to: Recipients, frame: &Frame, class: Class) {
-        let (sockets, except) = match &to {
-            Recipients::One(socket) => (std::slice::from_ref(socket), None),
-            Recipients::Many { sockets, except } => (&sockets[..], *except),
-        };
-        for socket in sockets.iter().filter(|socket| Some(**socket) != except) {
-            if let Some(line) = self.sockets.line(*socket)
-                && line.push(frame, class)
-            {
+    /// What follows each other to the same members goes to one after another of them, because looking up a
+    /// member costs more than handing it a frame.
+    fn send_many(&mut self, sockets: &[SocketId], burst: &[Told]) {
+        for socket in sockets {
+            let Some(line) = self.sockets.line(*socket) else { continue };
+            let theirs = burst.iter().filter(|told| told.except != Some(*socket));
+            let mut frames = theirs.map(|told| (&told.frame, told.class)).peekable();
+            if frames.peek().is_some() && line.push_all(frames) {
                 self.dirty.push(line.clone());
             }
         }

@@ -3,10 +3,11 @@
 use super::{Room, Standing, Waiting};
 use crate::apps;
 use crate::context::Effects;
-use crate::ids::{ConnectionId, Seq};
+use crate::ids::{ConnectionId, RoomKind, Seq};
 use crate::outbox::Class;
 use crate::store::{Entry, StoreReply, StoreRequest, TAIL_BYTES_MAX, TAIL_ENTRIES_MAX};
 use crate::tickets::Pending;
+use std::collections::{BTreeMap, VecDeque};
 
 /// How many entries that came too early are held; further ones are read from the log when their turn comes.
 const AHEAD_ENTRIES_MAX: usize = 1_024;
@@ -33,20 +34,22 @@ impl Room {
         entries: Vec<Entry>,
         fx: &mut Effects<'_>,
     ) -> Vec<Told> {
+        let mut told = Vec::new();
         for entry in entries {
-            if entry.seq > self.head
-                && (self.ahead.len() < AHEAD_ENTRIES_MAX || entry.seq == self.head.next())
-            {
+            if entry.seq == self.head.next() {
+                // Whoever brought it first is its origin.
+                let (origin, entry) = self.ahead.remove(&entry.seq).unwrap_or((origin, entry));
+                told.push(self.tell(origin, entry, fx));
+            } else if entry.seq > self.head && self.ahead.len() < AHEAD_ENTRIES_MAX {
                 self.ahead.entry(entry.seq).or_insert((origin, entry));
             }
         }
-        let mut told = Vec::new();
         while let Some((origin, entry)) = self.ahead.remove(&self.head.next()) {
-            self.head = entry.seq;
-            self.tell_entry(origin, &entry, fx);
-            self.keep(entry.clone());
-            told.push(Told { origin, entry });
-            self.release_answers(fx);
+            told.push(self.tell(origin, entry, fx));
+        }
+        if self.ahead.is_empty() {
+            // An emptied map would keep a node of eleven entries for as long as the room is open.
+            self.ahead = BTreeMap::new();
         }
         self.mend(fx);
         told
@@ -57,6 +60,14 @@ impl Room {
         (!self.ahead.is_empty()).then_some(self.head)
     }
 
+    fn tell(&mut self, origin: Option<ConnectionId>, entry: Entry, fx: &mut Effects<'_>) -> Told {
+        self.head = entry.seq;
+        self.tell_entry(origin, &entry, fx);
+        self.keep(entry.clone());
+        self.release_answers(fx);
+        Told { origin, entry }
+    }
+
     fn tell_entry(&mut self, origin: Option<ConnectionId>, entry: &Entry, fx: &mut Effects<'_>) {
         let Some(event) = apps::told(entry) else { return };
         let except = origin.and_then(|origin| self.present.get(&origin)).map(|present| present.caller.socket);
@@ -64,6 +75,11 @@ impl Room {
     }
 
     fn keep(&mut self, entry: Entry) {
+        // A session's one reader has read its log before it comes in.
+        if self.id.kind == RoomKind::Document && !self.is_being_read() {
+            (self.tail, self.tail_bytes) = (VecDeque::new(), 0);
+            return;
+        }
         self.tail_bytes += entry.body.len();
         self.tail.push_back(entry);
         let (entries_max, bytes_max) = match self.is_being_read() {

@@ -57,7 +57,8 @@ pub enum Waiting {
 /// Every open room, and who is in which.
 #[derive(Debug, Default)]
 pub struct Rooms {
-    open: BTreeMap<RoomId, Room>,
+    // A node of the tree has room for eleven rooms, and few nodes are full.
+    open: BTreeMap<RoomId, Box<Room>>,
     /// Every connection that may be in rooms, and those it is in. Who has gone meanwhile is let into none.
     joined: BTreeMap<ConnectionId, Vec<RoomId>>,
 }
@@ -65,7 +66,7 @@ pub struct Rooms {
 impl Rooms {
     /// The room, if it is open.
     pub fn find(&mut self, id: &RoomId) -> Option<&mut Room> {
-        self.open.get_mut(id)
+        self.open.get_mut(id).map(|room| &mut **room)
     }
 
     /// The room, if it is open; it is used now.
@@ -82,7 +83,7 @@ impl Rooms {
 
     /// Opens a room as the store hands it over; one that is open already stays as it is.
     pub fn open(&mut self, record: RoomRecord, now: Timestamp) -> &mut Room {
-        self.open.entry(record.id.clone()).or_insert_with(|| Room::open(record, now))
+        self.open.entry(record.id.clone()).or_insert_with(|| Box::new(Room::open(record, now)))
     }
 
     /// A connection came that may be in rooms.
@@ -189,9 +190,9 @@ pub struct Room {
     tail_bytes: usize,
     /// Entries that came before an earlier one, with their origin.
     ahead: BTreeMap<Seq, (Option<ConnectionId>, Entry)>,
-    present: BTreeMap<ConnectionId, Present>,
+    present: BTreeMap<ConnectionId, Box<Present>>,
     /// The sockets of the live ones by envelope, shared by all that is sent to them. Empty: to be made anew.
-    live: BTreeMap<Envelope, Arc<[SocketId]>>,
+    live: Vec<(Envelope, Arc<[SocketId]>)>,
     /// Whether somebody's answer waits.
     holds_answers: bool,
     /// How many are readers.
@@ -241,7 +242,7 @@ impl Room {
             tail_bytes,
             ahead: BTreeMap::new(),
             present: BTreeMap::new(),
-            live: BTreeMap::new(),
+            live: Vec::new(),
             holds_answers: false,
             behind: 0,
             first_pages: 0,
@@ -296,7 +297,7 @@ impl Room {
         if self.live.is_empty() {
             self.list_live();
         }
-        for (envelope, sockets) in self.live.iter().filter(|(_, sockets)| !sockets.is_empty()) {
+        for (envelope, sockets) in &self.live {
             let frame = envelope.encode(event, None);
             fx.stats.messages_out += sockets.len() as u64;
             let to = Recipients::Many { sockets: sockets.clone(), except };
@@ -309,7 +310,8 @@ impl Room {
         for present in self.present.values().filter(|present| present.standing == Standing::Live) {
             lists.entry(present.caller.envelope).or_default().push(present.caller.socket);
         }
-        self.live = lists.into_iter().map(|(envelope, sockets)| (envelope, sockets.into())).collect();
+        self.live = Vec::with_capacity(lists.len());
+        self.live.extend(lists.into_iter().map(|(envelope, sockets)| (envelope, sockets.into())));
     }
 
     /// Takes a connection out. Its answers that still wait are sent: nothing more precedes them for it.
@@ -319,7 +321,7 @@ impl Room {
         Some(present.caller)
     }
 
-    fn take_out(&mut self, who: ConnectionId) -> Option<Present> {
+    fn take_out(&mut self, who: ConnectionId) -> Option<Box<Present>> {
         let present = self.present.remove(&who)?;
         if present.standing == Standing::Live {
             self.live.clear();

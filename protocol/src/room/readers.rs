@@ -68,7 +68,8 @@ impl Room {
         let connection = who.connection;
         let answers = self.take_out(connection).map(|before| before.answers).unwrap_or_default();
         self.behind += 1;
-        self.present.insert(connection, Present { caller: who, standing: Standing::Reading(at), answers });
+        let present = Present { caller: who, standing: Standing::Reading(at), answers };
+        self.present.insert(connection, Box::new(present));
         self.advance(connection, fx);
     }
 

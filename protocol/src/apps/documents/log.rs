@@ -144,6 +144,10 @@ impl SessionLog {
 
     fn take_turn(&mut self, turn: u32, role: Role, content: &str, entry: &Entry) {
         self.bytes += content.len();
+        if self.turns.is_empty() {
+            // Many sessions wait with their first question open.
+            self.turns.reserve_exact(1);
+        }
         self.turns.push(Turn { turn, role, content: content.to_string(), at: entry.at.to_string() });
     }
 

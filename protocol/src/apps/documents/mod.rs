@@ -14,7 +14,7 @@ pub use opening::Opening;
 use crate::action::CloseCause;
 use crate::context::{Caller, Context};
 use crate::envelope::Event;
-use crate::ids::{ConnectionId, EntryId, RoomId, Seq, SessionId};
+use crate::ids::{ConnectionId, EntryId, RoomId, Seq, SessionId, TemplateId};
 use crate::refusal::Refusal;
 use crate::room::Told;
 use crate::store::{Change, Entry, NewEntry, RoomRecord, Row, SessionRow, StoreReply, TemplateRow};
@@ -22,10 +22,13 @@ use log::{Kept, SessionLog};
 use serde::Deserialize;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 /// How many sessions may be open at once.
 const SESSIONS_OPEN_MAX: usize = 20_000;
+
+/// How many templates are shared between sessions; of further ones each session has its own copy.
+const TEMPLATES_SHARED_MAX: usize = 1_024;
 
 /// What a client can ask of a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,7 +87,9 @@ pub struct Attempt {
 /// The documents app.
 #[derive(Debug, Default)]
 pub struct Documents {
-    sessions: BTreeMap<SessionId, Session>,
+    sessions: BTreeMap<SessionId, Box<Session>>,
+    /// The templates of open sessions, so that those of one template share it.
+    templates: BTreeMap<TemplateId, Weak<TemplateRow>>,
     by_connection: BTreeMap<ConnectionId, SessionId>,
     /// Connections whose session is being opened.
     opening: BTreeSet<ConnectionId>,
@@ -246,10 +251,26 @@ impl Documents {
         ctx.rooms.remove(&room_id(id), &mut ctx.fx);
     }
 
+    /// The template as other sessions have it, if they have just this one.
+    fn shared(&mut self, template: TemplateRow) -> Arc<TemplateRow> {
+        let held = self.templates.get(&template.id).and_then(Weak::upgrade);
+        if let Some(held) = held.filter(|held| **held == template) {
+            return held;
+        }
+        if self.templates.len() >= TEMPLATES_SHARED_MAX {
+            self.templates.retain(|_, held| held.strong_count() > 0);
+        }
+        let template = Arc::new(template);
+        if self.templates.len() < TEMPLATES_SHARED_MAX {
+            self.templates.insert(template.id.clone(), Arc::downgrade(&template));
+        }
+        template
+    }
+
     /// Forgets a session that nobody has and for which nothing is under way.
     fn drop_unused(&mut self, id: &SessionId, ctx: &mut Context<'_>) {
-        let unused = |session: &Session| session.owner.is_none() && matches!(session.work, Work::Idle);
-        if self.sessions.get(id).is_some_and(unused) {
+        let Some(session) = self.sessions.get(id) else { return };
+        if session.owner.is_none() && matches!(session.work, Work::Idle) {
             self.sessions.remove(id);
             ctx.rooms.remove(&room_id(id), &mut ctx.fx);
         }

@@ -42,7 +42,7 @@ impl Documents {
         ctx.fx.actions.push(Action::Read { socket: caller.socket, on: false });
         self.opening.insert(caller.connection);
         let User { id: user, firm, .. } = (*caller.user).clone();
-        let template = Arc::new(template);
+        let template = self.shared(template);
         self.find(
             Opening {
                 caller: Some(caller),
@@ -193,7 +193,7 @@ impl Documents {
             }
             None => {
                 let session = Session { row, template, log, owner: None, work: Work::Idle };
-                self.sessions.insert(id.clone(), session);
+                self.sessions.insert(id.clone(), Box::new(session));
             }
         }
         self.arrive(None, entries, ctx);
@@ -247,7 +247,7 @@ impl Documents {
     pub(super) fn on_overdue_template(&mut self, row: SessionRow, reply: StoreReply, ctx: &mut Context<'_>) {
         let StoreReply::Found(rows) = reply else { return };
         let Some(Row::Template(template)) = rows.into_iter().next() else { return };
-        let (user, firm, template) = (row.user.clone(), row.firm.clone(), Arc::new(template));
+        let (user, firm, template) = (row.user.clone(), row.firm.clone(), self.shared(template));
         let log = SessionLog::default();
         let opening =
             Opening { caller: None, user, firm, template, fresh: false, tries: 1, row: Some(row), log };

@@ -1,0 +1,209 @@
+//! Rooms with members: what one says everybody hears. A message is finished when every member has it, its
+//! sender an acknowledgement; then the next follows. Nobody may miss, repeat or reorder anything.
+
+use crate::crowd::{Crowd, Say, Script};
+use crate::frames::{TEXT, masked};
+use crate::process::Process;
+use crate::report::{Sample, quantile};
+use crate::target::{Place, Target};
+use std::collections::VecDeque;
+use std::io;
+use std::time::{Duration, Instant};
+
+/// How long a body is.
+pub const BODY_BYTES: usize = 64;
+/// How long joins and leaves are told about at most before it is quiet.
+const SETTLE: Duration = Duration::from_millis(1_500);
+/// How long what is under way at the end may take.
+const FINISH_WAIT_MAX: Duration = Duration::from_secs(20);
+
+/// The work.
+#[derive(Debug, Clone, Copy)]
+pub struct Work {
+    /// How many rooms.
+    pub rooms: usize,
+    /// How many members each has.
+    pub members: usize,
+    /// How many of the members speak.
+    pub senders: usize,
+    /// How many messages of each sender are under way at once.
+    pub in_flight: usize,
+    /// For how long.
+    pub time: Duration,
+}
+
+/// Measures CPU for each delivery: a message at a member, or its acknowledgement at its sender.
+pub fn measure(target: Target, server: &Process, work: Work) -> io::Result<Sample> {
+    let mut script = Fanout::new(target, work);
+    let paths: Vec<String> = (0..work.rooms * work.members)
+        .map(|line| target.path(Place::Room(script.room_of(line)), line))
+        .collect();
+    let mut crowd = Crowd::new(server.address())?;
+    crowd.gather(&paths, &mut script)?;
+    crowd.run(&mut script, Instant::now() + SETTLE, |_| false)?;
+    let (cpu, since) = (server.cpu()?, Instant::now());
+    let mut say = Say::default();
+    script.begin(&mut say);
+    crowd.speak(say)?;
+    crowd.run(&mut script, since + work.time, |_| false)?;
+    script.over = true;
+    crowd.run(&mut script, Instant::now() + FINISH_WAIT_MAX, |script| script.under_way == 0)?;
+    let (used, took) = (server.cpu()? - cpu, since.elapsed());
+    script.into_sample(used, took)
+}
+
+struct Fanout {
+    target: Target,
+    work: Work,
+    welcomed: usize,
+    senders: Vec<Sender>,
+    /// What each member is to hear next of each sender of its room.
+    expected: Vec<u32>,
+    /// The last `seq` that each member was told and answered, where the server says one.
+    seqs: Vec<(u64, u64)>,
+    over: bool,
+    under_way: usize,
+    delivered: u64,
+    times: Vec<f64>,
+    fault: Option<String>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Sender {
+    next: u32,
+    first: u32,
+    /// When each message that is under way was said, and how many have it.
+    waiting: VecDeque<(Instant, usize)>,
+}
+
+impl Fanout {
+    fn new(target: Target, work: Work) -> Self {
+        let lines = work.rooms * work.members;
+        Self {
+            target,
+            work,
+            welcomed: 0,
+            senders: vec![Sender::default(); work.rooms * work.senders],
+            expected: vec![0; lines * work.senders],
+            seqs: vec![(0, 0); lines],
+            over: false,
+            under_way: 0,
+            delivered: 0,
+            times: Vec::new(),
+            fault: None,
+        }
+    }
+
+    fn room_of(&self, line: usize) -> usize {
+        line / self.work.members
+    }
+
+    fn begin(&mut self, say: &mut Say) {
+        for sender in 0..self.senders.len() {
+            (0..self.work.in_flight).for_each(|_| self.say_next(sender, say));
+        }
+    }
+
+    fn say_next(&mut self, sender: usize, say: &mut Say) {
+        let (room, voice) = (sender / self.work.senders, sender % self.work.senders);
+        let place = &mut self.senders[sender];
+        let mark = format!("#{voice:03}:{:010}", place.next);
+        let body = format!("{mark:.<BODY_BYTES$}");
+        let line = room * self.work.members + voice;
+        say.frame(line, masked(TEXT, self.target.saying(Place::Room(room), &body).as_bytes()));
+        place.next += 1;
+        place.waiting.push_back((Instant::now(), 0));
+        self.under_way += 1;
+    }
+
+    fn deliver(&mut self, line: usize, voice: usize, number: u32, say: &mut Say) {
+        let expected = &mut self.expected[line * self.work.senders + voice];
+        if *expected != number {
+            let fault = format!("member {line} heard {number} of sender {voice} and not {expected}");
+            self.fault.get_or_insert(fault);
+        }
+        *expected = number + 1;
+        self.delivered += 1;
+        let sender = self.room_of(line) * self.work.senders + voice;
+        let place = &mut self.senders[sender];
+        if let Some((_, heard)) = place.waiting.get_mut(number.wrapping_sub(place.first) as usize) {
+            *heard += 1;
+        }
+        while let Some((said, _)) =
+            self.senders[sender].waiting.pop_front_if(|(_, heard)| *heard == self.work.members)
+        {
+            self.times.push(said.elapsed().as_secs_f64() * 1e6);
+            self.senders[sender].first += 1;
+            self.under_way -= 1;
+            if !self.over {
+                self.say_next(sender, say);
+            }
+        }
+    }
+
+    /// Entries come in the order of their `seq`, and none after an answer that stands behind it.
+    fn look_at_seq(&mut self, line: usize, text: &[u8]) {
+        const NAME: &[u8] = b"\"seq\":";
+        let Some(at) = memchr::memmem::find(text, NAME) else { return };
+        let digits = text[at + NAME.len()..].iter().take_while(|byte| byte.is_ascii_digit());
+        let seq = digits.fold(0, |seq, digit| seq * 10 + u64::from(digit - b'0'));
+        let is_answer = text.starts_with(br#"{"event":"chat:message:send""#);
+        let (told, answered) = &mut self.seqs[line];
+        if seq <= *answered || (!is_answer && seq <= *told) {
+            let fault = format!("member {line} heard seq {seq} after {told}, and an answer at {answered}");
+            self.fault.get_or_insert(fault);
+        }
+        *(if is_answer { answered } else { told }) = seq;
+    }
+
+    fn into_sample(mut self, used: Duration, took: Duration) -> io::Result<Sample> {
+        if self.under_way > 0 {
+            return Err(io::Error::other(format!("{} messages were never heard by all", self.under_way)));
+        }
+        let delivered = self.delivered as f64;
+        Ok(Sample::default()
+            .with("µs of CPU per delivery", used.as_secs_f64() * 1e6 / delivered)
+            .with("deliveries/s", delivered / took.as_secs_f64())
+            .with("p50 to all, µs", quantile(&mut self.times, 0.5))
+            .with("p99 to all, µs", quantile(&mut self.times, 0.99)))
+    }
+}
+
+impl Script for Fanout {
+    fn opened(&mut self, line: usize, say: &mut Say) {
+        match self.target.hello(Place::Room(self.room_of(line))) {
+            Some(hello) => say.text(line, &hello),
+            None => self.welcomed += 1,
+        }
+    }
+
+    fn heard(&mut self, line: usize, text: &[u8], say: &mut Say) {
+        if let Some((voice, number)) = mark(text) {
+            if self.target.is_ours() {
+                self.look_at_seq(line, text);
+            }
+            self.deliver(line, voice, number, say);
+        } else if self.target.is_welcome(text) {
+            self.welcomed += 1;
+        } else if let Some(life) = self.target.sign_of_life(text) {
+            say.text(line, life);
+        } else if memchr::memmem::find(text, b"error").is_some() {
+            self.fault.get_or_insert(String::from_utf8_lossy(text).into_owned());
+        }
+    }
+
+    fn ready(&self) -> usize {
+        self.welcomed
+    }
+
+    fn fault(&self) -> Option<&str> {
+        self.fault.as_deref()
+    }
+}
+
+/// The sender and the number in `#SSS:NNNNNNNNNN`; nothing else on the wire has a `#`.
+fn mark(text: &[u8]) -> Option<(usize, u32)> {
+    let at = memchr::memchr(b'#', text)?;
+    let mark = std::str::from_utf8(text.get(at + 1..at + 15)?).ok()?;
+    Some((mark[..3].parse().ok()?, mark[4..].parse().ok()?))
+}

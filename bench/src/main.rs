@@ -1,0 +1,175 @@
+//! `parlor-bench`: measures our servers and their peers, each round against fresh servers, all of them in turn.
+
+use clap::{Arg, ArgMatches, Command, value_parser};
+use parlor_bench::process::{Cores, settle};
+use parlor_bench::report::{Sample, table};
+use parlor_bench::target::{Place, Target};
+use parlor_bench::{answers, echo, fanout, idle};
+use rustix::process::{Resource, getrlimit, setrlimit};
+use std::io;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// The longest that one run may be asked to last.
+const SECONDS_MAX: u64 = 60;
+/// The most connections that may be asked for.
+const CONNECTIONS_MAX: u64 = 20_000;
+
+fn main() -> ExitCode {
+    let matches = command().get_matches();
+    match run(&matches) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("parlor-bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn command() -> Command {
+    let connections = |default| number("connections", default, 1, CONNECTIONS_MAX);
+    Command::new("parlor-bench")
+        .about("Measures Parlor and its peers on this machine's loopback")
+        .subcommand_required(true)
+        .arg(
+            Arg::new("targets")
+                .long("targets")
+                .global(true)
+                .default_value("parlor,parlor-threads,floor,floor-wide,ws,socket.io")
+                .help("what to measure, comma-separated"),
+        )
+        .arg(number("rounds", "5", 1, 100).global(true))
+        .arg(
+            Arg::new("cores")
+                .long("cores")
+                .global(true)
+                .default_value("apart")
+                .value_parser(["apart", "free"])
+                .help("whether the generator and the server have a core each"),
+        )
+        .subcommand(
+            Command::new("fanout")
+                .arg(number("rooms", "1", 1, CONNECTIONS_MAX))
+                .arg(number("members", "1000", 1, CONNECTIONS_MAX))
+                .arg(number("senders", "1", 1, 999))
+                .arg(number("in-flight", "1", 1, 256))
+                .arg(seconds()),
+        )
+        .subcommand(Command::new("idle").arg(connections("10000")).arg(
+            Arg::new("endpoint").long("endpoint").default_value("documents").value_parser([
+                "documents",
+                "chat",
+                "echo",
+            ]),
+        ))
+        .subcommand(Command::new("connect").arg(connections("10000")))
+        .subcommand(Command::new("echo").arg(connections("64")).arg(seconds()))
+        .subcommand(Command::new("answers").arg(number("sessions", "64", 1, CONNECTIONS_MAX)).arg(seconds()))
+}
+
+fn seconds() -> Arg {
+    number("seconds", "3", 1, SECONDS_MAX)
+}
+
+fn number(name: &'static str, default: &'static str, least: u64, most: u64) -> Arg {
+    Arg::new(name)
+        .long(name)
+        .default_value(default)
+        .value_parser(value_parser!(u64).range(least..=most))
+        .help(format!("{least} to {most}"))
+}
+
+fn run(matches: &ArgMatches) -> io::Result<()> {
+    let cores = if text(matches, "cores") == "apart" { Cores::Apart } else { Cores::Free };
+    let targets = text(matches, "targets").split(',').map(|name| {
+        Target::named(name).ok_or_else(|| io::Error::other(format!("no server is called {name:?}")))
+    });
+    let targets = targets.collect::<io::Result<Vec<_>>>()?;
+    open_many_files();
+    settle(cores)?;
+    let mut rounds = Vec::new();
+    for round in 0..count(matches, "rounds") {
+        let mut samples = Vec::new();
+        for target in &targets {
+            let sample = measure(*target, cores, matches)
+                .map_err(|error| io::Error::other(format!("{}: {error}", target.name())))?;
+            eprintln!("round {} {}: {:?}", round + 1, target.name(), sample.figures);
+            samples.push(sample);
+        }
+        rounds.push(samples);
+    }
+    let names: Vec<&str> = targets.iter().map(|target| target.name()).collect();
+    print!("{}", table(&names, &rounds));
+    Ok(())
+}
+
+fn measure(target: Target, cores: Cores, matches: &ArgMatches) -> io::Result<Sample> {
+    let server = target.start(cores)?;
+    let (name, asked) = matches.subcommand().ok_or_else(|| io::Error::other("nothing to measure"))?;
+    let time = || Duration::from_secs(count(asked, "seconds") as u64);
+    let sample = match name {
+        "fanout" => {
+            let work = fanout::Work {
+                rooms: count(asked, "rooms"),
+                members: count(asked, "members"),
+                senders: count(asked, "senders").min(count(asked, "members")),
+                in_flight: count(asked, "in-flight"),
+                time: time(),
+            };
+            fanout::measure(target, &server, work)
+        }
+        "idle" => {
+            let place = match text(asked, "endpoint") {
+                "chat" => Place::Rooms,
+                "echo" => Place::Echo,
+                _ => Place::Document,
+            };
+            idle::measure(target, &server, place, count(asked, "connections"))
+        }
+        "connect" => idle::measure(target, &server, Place::Rooms, count(asked, "connections")),
+        "echo" => echo::measure(target, &server, count(asked, "connections"), time()),
+        _ => answers::measure(target, &server, count(asked, "sessions"), time()),
+    }?;
+    Ok(with_held(sample, &server.stop()?))
+}
+
+/// Adds what the server said at its end about the time under the core's lock.
+fn with_held(sample: Sample, log: &str) -> Sample {
+    let held = log
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .find(|line| line["action"] == "core.held");
+    match held {
+        Some(held) => ["p50_us", "p99_us", "max_us"].into_iter().fold(sample, |sample, name| {
+            sample.with(
+                match name {
+                    "p50_us" => "held p50 ≤ µs",
+                    "p99_us" => "held p99 ≤ µs",
+                    _ => "held longest, µs",
+                },
+                held[name].as_f64().unwrap_or(f64::NAN),
+            )
+        }),
+        None => sample,
+    }
+}
+
+fn text<'a>(matches: &'a ArgMatches, name: &str) -> &'a str {
+    matches.get_one::<String>(name).map_or("", String::as_str)
+}
+
+fn count(matches: &ArgMatches, name: &str) -> usize {
+    matches.get_one::<u64>(name).map_or(0, |count| *count as usize)
+}
+
+/// Asks for as many files as there may be, for this process and its children.
+fn open_many_files() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.maximum = limit.maximum.map(|most| most.max(CONNECTIONS_MAX * 2 + 1_000));
+    limit.current = limit.maximum;
+    if setrlimit(Resource::Nofile, limit).is_err() {
+        limit = getrlimit(Resource::Nofile);
+        limit.current = limit.maximum;
+        setrlimit(Resource::Nofile, limit).unwrap_or_default();
+    }
+}

@@ -1,0 +1,204 @@
+//! The servers that are measured, and how a client speaks to each: where it connects, what it says to come into
+//! a room, and how it says something there.
+
+use crate::process::{Cores, Process};
+use serde_json::json;
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// What the tokens of the measured servers are signed with.
+const SECRET: &str = "a secret for measuring on one machine";
+/// What the admin calls of the measured servers ask for.
+const SERVICE_KEY: &str = "a key for measuring on one machine";
+/// How long the tokens are good.
+const TOKEN_SECONDS: u64 = 3_600;
+
+/// A server to measure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    /// Ours, on smol.
+    Parlor,
+    /// Ours, on threads.
+    ParlorThreads,
+    /// Nothing but accepting, upgrading and writing frames made beforehand.
+    Floor,
+    /// The same with frames as long as ours are with their envelope.
+    FloorWide,
+    /// npm ws.
+    Ws,
+    /// npm socket.io.
+    SocketIo,
+}
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// A member of this room, which hears what is said in it.
+    Room(usize),
+    /// A member of one of several rooms.
+    Rooms,
+    /// It hears what it says itself.
+    Echo,
+    /// A session of a guided document; the peers have no such thing.
+    Document,
+}
+
+impl Target {
+    /// Every one of them.
+    pub const ALL: [Self; 6] =
+        [Self::Parlor, Self::ParlorThreads, Self::Floor, Self::FloorWide, Self::Ws, Self::SocketIo];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Parlor => "parlor",
+            Self::ParlorThreads => "parlor-threads",
+            Self::Floor => "floor",
+            Self::FloorWide => "floor-wide",
+            Self::Ws => "ws",
+            Self::SocketIo => "socket.io",
+        }
+    }
+
+    /// The one with this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|target| target.name() == name)
+    }
+
+    /// Whether it is one of our servers, with a store and tokens.
+    pub fn is_ours(self) -> bool {
+        matches!(self, Self::Parlor | Self::ParlorThreads)
+    }
+
+    /// Starts it with an empty store, if it has one.
+    pub fn start(self, cores: Cores) -> io::Result<Process> {
+        let beside = std::env::current_exe()?;
+        let beside = beside.parent().unwrap_or(Path::new(".")).to_path_buf();
+        Process::start(cores, |folder| match self {
+            Self::Parlor | Self::ParlorThreads => ours(beside.join(self.name()), folder),
+            Self::Floor => Command::new(beside.join("parlor-floor")),
+            Self::FloorWide => {
+                let mut floor = Command::new(beside.join("parlor-floor"));
+                floor.arg(WIDE_BYTES.to_string());
+                floor
+            }
+            Self::Ws => node("ws.mjs"),
+            Self::SocketIo => node("socket-io.mjs"),
+        })
+    }
+
+    /// The path on which user number `user` connects.
+    pub fn path(self, place: Place, user: usize) -> String {
+        let (Self::Parlor | Self::ParlorThreads) = self else {
+            let room = match place {
+                Place::Room(room) => room,
+                Place::Rooms => user / 1_000,
+                Place::Echo | Place::Document => user,
+            };
+            return match self {
+                Self::SocketIo => format!("/socket.io/?EIO=4&transport=websocket&room={room}"),
+                Self::Parlor | Self::ParlorThreads | Self::Floor | Self::FloorWide | Self::Ws => {
+                    format!("/?room={room}")
+                }
+            };
+        };
+        match place {
+            Place::Room(_) | Place::Rooms => format!("/chat?token={}", token(user)),
+            Place::Echo => "/echo".to_string(),
+            Place::Document => format!("/documents?templateId={TEMPLATE}&token={}", token(user)),
+        }
+    }
+
+    /// What a client says once it is upgraded.
+    pub fn hello(self, place: Place) -> Option<String> {
+        match (self, place) {
+            (Self::Parlor | Self::ParlorThreads, Place::Room(room)) => {
+                Some(format!(r#"{{"event":"chat:room:join","data":{{"roomId":"r{room}"}},"requestId":"j"}}"#))
+            }
+            (Self::SocketIo, _) => Some("40".to_string()),
+            _ => None,
+        }
+    }
+
+    /// Whether this message says that the client is where it wanted to be; without a hello that is so at once.
+    pub fn is_welcome(self, text: &[u8]) -> bool {
+        match self {
+            Self::Parlor | Self::ParlorThreads => starts(text, r#"{"event":"chat:room:joined""#),
+            Self::SocketIo => starts(text, "40"),
+            Self::Floor | Self::FloorWide | Self::Ws => false,
+        }
+    }
+
+    /// What has to be answered to this message for the connection to live.
+    pub fn sign_of_life(self, text: &[u8]) -> Option<&'static str> {
+        (self == Self::SocketIo && text == b"2").then_some("3")
+    }
+
+    /// How a body is said in a room, or to be heard back.
+    pub fn saying(self, place: Place, body: &str) -> String {
+        match (self, place) {
+            (Self::Parlor | Self::ParlorThreads, Place::Room(room)) => format!(
+                r#"{{"event":"chat:message:send","data":{{"roomId":"r{room}","id":"{body:.16}","content":"{body}"}},"requestId":"{body}"}}"#
+            ),
+            (Self::SocketIo, _) => format!(r#"42["m","{body}"]"#),
+            _ => body.to_string(),
+        }
+    }
+}
+
+/// The document template of the measurements.
+pub const TEMPLATE: &str = "bench";
+/// How long the wide floor's frames are: about what ours are with 64 bytes in them.
+const WIDE_BYTES: usize = 330;
+
+fn starts(text: &[u8], with: &str) -> bool {
+    text.starts_with(with.as_bytes())
+}
+
+fn ours(program: PathBuf, folder: &Path) -> Command {
+    let mut command = Command::new(program);
+    let database = format!("sqlite:{}", folder.join("bench.db").display());
+    command.current_dir(folder).args(["--host", "127.0.0.1", "--websocket-port", "0"]);
+    command.args(["--database-url", &database, "--durability", "power-loss"]);
+    command.args(["--jwt-secret", SECRET, "--service-api-key", SERVICE_KEY]);
+    command.args(["--create-on-open", "true", "--echo", "true", "--rate-limit-calls", "0"]);
+    command.args(["--connections-per-user", "0", "--connections-max", "20000", "--log-format", "json"]);
+    command
+}
+
+/// Peers lie in the working folder's `bench/peers`, where `npm ci` has put what they need.
+fn node(script: &str) -> Command {
+    let mut command = Command::new("node");
+    command.arg(Path::new("bench/peers").join(script)).env("NODE_ENV", "production");
+    command
+}
+
+fn token(user: usize) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let claims = json!({"sub": format!("user-{user}"), "iat": now, "exp": now + TOKEN_SECONDS});
+    parlor_host::trial::token(SECRET.as_bytes(), &claims)
+}
+
+/// Puts a template with so many questions into one of our servers.
+pub fn put_template(address: SocketAddr, questions: usize) -> io::Result<()> {
+    let questions: Vec<_> = (1..=questions)
+        .map(|number| json!({"key": format!("q{number}"), "question": format!("What about point {number}?")}))
+        .collect();
+    let body = json!({"name": "Measured", "questions": questions, "body": "# Done\n\n{{q1}}\n"}).to_string();
+    let mut stream = TcpStream::connect(address)?;
+    write!(
+        stream,
+        "PUT /api/admin/templates/{TEMPLATE} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\
+         Authorization: Bearer {SERVICE_KEY}\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    match answer.starts_with("HTTP/1.1 2") {
+        true => Ok(()),
+        false => Err(io::Error::other(answer)),
+    }
+}
