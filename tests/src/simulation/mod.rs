@@ -41,7 +41,7 @@ const FLUSHED_LATE_MAX: u64 = 50_000;
 #[derive(Debug)]
 enum Due {
     Store(OnTheWay),
-    Answer(Ticket, StoreRequest, StoreReply),
+    Answer(Ticket, StoreRequest, StoreReply, bool),
     Input(Input),
     Write(SocketId),
 }
@@ -220,31 +220,36 @@ impl World {
             }
             Due::Store(way) => {
                 let reply = self.store.carry_out(self.now, &way);
-                let OnTheWay { ticket, request, answered_at, .. } = way;
-                self.later(answered_at, Due::Answer(ticket, request, reply));
+                let OnTheWay { ticket, request, answered_at, late, .. } = way;
+                self.later(answered_at, Due::Answer(ticket, request, reply, late));
             }
-            Due::Answer(ticket, request, reply) => self.answer(ticket, request, reply, &mut step),
+            Due::Answer(ticket, request, reply, late) => {
+                self.answer((ticket, request, reply, late), &mut step)
+            }
         }
         Some(step)
     }
 
     /// Hands over what the store answers at this time, together; changes of rows come alone, so that the laws know
     /// what the core has been told when it sends something.
-    fn answer(&mut self, ticket: Ticket, request: StoreRequest, reply: StoreReply, step: &mut Step) {
+    fn answer(&mut self, first: (Ticket, StoreRequest, StoreReply, bool), step: &mut Step) {
+        let (ticket, request, reply, late) = first;
+        // An answer that nobody waits for any more tells the core nothing.
+        let heard = |reply: StoreReply, late: bool| if late { StoreReply::Unknown } else { reply };
         let alone =
             |request: &StoreRequest| matches!(request, StoreRequest::Commit { rows, .. } if !rows.is_empty());
         let mut more = !alone(&request);
         let mut replies = vec![(ticket, reply.clone())];
-        step.answered.push((request, reply));
+        step.answered.push((request, heard(reply, late)));
         while let Some(entry) = self.due.first_entry()
             && more
             && entry.key().0 <= self.now
-            && matches!(entry.get(), Due::Answer(_, request, _) if !alone(request))
+            && matches!(entry.get(), Due::Answer(_, request, ..) if !alone(request))
         {
             more = self.dice.chance(80);
-            let Due::Answer(ticket, request, reply) = entry.remove() else { continue };
+            let Due::Answer(ticket, request, reply, late) = entry.remove() else { continue };
             replies.push((ticket, reply.clone()));
-            step.answered.push((request, reply));
+            step.answered.push((request, heard(reply, late)));
         }
         step.paced = replies.len() == 1 && matches!(replies[0].1, StoreReply::Entries { .. });
         self.give(Input::Stored(replies), step);

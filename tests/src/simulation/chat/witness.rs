@@ -160,10 +160,14 @@ impl Witness {
         }
     }
 
-    fn may_hear(&self, client: usize, room: &str) -> bool {
+    /// As it stands in the store; or as it stood, while the core has not been told otherwise.
+    fn may_hear(&self, world: &World, client: usize, room: &str) -> bool {
         let (user, kind) = CLIENTS[client];
-        let member = self.members.get(room).is_some_and(|members| members.contains(user));
-        !self.deleted.contains(room) && (member || kind == "supervisor")
+        let id = RoomId::chat(room);
+        let known = self.members.get(room).is_some_and(|members| members.contains(user));
+        let member = known || world.store.members.contains(&(id.clone(), user.into()));
+        let there = world.store.rooms.contains(&id) || !self.deleted.contains(room);
+        there && (member || kind == "supervisor")
     }
 
     fn look_at_sent(&mut self, world: &World, step: &Step) {
@@ -235,7 +239,7 @@ impl Witness {
         };
         if hears {
             assert!(
-                self.may_hear(client, room),
+                self.may_hear(world, client, room),
                 "nobody hears a room they may not: {} hears {said}",
                 CLIENTS[client].0
             );
@@ -250,7 +254,10 @@ impl Witness {
             );
         }
         if let Some(asked) = asked.filter(|_| name == "chat:message:history") {
-            assert!(self.may_hear(client, &asked.room), "nobody reads the history of a room they may not");
+            assert!(
+                self.may_hear(world, client, &asked.room),
+                "nobody reads the history of a room they may not"
+            );
         }
     }
 
@@ -374,7 +381,7 @@ impl Witness {
     pub(super) fn assert_all_heard(&self, world: &World) {
         for known in self.known.values() {
             for (room, at) in &known.heard {
-                if known.listens.contains(room) && self.may_hear(known.client, room) {
+                if known.listens.contains(room) && self.may_hear(world, known.client, room) {
                     let log = world.store.log(&RoomId::chat(room));
                     assert_eq!(*at, log.len() as u64, "whoever is in a room hears all of it: {room}");
                 }
