@@ -1,8 +1,11 @@
 //! The witness: sees every frame that is sent and every frame that is read, and holds the laws against them.
 
+mod known;
+
 use super::CLIENTS;
 use crate::simulation::socket::Read;
 use crate::simulation::{Sent, Step, World};
+use known::{Asked, Known};
 use parlor_protocol::ids::{RoomId, SocketId};
 use parlor_protocol::outbox::Class;
 use parlor_protocol::store::{Change, Row, RowKey, StoreReply, StoreRequest};
@@ -11,30 +14,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// How many messages of one room one page may hold.
 const PAGE_ENTRIES_MAX: usize = 200;
-
-/// A call that a client made.
-#[derive(Debug, Clone)]
-struct Asked {
-    room: String,
-    name: String,
-    data: Value,
-    /// Whether the same user said something under this id before.
-    again: bool,
-}
-
-/// What a connection knows.
-#[derive(Debug, Default)]
-struct Known {
-    client: usize,
-    /// The rooms it is in, and up to where it has heard them.
-    heard: BTreeMap<String, u64>,
-    asked: BTreeMap<String, Asked>,
-    answered: BTreeSet<String>,
-    /// The rooms that the core has let it into and not out of.
-    listens: BTreeSet<String>,
-    /// What it heard as an event since it last came into the room.
-    events: BTreeSet<(String, u64)>,
-}
 
 /// What has been seen so far.
 #[derive(Debug, Default)]
