@@ -13,12 +13,7 @@ const READERS: usize = 2;
 
 /// Opens the database, and in a trial fills an empty one with samples. The error is for people.
 pub fn open(configuration: &Configuration, now: Timestamp) -> Result<Stores, String> {
-    let durability = match configuration.durability {
-        Durability::PowerLoss => parlor_store::Durability::PowerLoss,
-        Durability::Process => parlor_store::Durability::Process,
-    };
-    let mut store =
-        SqliteStore::open(&configuration.database, durability).map_err(|error| error.to_string())?;
+    let mut store = open_writer(configuration)?;
     let mut readers: Vec<Box<dyn Answer>> = Vec::new();
     for _ in 0..READERS {
         readers.push(Box::new(store.reader().map_err(|error| error.to_string())?));
@@ -27,6 +22,14 @@ pub fn open(configuration: &Configuration, now: Timestamp) -> Result<Stores, Str
         load_samples(&mut store, now)?;
     }
     Ok(Stores { writer: Box::new(store), readers })
+}
+
+fn open_writer(configuration: &Configuration) -> Result<SqliteStore, String> {
+    let durability = match configuration.durability {
+        Durability::PowerLoss => parlor_store::Durability::PowerLoss,
+        Durability::Process => parlor_store::Durability::Process,
+    };
+    SqliteStore::open(&configuration.database, durability).map_err(|error| error.to_string())
 }
 
 fn load_samples(store: &mut SqliteStore, now: Timestamp) -> Result<(), String> {
@@ -67,5 +70,33 @@ impl Commit for SqliteStore {
 impl Answer for Reader {
     fn answer(&mut self, request: &StoreRequest) -> StoreReply {
         Self::answer(self, request)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Surroundings;
+
+    fn synchronous(more: &[&str]) -> Option<i64> {
+        let folder = tempfile::tempdir().expect("the disk takes a folder");
+        let secret = "x".repeat(32);
+        let arguments = ["parlor", "--jwt-secret", &secret].into_iter().chain(more.iter().copied());
+        let surroundings = Surroundings {
+            program: "parlor",
+            arguments: arguments.map(Into::into).collect(),
+            environment: Vec::new(),
+            folder: folder.path().to_owned(),
+        };
+        let configuration = Configuration::load(&surroundings).expect("this is enough");
+        let configuration = Configuration { database: folder.path().join("parlor.db"), ..configuration };
+        open_writer(&configuration).expect("it is new").synchronous()
+    }
+
+    #[test]
+    fn the_writer_syncs_every_commit_to_the_disk_unless_told_otherwise() {
+        assert_eq!(synchronous(&[]), Some(2));
+        assert_eq!(synchronous(&["--durability", "power-loss"]), Some(2));
+        assert_eq!(synchronous(&["--durability", "process"]), Some(1));
     }
 }

@@ -88,19 +88,20 @@ impl Effects<'_> {
 
     /// Asks the store.
     pub fn store(&mut self, request: StoreRequest, pending: Pending) {
-        let ticket = self.tickets.issue(self.now, pending);
+        let commit = matches!(request, StoreRequest::Commit { .. });
+        let ticket = self.tickets.issue(self.now, pending, commit);
         self.actions.push(Action::Store { ticket, request });
     }
 
     /// Runs a job outside the lock.
     pub fn work(&mut self, job: Job, pending: Pending) {
-        let ticket = self.tickets.issue(self.now, pending);
+        let ticket = self.tickets.issue(self.now, pending, false);
         self.actions.push(Action::Work { ticket, job });
     }
 
     /// Makes one HTTP attempt.
     pub fn call(&mut self, call: Call, pending: Pending) -> Ticket {
-        let ticket = self.tickets.issue(self.now, pending);
+        let ticket = self.tickets.issue(self.now, pending, false);
         self.actions.push(Action::Call { ticket, call });
         ticket
     }

@@ -183,7 +183,8 @@ impl Seq {
     }
 }
 
-/// A bounded table whose keys are slot and generation: a key of something removed finds nothing, for ever.
+/// A bounded table whose keys are slot and generation: a key of something removed finds nothing, until
+/// its place was used four thousand million times.
 #[derive(Debug, Clone)]
 pub struct Slots<K, T> {
     places: Vec<(u32, Option<T>)>,

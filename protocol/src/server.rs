@@ -189,10 +189,12 @@ impl Parts<'_> {
     /// Closes what was ended in this step, and takes it out of everything.
     fn take_out_ended(&mut self) {
         while let Some((id, cause)) = self.ctx.fx.ended.pop() {
-            let Some(connection) = self.connections.find(id).filter(|connection| !connection.closing) else {
+            let Some(connection) =
+                self.connections.find(id).filter(|connection| connection.closing.is_none())
+            else {
                 continue;
             };
-            connection.closing = true;
+            connection.closing = Some(cause);
             let socket = connection.socket;
             self.ctx.fx.actions.push(Action::Close { socket, cause });
             self.take_out(id);

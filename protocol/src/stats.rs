@@ -11,8 +11,17 @@ pub struct Stats {
     pub malformed: u64,
     /// Tokens that were refused.
     pub auth_failures: u64,
-    /// Whether the store's last answer was that it cannot.
-    pub store_down: bool,
+    /// Whether the store's last commit was in vain.
+    pub commits_fail: bool,
+    /// Whether the store's last read was in vain.
+    pub reads_fail: bool,
     /// Whether the AI service's last attempt failed.
     pub ai_down: bool,
+}
+
+impl Stats {
+    /// Whether the store does not do what it is for.
+    pub fn store_down(&self) -> bool {
+        self.commits_fail || self.reads_fail
+    }
 }

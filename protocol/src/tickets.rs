@@ -15,6 +15,9 @@ pub const TICKETS_MAX: usize = 65_536;
 /// How long an answer may take. Longer than a call, which ends by itself.
 pub const ANSWER_WAIT_MAX: Duration = Duration::from_secs(45);
 
+/// How many deadlines of answered tickets are kept at least before they are swept out.
+const ANSWERED_DEADLINES_MAX: usize = 1_024;
+
 /// Who waits, and for what.
 #[derive(Debug)]
 pub enum Pending {
@@ -33,36 +36,53 @@ pub enum Pending {
 /// All that is waited for.
 #[derive(Debug, Default)]
 pub struct Tickets {
-    pending: Slots<Ticket, Pending>,
+    pending: Slots<Ticket, Held>,
     /// Deadlines in the order in which they were set, which is the order in which they come.
     deadlines: VecDeque<(Timestamp, Ticket)>,
 }
 
+/// Who waits, and whether for a commit.
+#[derive(Debug)]
+struct Held {
+    pending: Pending,
+    commit: bool,
+}
+
 impl Tickets {
-    /// A ticket for `pending`.
-    pub fn issue(&mut self, now: Timestamp, pending: Pending) -> Ticket {
-        let ticket = self.pending.insert(pending);
+    /// A ticket for `pending`, which waits for a commit or for something else.
+    pub fn issue(&mut self, now: Timestamp, pending: Pending, commit: bool) -> Ticket {
+        let ticket = self.pending.insert(Held { pending, commit });
         self.deadlines.push_back((now + ANSWER_WAIT_MAX, ticket));
+        // One slow call in front would keep the deadlines of all that was answered behind it.
+        if self.deadlines.len() > 2 * self.pending.len() + ANSWERED_DEADLINES_MAX {
+            let pending = &self.pending;
+            self.deadlines.retain(|(_, ticket)| pending.get(*ticket).is_some());
+        }
         ticket
+    }
+
+    /// Whether a commit is waited for on this ticket.
+    pub fn is_commit(&self, ticket: Ticket) -> bool {
+        self.pending.get(ticket).is_some_and(|held| held.commit)
     }
 
     /// Takes back a ticket whose answer has come.
     pub fn take(&mut self, ticket: Ticket) -> Option<Pending> {
-        let pending = self.pending.remove(ticket);
+        let held = self.pending.remove(ticket);
         self.forget_answered();
-        pending
+        held.map(|held| held.pending)
     }
 
     /// Who waits on this ticket.
     pub fn holder(&self, ticket: Ticket) -> Option<&Pending> {
-        self.pending.get(ticket)
+        self.pending.get(ticket).map(|held| &held.pending)
     }
 
     /// Takes out one whose deadline has come.
     pub fn take_late(&mut self, now: Timestamp) -> Option<Pending> {
         self.forget_answered();
         let (_, ticket) = self.deadlines.pop_front_if(|(deadline, _)| *deadline <= now)?;
-        self.pending.remove(ticket)
+        self.pending.remove(ticket).map(|held| held.pending)
     }
 
     /// The earliest deadline.

@@ -1,8 +1,6 @@
 //! Servers that are killed at random moments under load and started again: nothing that was acknowledged is
 //! lost, nothing is there twice, and nobody was told what is not kept.
 
-use parlor_host::settings::{Configuration, Durability, Surroundings};
-use parlor_store::SqliteStore;
 use parlor_tests::ai_stand_in::{AiStandIn, Play};
 use parlor_tests::client::{KEYS, admin};
 use parlor_tests::ledger::{Broken, Kept, broken, read_logs};
@@ -12,7 +10,6 @@ use serde_json::Value;
 use std::hash::{BuildHasher, RandomState};
 use std::iter::repeat_n;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -125,21 +122,4 @@ fn what_parlor_threads_acknowledged_is_there_once_after_sigkill() {
 fn a_server_that_acknowledges_before_it_has_stored_is_found_out() {
     let found = torment("parlor-hasty", 1, &[]);
     assert!(found.iter().any(|broken| matches!(broken, Broken::Lost(_))), "{found:?}");
-}
-
-#[test]
-fn the_writer_syncs_every_commit_unless_told_otherwise() {
-    let folder = Folder::new();
-    let surroundings = Surroundings {
-        program: "parlor",
-        arguments: vec!["parlor".into(), "--jwt-secret".into(), "x".repeat(32).into()],
-        environment: Vec::new(),
-        folder: folder.path().to_owned(),
-    };
-    let configuration = Configuration::load(&surroundings).expect("this is enough");
-    assert_eq!(configuration.durability, Durability::PowerLoss);
-    let path: PathBuf = folder.database();
-    let store = SqliteStore::open(&path, parlor_store::Durability::PowerLoss).expect("it is new");
-    assert_eq!(store.synchronous(), Some(2));
-    store.close().expect("the disk takes it");
 }

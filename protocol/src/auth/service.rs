@@ -1,4 +1,4 @@
-//! Whether a backend may speak: the service key, or a signature made with it (WIRE §0.2).
+//! Whether a backend may speak: the service key (WIRE §0.2).
 
 use super::{AuthFailure, Keys};
 use subtle::ConstantTimeEq;

@@ -39,28 +39,31 @@ impl Connections {
 
     /// A connection's heartbeat timer fired.
     pub fn on_heartbeat(&mut self, id: ConnectionId, fx: &mut Effects<'_>) {
-        let Some(connection) = self.all.get_mut(id).filter(|connection| !connection.closing) else { return };
-        let interval = fx.settings.heartbeat_interval;
-        let patience = interval + fx.settings.heartbeat_timeout;
-        let silent = fx.now.since(connection.last_heard);
-        if silent >= patience {
-            return fx.close(id, CloseCause::HeartbeatMissed);
-        }
-        let next = if silent < interval {
-            interval
-        } else {
-            if !connection.pinged {
-                connection.pinged = true;
-                fx.send(connection.socket, Frame::ping(), Class::Kept);
-            }
-            patience
+        let Some(connection) = self.all.get_mut(id).filter(|connection| connection.closing.is_none()) else {
+            return;
         };
-        fx.timers.set(connection.last_heard + next, Timer::Heartbeat(id));
+        let (interval, timeout) = (fx.settings.heartbeat_interval, fx.settings.heartbeat_timeout);
+        let due = match connection.pinged_at {
+            // Only an unanswered ping counts: a machine that slept has heard nobody, and pinged nobody either.
+            Some(pinged) if fx.now.since(pinged) >= timeout => {
+                return fx.close(id, CloseCause::HeartbeatMissed);
+            }
+            Some(pinged) => pinged + timeout,
+            None if fx.now.since(connection.last_heard) >= interval => {
+                connection.pinged_at = Some(fx.now);
+                fx.send(connection.socket, Frame::ping(), Class::Kept);
+                fx.now + timeout
+            }
+            None => connection.last_heard + interval,
+        };
+        fx.timers.set(due, Timer::Heartbeat(id));
     }
 
     /// A connection's token ends now, or in a minute.
     pub fn on_token_ends(&mut self, id: ConnectionId, fx: &mut Effects<'_>) {
-        let Some(connection) = self.all.get_mut(id).filter(|connection| !connection.closing) else { return };
+        let Some(connection) = self.all.get_mut(id).filter(|connection| connection.closing.is_none()) else {
+            return;
+        };
         // A timer that another took the place of means nothing any more.
         if connection.token_due.is_some_and(|due| fx.now < due) {
             return;

@@ -6,7 +6,7 @@ mod rate;
 
 pub use rate::{Bucket, WINDOW, Window};
 
-use crate::action::SocketLimits;
+use crate::action::{CloseCause, SocketLimits};
 use crate::auth::User;
 use crate::context::Caller;
 use crate::envelope::{Envelope, ReplyId};
@@ -82,14 +82,14 @@ pub struct Connection {
     pub connected_at: Timestamp,
     /// Its last frame.
     pub last_heard: Timestamp,
-    /// Whether it was pinged since its last frame.
-    pub pinged: bool,
+    /// When it was pinged, if it was since its last frame.
+    pub pinged_at: Option<Timestamp>,
     /// When the end of its token is looked at next.
     pub token_due: Option<Timestamp>,
     /// The end of the token that its user was told of.
     pub expiry_told: Option<Timestamp>,
-    /// Whether it was closed: what still comes from it is not read.
-    pub closing: bool,
+    /// Why it was closed, if it was: what still comes from it is not read.
+    pub closing: Option<CloseCause>,
     /// Bytes echoed since its outbox was last empty enough.
     pub echoing: usize,
     /// Its pings.
@@ -140,10 +140,10 @@ impl Connections {
             address,
             connected_at: now,
             last_heard: now,
-            pinged: false,
+            pinged_at: None,
             token_due: None,
             expiry_told: None,
-            closing: false,
+            closing: None,
             echoing: 0,
             pings: Bucket::default(),
             malformed: Window::default(),

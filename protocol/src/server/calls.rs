@@ -37,11 +37,11 @@ impl Parts<'_> {
     pub(super) fn on_received(&mut self, socket: SocketId, message: Message) {
         let now = self.ctx.fx.now;
         let Some((id, connection)) = self.connections.by_socket(socket) else { return };
-        if connection.closing {
+        if connection.closing.is_some() {
             return;
         }
         connection.last_heard = now;
-        connection.pinged = false;
+        connection.pinged_at = None;
         let endpoint = connection.endpoint;
         match message {
             Message::Ping(_) if !connection.pings.take(PINGS_PER_SECOND, PINGS_AT_ONCE, now) => {
@@ -63,9 +63,6 @@ impl Parts<'_> {
         let Some((_, connection)) = self.connections.by_socket(socket) else { return };
         connection.echoing += frame.len();
         let full = connection.echoing >= ECHO_BYTES_MAX;
-        if !full {
-            connection.echoing = 0;
-        }
         self.ctx.fx.send(socket, frame, if full { Class::Page } else { Class::Kept });
         if full {
             self.ctx.fx.actions.push(Action::Read { socket, on: false });
@@ -189,7 +186,9 @@ impl Parts<'_> {
 
     pub(super) fn on_refreshed(&mut self, waiting: Waiting, outcome: Outcome) {
         let Waiting::Refresh(caller) = waiting;
-        let Some(connection) = self.connections.find(caller.connection).filter(|known| !known.closing) else {
+        let Some(connection) =
+            self.connections.find(caller.connection).filter(|known| known.closing.is_none())
+        else {
             return;
         };
         let endpoint = connection.endpoint;

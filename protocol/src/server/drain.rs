@@ -36,7 +36,8 @@ impl Parts<'_> {
         let spread = self.ctx.fx.settings.drain_spread;
         let told = json!({"reason": "restarting", "reconnectAfterMs": RECONNECT_AFTER.as_millis() as u64});
         let event = Event::new("server_shutdown", &told);
-        for (id, connection) in self.connections.iter().filter(|(_, connection)| !connection.closing) {
+        for (id, connection) in self.connections.iter().filter(|(_, connection)| connection.closing.is_none())
+        {
             self.drain.closing.push(id);
             if connection.user.is_some() {
                 self.ctx.fx.send(

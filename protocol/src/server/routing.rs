@@ -20,7 +20,7 @@ use std::borrow::Cow;
 
 impl Parts<'_> {
     pub(super) fn on_stored(&mut self, ticket: Ticket, reply: StoreReply) {
-        self.ctx.fx.stats.store_down = reply == StoreReply::Unavailable;
+        self.note_store(ticket, &reply);
         match self.ctx.fx.tickets.take(ticket) {
             Some(Pending::Door(waiting)) => {
                 let decided = self.door.on_stored(waiting, reply, &mut self.ctx);
@@ -33,6 +33,15 @@ impl Parts<'_> {
             Some(Pending::Documents(waiting)) => self.documents.on_stored(waiting, reply, &mut self.ctx),
             Some(Pending::Chat(waiting)) => self.chat.on_stored(waiting, reply, &mut self.ctx),
             Some(Pending::Connection(_)) | None => {}
+        }
+    }
+
+    /// The store is down when its last commit or its last read was in vain: a full disk can still be read.
+    fn note_store(&mut self, ticket: Ticket, reply: &StoreReply) {
+        let in_vain = matches!(reply, StoreReply::Unavailable | StoreReply::Unknown);
+        match self.ctx.fx.tickets.is_commit(ticket) {
+            true => self.ctx.fx.stats.commits_fail = in_vain,
+            false => self.ctx.fx.stats.reads_fail = in_vain,
         }
     }
 
@@ -104,7 +113,7 @@ impl Parts<'_> {
             }
             Some(Decided::Admitted(admitted)) => self.admit(*admitted),
             Some(Decided::TurnedAway(admitted, cause)) => {
-                let (id, _) = self.upgrade(&admitted);
+                let id = self.upgrade(&admitted);
                 self.ctx.fx.close(id, cause);
             }
             Some(Decided::Health(asked)) => {
@@ -116,28 +125,28 @@ impl Parts<'_> {
         }
     }
 
-    fn upgrade(&mut self, admitted: &Admitted) -> (ConnectionId, SocketId) {
+    fn upgrade(&mut self, admitted: &Admitted) -> ConnectionId {
         let Admitted { request, endpoint, user, address, bearer, .. } = admitted;
         let (id, socket) = self.connections.open(*endpoint, user.clone(), *address, self.ctx.fx.now);
         self.door.addresses.came(*address, self.ctx.fx.settings);
         let subprotocol = bearer.then_some(Cow::Borrowed("bearer"));
         let limits = endpoint.limits();
         self.ctx.fx.actions.push(Action::Upgrade { request: *request, socket, subprotocol, limits });
-        (id, socket)
+        let mut record = Record::new(Level::Info, "ws.connect").with("connectionId", name(id));
+        record = record.with("endpoint", endpoint.path());
+        if let Some(user) = user {
+            record = record.with("userId", user.id.as_str()).with("firmId", user.firm.as_str());
+        }
+        self.ctx.fx.log(record);
+        id
     }
 
     fn admit(&mut self, admitted: Admitted) {
-        let (id, _) = self.upgrade(&admitted);
+        let id = self.upgrade(&admitted);
         self.connections.watch(id, &mut self.ctx.fx);
         if admitted.user.is_some() {
             self.ctx.rooms.welcome(id);
         }
-        let mut record = Record::new(Level::Info, "ws.connect").with("connectionId", name(id));
-        record = record.with("endpoint", admitted.endpoint.path());
-        if let Some(user) = &admitted.user {
-            record = record.with("userId", user.id.as_str()).with("firmId", user.firm.as_str());
-        }
-        self.ctx.fx.log(record);
         if let (Some((template, fresh)), Some(caller)) =
             (admitted.template, self.connections.caller(id, None))
         {
@@ -178,14 +187,13 @@ impl Parts<'_> {
 
     pub(super) fn on_disconnected(&mut self, socket: SocketId, why: Ending) {
         if let Some((id, connection)) = self.connections.by_socket(socket)
-            && !connection.closing
+            && connection.closing.is_none()
         {
-            connection.closing = true;
             self.take_out(id);
         }
         let Some((id, connection)) = self.connections.remove(socket) else { return };
         self.door.addresses.went(connection.address);
-        let (code, reason) = ending(why);
+        let (code, reason) = ending(why, connection.closing);
         let mut record = Record::new(Level::Info, "ws.disconnect").with("connectionId", name(id));
         if let Some(user) = &connection.user {
             record = record.with("userId", user.id.as_str());
@@ -202,23 +210,26 @@ impl Parts<'_> {
             Interviewer::Service => up(fx.stats.ai_down),
         };
         let rooms: usize = RoomKind::ALL.into_iter().map(|kind| self.ctx.rooms.count(kind)).sum();
-        let ok = !fx.stats.store_down && ai != "down" && !draining;
+        let ok = !fx.stats.store_down() && ai != "down" && !draining;
         let body = json!({
             "status": if ok { "ok" } else { "degraded" },
             "timestamp": fx.now.to_string(),
             "version": fx.settings.version,
             "uptimeSeconds": fx.now.since(self.started_at).as_secs(),
             "websocket": {"connections": self.connections.len(), "rooms": rooms},
-            "checks": {"store": up(fx.stats.store_down), "ai": ai, "bus": "off", "auth": "ok"},
+            "checks": {"store": up(fx.stats.store_down()), "ai": ai, "bus": "off", "auth": "ok"},
         });
         Response::json(if draining { 503 } else { 200 }, &body).with("cache-control", "no-store")
     }
 }
 
-fn ending(why: Ending) -> (u16, &'static str) {
+/// The code and the reason for the log; an order of the core says more than that it was carried out.
+fn ending(why: Ending, ordered: Option<CloseCause>) -> (u16, &'static str) {
     match why {
         Ending::ByClient(code) => (code.unwrap_or(1005), "closed by the client"),
-        Ending::ByServer => (0, "closed by the server"),
+        Ending::ByServer => {
+            ordered.map_or((1005, "closed by the server"), |cause| (cause.code(), cause.reason()))
+        }
         Ending::Lost => (1006, "connection lost"),
         Ending::Faulty(fault) => (CloseCause::Faulty(fault).code(), CloseCause::Faulty(fault).reason()),
         Ending::TooSlow => (CloseCause::TooSlow.code(), CloseCause::TooSlow.reason()),
