@@ -19,3 +19,10 @@ impl Dice {
         self.below(100) < percent
     }
 }
+
+/// No process has the seed of another: its ids would be those of the other.
+pub fn lifes_seed(life: u64) -> [u8; 32] {
+    let mut seed = [7; 32];
+    seed[..8].copy_from_slice(&life.to_le_bytes());
+    seed
+}

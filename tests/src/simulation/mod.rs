@@ -5,19 +5,22 @@
 pub mod chat;
 pub mod dice;
 pub mod documents;
+pub mod jobs;
 pub mod nonsense;
 pub mod socket;
+pub mod step;
 pub mod store;
 
-use dice::Dice;
-use parlor_protocol::action::{Action, Actions, CloseCause, Recipients};
-use parlor_protocol::auth::{AuthFailure, Permissions, User, UserType};
+pub use step::{Sent, Step};
+
+use dice::{Dice, lifes_seed};
+use jobs::outcome;
+use parlor_protocol::action::{Action, Actions, Recipients};
 use parlor_protocol::call::{CallFailure, Said};
 use parlor_protocol::frame::Frame;
-use parlor_protocol::http::{RequestHead, Response};
+use parlor_protocol::http::RequestHead;
 use parlor_protocol::ids::{RequestId, SocketId, Ticket};
 use parlor_protocol::input::{Ending, Input, Message};
-use parlor_protocol::job::{Job, Outcome};
 use parlor_protocol::outbox::{Class, Pushed};
 use parlor_protocol::server::Server;
 use parlor_protocol::settings::Settings;
@@ -41,45 +44,9 @@ const FLUSHED_LATE_MAX: u64 = 50_000;
 #[derive(Debug)]
 enum Due {
     Store(OnTheWay),
-    Answer(Ticket, StoreRequest, StoreReply),
+    Answer(Ticket, StoreRequest, StoreReply, bool),
     Input(Input),
     Write(SocketId),
-}
-
-/// A frame that the core ordered to be sent.
-#[derive(Debug, Clone)]
-pub struct Sent {
-    /// To whom.
-    pub sockets: Vec<SocketId>,
-    /// What.
-    pub frame: Frame,
-    /// What may happen to it.
-    pub class: Class,
-}
-
-/// What happened in one step, for whoever holds the laws.
-#[derive(Debug, Default)]
-pub struct Step {
-    /// The store's answers that the core was given.
-    pub answered: Vec<(StoreRequest, StoreReply)>,
-    /// Whether the step began with room in an outbox or an answer of the store.
-    pub paced: bool,
-    /// The sockets that were said to be flushed.
-    pub flushed: Vec<SocketId>,
-    /// What the core ordered to be sent.
-    pub sent: Vec<Sent>,
-    /// What clients read.
-    pub read: Vec<(SocketId, Read)>,
-    /// Sockets that came, with their client.
-    pub opened: Vec<(SocketId, usize)>,
-    /// Sockets that are gone, with their client.
-    pub ended: Vec<(SocketId, usize)>,
-    /// Sockets that the core closes.
-    pub closed: Vec<(SocketId, CloseCause)>,
-    /// Requests that were answered, with their client.
-    pub responded: Vec<(usize, Response)>,
-    /// Calls that were ordered.
-    pub called: Vec<parlor_protocol::call::Call>,
 }
 
 /// The server and all that is around it.
@@ -110,13 +77,6 @@ pub struct World {
     /// How often the core was told of the time, at the time when it was last told something.
     ticks: u32,
     ticked_at: Timestamp,
-}
-
-/// No process has the seed of another: its ids would be those of the other.
-fn lifes_seed(life: u64) -> [u8; 32] {
-    let mut seed = [7; 32];
-    seed[..8].copy_from_slice(&life.to_le_bytes());
-    seed
 }
 
 impl World {
@@ -220,31 +180,36 @@ impl World {
             }
             Due::Store(way) => {
                 let reply = self.store.carry_out(self.now, &way);
-                let OnTheWay { ticket, request, answered_at, .. } = way;
-                self.later(answered_at, Due::Answer(ticket, request, reply));
+                let OnTheWay { ticket, request, answered_at, late, .. } = way;
+                self.later(answered_at, Due::Answer(ticket, request, reply, late));
             }
-            Due::Answer(ticket, request, reply) => self.answer(ticket, request, reply, &mut step),
+            Due::Answer(ticket, request, reply, late) => {
+                self.answer((ticket, request, reply, late), &mut step)
+            }
         }
         Some(step)
     }
 
     /// Hands over what the store answers at this time, together; changes of rows come alone, so that the laws know
     /// what the core has been told when it sends something.
-    fn answer(&mut self, ticket: Ticket, request: StoreRequest, reply: StoreReply, step: &mut Step) {
+    fn answer(&mut self, first: (Ticket, StoreRequest, StoreReply, bool), step: &mut Step) {
+        let (ticket, request, reply, late) = first;
+        // An answer that nobody waits for any more tells the core nothing.
+        let heard = |reply: StoreReply, late: bool| if late { StoreReply::Unknown } else { reply };
         let alone =
             |request: &StoreRequest| matches!(request, StoreRequest::Commit { rows, .. } if !rows.is_empty());
         let mut more = !alone(&request);
         let mut replies = vec![(ticket, reply.clone())];
-        step.answered.push((request, reply));
+        step.answered.push((request, heard(reply, late)));
         while let Some(entry) = self.due.first_entry()
             && more
             && entry.key().0 <= self.now
-            && matches!(entry.get(), Due::Answer(_, request, _) if !alone(request))
+            && matches!(entry.get(), Due::Answer(_, request, ..) if !alone(request))
         {
             more = self.dice.chance(80);
-            let Due::Answer(ticket, request, reply) = entry.remove() else { continue };
+            let Due::Answer(ticket, request, reply, late) = entry.remove() else { continue };
             replies.push((ticket, reply.clone()));
-            step.answered.push((request, reply));
+            step.answered.push((request, heard(reply, late)));
         }
         step.paced = replies.len() == 1 && matches!(replies[0].1, StoreReply::Entries { .. });
         self.give(Input::Stored(replies), step);
@@ -321,22 +286,14 @@ impl World {
         step
     }
 
-    /// Whether anything but ticks is still to happen.
-    pub fn is_busy(&self) -> bool {
-        !self.due.is_empty()
-    }
-
     fn later(&mut self, at: Timestamp, due: Due) {
         self.ordered += 1;
         self.due.insert((at, self.ordered), due);
     }
 
     fn write_later(&mut self, socket: SocketId) {
-        if self
-            .sockets
-            .get(&socket)
-            .is_some_and(|known| known.pace != Pace::Stalled && !known.outbox.is_empty())
-        {
+        let Some(known) = self.sockets.get(&socket) else { return };
+        if known.pace != Pace::Stalled && !known.outbox.is_empty() {
             self.later(self.now + SLOW_INTERVAL, Due::Write(socket));
         }
     }
@@ -443,27 +400,4 @@ impl World {
             }
         }
     }
-}
-
-/// Tokens here are plain words, `user:firm:type`; the service's key is `service`.
-fn outcome(job: &Job, now: Timestamp) -> Outcome {
-    match job {
-        Job::VerifyToken { token } => Outcome::Token(user(token, now).ok_or(AuthFailure::Bad)),
-        Job::VerifyService { bearer } if bearer == "service" => Outcome::Service(Ok(())),
-        Job::VerifyService { .. } => Outcome::Service(Err(AuthFailure::Bad)),
-        Job::Render { markdown, .. } => Outcome::Rendered(markdown.clone()),
-    }
-}
-
-fn user(token: &str, now: Timestamp) -> Option<User> {
-    let mut words = token.split(':');
-    let (id, firm, user_type) = (words.next()?, words.next()?, UserType::named(words.next()?)?);
-    Some(User {
-        id: id.into(),
-        firm: firm.into(),
-        name: Some(id.to_uppercase()),
-        user_type,
-        permissions: Permissions::of(user_type),
-        expires_at: now + Duration::from_secs(86_400),
-    })
 }

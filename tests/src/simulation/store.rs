@@ -2,11 +2,12 @@
 //! what happened. Commits to one room are carried out and answered in the order in which they came.
 
 use super::dice::Dice;
-use parlor_protocol::ids::{RoomId, Ticket};
+use parlor_protocol::ids::{RoomId, Ticket, UserId};
 use parlor_protocol::store::{Change, Entry, Row, RowKey, StoreReply, StoreRequest};
+use parlor_protocol::tickets::ANSWER_WAIT_MAX;
 use parlor_protocol::time::Timestamp;
 use parlor_store::ModelStore;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// How long a request may wait before it is carried out, and how long its answer may take from there.
@@ -38,6 +39,8 @@ pub struct OnTheWay {
     pub fate: Fate,
     /// When it is answered.
     pub answered_at: Timestamp,
+    /// Whether nobody waits for the answer any more by then.
+    pub late: bool,
 }
 
 /// The store, and how bad its day is.
@@ -47,6 +50,10 @@ pub struct SlowStore {
     pub model: ModelStore,
     /// Every log that ever was, room by room; a room that was deleted begins a new one.
     pub logs: BTreeMap<RoomId, Vec<Vec<Entry>>>,
+    /// The rooms that there are.
+    pub rooms: BTreeSet<RoomId>,
+    /// Who is a member of which.
+    pub members: BTreeSet<(RoomId, UserId)>,
     /// Whether it fails at times.
     pub fails: bool,
     /// Until when nothing is carried out.
@@ -75,7 +82,7 @@ impl SlowStore {
         for room in written_rooms(&request) {
             self.lanes.insert(room, (at, answered_at));
         }
-        (at, OnTheWay { ticket, request, fate, answered_at })
+        (at, OnTheWay { ticket, request, fate, answered_at, late: answered_at >= now + ANSWER_WAIT_MAX })
     }
 
     /// Carries a request out, as far as its fate lets it.
@@ -103,13 +110,31 @@ impl SlowStore {
                     log.push(entry.clone());
                 }
             }
-            for change in rows {
-                if let Change::Remove(RowKey::Room(room)) = change {
-                    self.logs.entry(room.clone()).or_default().push(Vec::new());
-                }
-            }
+            rows.iter().for_each(|change| self.note(change));
         }
         reply
+    }
+
+    fn note(&mut self, change: &Change) {
+        match change {
+            Change::Insert(Row::Room(row)) | Change::Put(Row::Room(row)) => {
+                self.rooms.insert(row.id.clone());
+            }
+            Change::Insert(Row::Member(row)) | Change::Put(Row::Member(row)) => {
+                self.members.insert((row.room.clone(), row.user.clone()));
+            }
+            Change::Remove(RowKey::Room(room)) => {
+                self.logs.entry(room.clone()).or_default().push(Vec::new());
+                self.rooms.remove(room);
+                self.members.retain(|(of, _)| of != room);
+            }
+            Change::Remove(RowKey::Member(room, user)) => {
+                self.members.remove(&(room.clone(), user.clone()));
+            }
+            Change::Insert(Row::Template(_) | Row::Session(_) | Row::Document(_))
+            | Change::Put(Row::Template(_) | Row::Session(_) | Row::Document(_))
+            | Change::Remove(RowKey::Template(_) | RowKey::Session(_) | RowKey::Document(_)) => {}
+        }
     }
 
     /// The room's log as it is now.

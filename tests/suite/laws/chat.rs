@@ -44,6 +44,35 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(cases(24))]
+
+    #[test]
+    fn whoever_comes_in_while_others_talk_hears_all_of_it(
+        seed: u64,
+        // So far behind that the second page is read too, and is the last unless somebody talks meanwhile.
+        past in 400..430_usize,
+        comings in vec((0..90_u64, vec(0..200_u64, 4..12)), 1..8),
+    ) {
+        let mut chat = Chat::new(seed, past, 500);
+        [1, 2, 3].into_iter().for_each(|client| chat.connect(client));
+        chat.wait(Duration::from_secs(1));
+        chat.join(2, "shut", 6);
+        chat.wait(Duration::from_secs(1));
+        for (since, pauses) in comings {
+            for client in [1, 3] {
+                let data = json!({"roomId": "shut", "since": since.min(past as u64)});
+                chat.call(client, "shut", "chat:room:join", data);
+            }
+            for pause in pauses {
+                chat.send(2, "shut", 0);
+                chat.wait(Duration::from_millis(pause));
+            }
+        }
+        chat.settle();
+    }
+}
+
 /// So many frames wait in the client's outbox.
 fn frames_waiting(chat: &Chat, client: usize) -> usize {
     let socket = chat.socket(client).expect("connected");
@@ -80,5 +109,20 @@ fn a_reader_far_behind_is_sent_one_page_until_it_went_out() {
     chat.world.pace(socket, Pace::Fast);
     chat.wait(Duration::from_secs(10));
     assert_eq!(chat.witness.heard, 500, "all that follows the first 200");
+    chat.settle();
+}
+
+#[test]
+fn a_room_that_stores_something_is_not_forgotten() {
+    let mut chat = Chat::new(1, 0, 20);
+    chat.connect(2);
+    chat.wait(Duration::from_secs(1));
+    // A member need not join to send; a minute later the room is idle.
+    chat.send(2, "shut", 0);
+    chat.wait(Duration::from_secs(50));
+    chat.world.store.stands_still_until = chat.world.now + Duration::from_secs(42);
+    chat.send(2, "shut", 0);
+    chat.wait(Duration::from_secs(60));
+    assert_eq!(chat.log("shut").len(), 2);
     chat.settle();
 }

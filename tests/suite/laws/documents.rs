@@ -6,7 +6,7 @@
 //! | --- | --- |
 //! | a session has one connection, the others are closed | an older one is not let go |
 //! | only the connection that has the session writes | answers expect nothing |
-//! | exactly one reply follows an answer | replies have ids of their own; a late reply is taken |
+//! | exactly one reply follows an answer | replies have ids of their own |
 //! | what is acknowledged is in the log once | saved is said before it is stored |
 //! | who comes back is shown every turn | the session in memory does not catch up with the log that was claimed |
 //! | a call is answered once, and none is left | ids are not looked up first |

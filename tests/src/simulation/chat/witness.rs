@@ -1,8 +1,11 @@
 //! The witness: sees every frame that is sent and every frame that is read, and holds the laws against them.
 
+mod known;
+
 use super::CLIENTS;
 use crate::simulation::socket::Read;
 use crate::simulation::{Sent, Step, World};
+use known::{Asked, Known};
 use parlor_protocol::ids::{RoomId, SocketId};
 use parlor_protocol::outbox::Class;
 use parlor_protocol::store::{Change, Row, RowKey, StoreReply, StoreRequest};
@@ -11,30 +14,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// How many messages of one room one page may hold.
 const PAGE_ENTRIES_MAX: usize = 200;
-
-/// A call that a client made.
-#[derive(Debug, Clone)]
-struct Asked {
-    room: String,
-    name: String,
-    data: Value,
-    /// Whether the same user said something under this id before.
-    again: bool,
-}
-
-/// What a connection knows.
-#[derive(Debug, Default)]
-struct Known {
-    client: usize,
-    /// The rooms it is in, and up to where it has heard them.
-    heard: BTreeMap<String, u64>,
-    asked: BTreeMap<String, Asked>,
-    answered: BTreeSet<String>,
-    /// The rooms that the core has let it into and not out of.
-    listens: BTreeSet<String>,
-    /// What it heard as an event since it last came into the room.
-    events: BTreeSet<(String, u64)>,
-}
 
 /// What has been seen so far.
 #[derive(Debug, Default)]
@@ -160,10 +139,14 @@ impl Witness {
         }
     }
 
-    fn may_hear(&self, client: usize, room: &str) -> bool {
+    /// As it stands in the store; or as it stood, while the core has not been told otherwise.
+    fn may_hear(&self, world: &World, client: usize, room: &str) -> bool {
         let (user, kind) = CLIENTS[client];
-        let member = self.members.get(room).is_some_and(|members| members.contains(user));
-        !self.deleted.contains(room) && (member || kind == "supervisor")
+        let id = RoomId::chat(room);
+        let known = self.members.get(room).is_some_and(|members| members.contains(user));
+        let member = known || world.store.members.contains(&(id.clone(), user.into()));
+        let there = world.store.rooms.contains(&id) || !self.deleted.contains(room);
+        there && (member || kind == "supervisor")
     }
 
     fn look_at_sent(&mut self, world: &World, step: &Step) {
@@ -235,7 +218,7 @@ impl Witness {
         };
         if hears {
             assert!(
-                self.may_hear(client, room),
+                self.may_hear(world, client, room),
                 "nobody hears a room they may not: {} hears {said}",
                 CLIENTS[client].0
             );
@@ -250,7 +233,10 @@ impl Witness {
             );
         }
         if let Some(asked) = asked.filter(|_| name == "chat:message:history") {
-            assert!(self.may_hear(client, &asked.room), "nobody reads the history of a room they may not");
+            assert!(
+                self.may_hear(world, client, &asked.room),
+                "nobody reads the history of a room they may not"
+            );
         }
     }
 
@@ -374,7 +360,7 @@ impl Witness {
     pub(super) fn assert_all_heard(&self, world: &World) {
         for known in self.known.values() {
             for (room, at) in &known.heard {
-                if known.listens.contains(room) && self.may_hear(known.client, room) {
+                if known.listens.contains(room) && self.may_hear(world, known.client, room) {
                     let log = world.store.log(&RoomId::chat(room));
                     assert_eq!(*at, log.len() as u64, "whoever is in a room hears all of it: {room}");
                 }
