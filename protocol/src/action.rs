@@ -134,16 +134,10 @@ pub enum CloseCause {
     ParameterMissing,
     /// The resource is unknown: 1008.
     ResourceUnknown,
-    /// The caller may not: 1008.
-    AccessDenied,
     /// Too many malformed messages or refusals in a minute: 1008.
     Abusive,
     /// More pings in a second than are answered: 1008.
     PingFlood,
-    /// The room was deleted, or an operator ended the connection: 1008.
-    Removed,
-    /// Something that should not happen: 1011.
-    Internal,
     /// The server or its store has no room now: 1013.
     Overloaded,
     /// Silent too long: 4000.
@@ -166,13 +160,10 @@ impl CloseCause {
             | Self::TokenExpired
             | Self::ParameterMissing
             | Self::ResourceUnknown
-            | Self::AccessDenied
             | Self::Abusive
             | Self::PingFlood
-            | Self::Removed
             | Self::Faulty(Fault::Fragments) => 1008,
             Self::Faulty(Fault::TooBig) => 1009,
-            Self::Internal => 1011,
             Self::ShuttingDown => 1012,
             Self::Overloaded => 1013,
             Self::HeartbeatMissed => 4000,
@@ -195,11 +186,8 @@ impl CloseCause {
             Self::TokenExpired => "token expired",
             Self::ParameterMissing => "required parameter missing",
             Self::ResourceUnknown => "resource not found",
-            Self::AccessDenied => "access denied",
             Self::Abusive => "too many bad messages",
             Self::PingFlood => "too many pings",
-            Self::Removed => "removed",
-            Self::Internal => "internal error",
             Self::Overloaded => "overloaded, try again later",
             Self::HeartbeatMissed => "heartbeat missed",
             Self::Superseded => "superseded by a newer connection",

@@ -25,11 +25,6 @@ impl Json {
         }))
     }
 
-    /// `{}`.
-    pub fn empty_object() -> Self {
-        Self("{}".to_string())
-    }
-
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -159,22 +159,22 @@
 //! | part | what it knows |
 //! | --- | --- |
 //! | [`server`] | routing, and nothing else |
-//! | [`door`] | who may come in: HTTP, upgrades, REST, refusals, limits |
-//! | [`connection`] | one session of one client: its user, signs of life, budget |
+//! | `door` | who may come in: HTTP, upgrades, REST, refusals, limits |
+//! | `connection` | one session of one client: its user, signs of life, budget |
 //! | [`envelope`] | how calls and events are written in frames; no app |
-//! | [`room`] | the gate: entries told once in order, readers caught up, answers held |
-//! | [`apps`] | what an entry means: documents, chat |
+//! | `room` | the gate: entries told once in order, readers caught up, answers held |
+//! | `apps` | what an entry means: documents, chat |
 //! | [`auth`], [`job`] | credentials checked outside, so that no secret is in the core |
 //! | [`store`], [`call`] | what is asked of the store and of services, as data |
 //! | [`outbox`], [`walker`], [`http`] | pure pieces that drivers use |
 
 pub mod action;
-pub mod apps;
+mod apps;
 pub mod auth;
 pub mod call;
-pub mod connection;
-pub mod context;
-pub mod door;
+mod connection;
+mod context;
+mod door;
 pub mod envelope;
 pub mod frame;
 pub mod http;
@@ -185,13 +185,13 @@ pub mod json;
 pub mod outbox;
 pub mod record;
 pub mod refusal;
-pub mod rng;
-pub mod room;
+mod rng;
+mod room;
 pub mod server;
 pub mod settings;
-pub mod stats;
+mod stats;
 pub mod store;
-pub mod tickets;
+mod tickets;
 pub mod time;
-pub mod timers;
+mod timers;
 pub mod walker;

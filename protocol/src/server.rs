@@ -95,11 +95,6 @@ impl Server {
         [self.timers.next_deadline(), self.tickets.next_deadline()].into_iter().flatten().min()
     }
 
-    /// What is counted since the start.
-    pub fn stats(&self) -> &Stats {
-        &self.stats
-    }
-
     fn parts<'a>(&'a mut self, now: Timestamp, actions: &'a mut Actions) -> Parts<'a> {
         let fx = Effects {
             now,

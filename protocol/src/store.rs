@@ -6,7 +6,11 @@ use crate::ids::{DocumentId, EntryId, FirmId, RoomId, RoomKind, Seq, SessionId, 
 use crate::time::Timestamp;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
+/// How long the core waits for an answer, of the store as of anybody, before it goes on as if the outcome were
+/// unknown. Longer than a call takes, which ends by itself.
+pub const ANSWER_WAIT_MAX: Duration = Duration::from_secs(45);
 /// How many entries at the end of a log are handed over with a room.
 pub const TAIL_ENTRIES_MAX: usize = 128;
 /// How many bytes of bodies at the end of a log are handed over with a room.

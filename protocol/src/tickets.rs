@@ -6,14 +6,12 @@ use crate::connection;
 use crate::door;
 use crate::ids::{Slots, Ticket};
 use crate::room;
+use crate::store::ANSWER_WAIT_MAX;
 use crate::time::Timestamp;
 use std::collections::VecDeque;
-use std::time::Duration;
 
 /// How many answers may be outstanding; commands beyond it are refused as busy.
 pub const TICKETS_MAX: usize = 65_536;
-/// How long an answer may take. Longer than a call, which ends by itself.
-pub const ANSWER_WAIT_MAX: Duration = Duration::from_secs(45);
 
 /// How many deadlines of answered tickets are kept at least before they are swept out.
 const ANSWERED_DEADLINES_MAX: usize = 1_024;
@@ -93,11 +91,6 @@ impl Tickets {
     /// How many answers are outstanding.
     pub fn len(&self) -> usize {
         self.pending.len()
-    }
-
-    /// Whether nothing is waited for.
-    pub fn is_empty(&self) -> bool {
-        self.pending.is_empty()
     }
 
     fn forget_answered(&mut self) {

@@ -57,11 +57,6 @@ impl Timers {
     pub fn len(&self) -> usize {
         self.heap.len()
     }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.heap.is_empty()
-    }
 }
 
 #[cfg(test)]

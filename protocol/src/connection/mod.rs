@@ -78,8 +78,6 @@ pub struct Connection {
     pub user: Option<Arc<User>>,
     /// Where it came from.
     pub address: IpAddr,
-    /// Since when it is there.
-    pub connected_at: Timestamp,
     /// Its last frame.
     pub last_heard: Timestamp,
     /// When it was pinged, if it was since its last frame.
@@ -138,7 +136,6 @@ impl Connections {
             endpoint,
             user,
             address,
-            connected_at: now,
             last_heard: now,
             pinged_at: None,
             token_due: None,

@@ -72,11 +72,6 @@ impl Addresses {
         self.0.len()
     }
 
-    /// Whether none is.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// Forgets addresses that use nothing.
     pub fn tidy(&mut self, now: Timestamp) {
         self.0.retain(|_, used| used.connections > 0 || !used.arrivals.is_full(now));

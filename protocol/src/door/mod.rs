@@ -11,7 +11,7 @@ mod rest;
 mod route;
 
 pub use limits::Addresses;
-pub use route::{NoRoute, Route, ServiceCall, UserCall};
+use route::{NoRoute, Route, UserCall};
 
 use crate::action::CloseCause;
 use crate::auth::{AuthFailure, User};

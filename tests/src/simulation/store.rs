@@ -3,8 +3,8 @@
 
 use super::dice::Dice;
 use parlor_protocol::ids::{RoomId, Ticket, UserId};
+use parlor_protocol::store::ANSWER_WAIT_MAX;
 use parlor_protocol::store::{Change, Entry, Row, RowKey, StoreReply, StoreRequest};
-use parlor_protocol::tickets::ANSWER_WAIT_MAX;
 use parlor_protocol::time::Timestamp;
 use parlor_store::ModelStore;
 use std::collections::{BTreeMap, BTreeSet};

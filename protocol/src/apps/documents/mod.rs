@@ -164,11 +164,6 @@ impl Documents {
         self.sessions.len() + self.opening.len() + self.by_connection.len() + self.queued.len() + self.calls
     }
 
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     /// The store answered something that the app waits for.
     pub fn on_stored(&mut self, waiting: Waiting, reply: StoreReply, ctx: &mut Context<'_>) {
         match waiting {

@@ -6,7 +6,7 @@ use crate::action::{Action, CloseCause};
 use crate::auth::User;
 use crate::context::{Caller, Context};
 use crate::envelope::Event;
-use crate::ids::{ConnectionId, EntryId, FirmId, Seq, SessionId, UserId};
+use crate::ids::{EntryId, FirmId, Seq, SessionId, UserId};
 use crate::refusal::Refusal;
 use crate::store::{
     Append, Change, Entry, NewEntry, Query, Row, RowKey, SessionRow, SessionState, StoreReply, StoreRequest,
@@ -56,11 +56,6 @@ impl Documents {
             },
             ctx,
         );
-    }
-
-    /// Whether the connection's session is still being opened.
-    pub fn is_opening(&self, who: ConnectionId) -> bool {
-        self.opening.contains(&who)
     }
 
     fn find(&mut self, mut opening: Opening, ctx: &mut Context<'_>) {
