@@ -23,6 +23,8 @@ const PAUSE_FIRST: Duration = Duration::from_millis(10);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
 /// How often the pause doubles before it is the longest.
 const DOUBLINGS_MAX: u32 = 7;
+/// A server that could hold fewer connections does not start.
+const LINES_MIN: usize = 16;
 /// Files that are left for the store, calls and threads.
 const FILES_SPARE: u64 = 64;
 
@@ -57,7 +59,12 @@ impl Acceptor {
         sockopt::set_tcp_nodelay(&listener, true)?;
         sockopt::set_tcp_user_timeout(&listener, UNACKNOWLEDGED_WAIT_MAX_MS)?;
         listen(&listener, BACKLOG)?;
-        let lines_max = lines_max(files_max(), files_per_line);
+        let files = files_max();
+        let lines_max = lines_max(files, files_per_line);
+        if lines_max < LINES_MIN {
+            let message = format!("the limit of {files} open files leaves room for {lines_max} connections");
+            return Err(io::Error::new(io::ErrorKind::QuotaExceeded, message));
+        }
         Ok(Self { engine, listener, lines_max, failures: AtomicU32::new(0) })
     }
 

@@ -1,6 +1,7 @@
 //! Calls to services over HTTP: one attempt each. Retries and patience are the core's; the address, the key
 //! and the socket are the driver's. The thread that calls reads the answer with `read_next_question`.
 
+use crate::apps::stripped;
 use crate::ids::{DocumentId, SessionId, TemplateId, UserId};
 use crate::store::Question;
 use serde::{Deserialize, Serialize};
@@ -180,10 +181,13 @@ fn parse_reply(body: &[u8]) -> Result<AiReply, String> {
         return Err(format!("an answer of over {ANSWER_BYTES_MAX} bytes"));
     }
     match serde_json::from_slice::<Reply>(body).map_err(|error| error.to_string())? {
+        Reply::Complete { document_id, .. } if document_id.chars().any(char::is_control) => {
+            Err("a documentId with control characters".to_string())
+        }
         Reply::NextQuestion { question, .. } if question.is_empty() => Err("an empty question".to_string()),
         Reply::NextQuestion { question, progress } => {
             let progress = progress.and_then(|value| serde_json::from_value(value).ok());
-            Ok(AiReply::Question { question, progress })
+            Ok(AiReply::Question { question: stripped(&question), progress })
         }
         Reply::Complete { document_id, .. }
             if document_id.is_empty() || document_id.len() > DOCUMENT_ID_BYTES_MAX =>

@@ -21,6 +21,8 @@ use std::collections::BTreeSet;
 /// The longest id and name, in bytes.
 const ID_BYTES_MAX: usize = 128;
 const NAME_BYTES_MAX: usize = 255;
+/// The largest body of a template, in bytes.
+const TEMPLATE_BODY_BYTES_MAX: usize = 256 * 1024;
 /// The most questions of a template.
 const QUESTIONS_MAX: usize = 200;
 
@@ -155,6 +157,9 @@ fn template(id: &TemplateId, body: &[u8]) -> Result<TemplateRow, Refusal> {
     check("name", &name, NAME_BYTES_MAX)?;
     if questions.len() > QUESTIONS_MAX {
         return Err(Refusal::too_large("questions", questions.len(), QUESTIONS_MAX));
+    }
+    if body.len() > TEMPLATE_BODY_BYTES_MAX {
+        return Err(Refusal::too_large("body", body.len(), TEMPLATE_BODY_BYTES_MAX));
     }
     let mut keys = BTreeSet::new();
     for question in &questions {

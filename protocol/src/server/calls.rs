@@ -19,8 +19,11 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::json;
 use std::sync::Arc;
+use std::time::Duration;
 
-/// How many pings a second, and how many at once, are answered.
+/// Calls of `/documents` that do not count.
+const FREE_CALLS: [&str; 2] = ["ping", "pong"];
+/// How many pings a second, and how many at once, are answered; pongs and free calls count with them.
 const PINGS_PER_SECOND: u32 = 10;
 const PINGS_AT_ONCE: u32 = 20;
 /// How many echoed bytes may wait before reading stops until they are out.
@@ -44,7 +47,9 @@ impl Parts<'_> {
         connection.pinged_at = None;
         let endpoint = connection.endpoint;
         match message {
-            Message::Ping(_) if !connection.pings.take(PINGS_PER_SECOND, PINGS_AT_ONCE, now) => {
+            Message::Ping(_) | Message::Pong(_)
+                if !connection.pings.take(PINGS_PER_SECOND, PINGS_AT_ONCE, now) =>
+            {
                 self.ctx.fx.close(id, CloseCause::PingFlood);
             }
             Message::Ping(_) | Message::Pong(_) | Message::Close(_) => {}
@@ -101,6 +106,13 @@ impl Parts<'_> {
 
     fn on_call(&mut self, endpoint: Endpoint, call: Call<'_>, caller: Caller) {
         let caller = Caller { reply_to: call.reply_to.clone(), ..caller };
+        let free = call.name == "auth:refresh"
+            || (endpoint == Endpoint::Documents && FREE_CALLS.contains(&&*call.name));
+        if free && !self.may_call_free(caller.connection) {
+            let wait = Duration::from_secs(1) / PINGS_PER_SECOND;
+            let refusal = Refusal::rate_limited(PINGS_PER_SECOND, Duration::from_secs(1), wait);
+            return self.refuse(endpoint, &caller, &refusal);
+        }
         match &*call.name {
             "auth:refresh" => return self.on_refresh(endpoint, call.data, caller),
             "ping" if endpoint == Endpoint::Documents => {
@@ -118,6 +130,13 @@ impl Parts<'_> {
         if let Err((caller, refusal)) = applied {
             self.refuse(endpoint, &caller, &refusal);
         }
+    }
+
+    /// What costs nothing of a user's budget is still not without limit: it shares the pings'.
+    fn may_call_free(&mut self, id: ConnectionId) -> bool {
+        let now = self.ctx.fx.now;
+        let connection = self.connections.find(id);
+        connection.is_some_and(|known| known.pings.take(PINGS_PER_SECOND, PINGS_AT_ONCE, now))
     }
 
     /// Reads a call as its app does; `None`: it is to be ignored, whatever the caller's budget.

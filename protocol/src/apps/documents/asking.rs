@@ -54,7 +54,10 @@ impl Documents {
             Interviewer::BuiltIn => {
                 let document = ctx.fx.rng.id("doc").into();
                 let reply = interviewer::reply(&session.template, &session.log.turns, document);
-                self.save_reply(id, reply, ctx);
+                match reply {
+                    Ok(reply) => self.save_reply(id, reply, ctx),
+                    Err(why) => self.save_failure(id, true, why, ctx),
+                }
             }
             Interviewer::Service => self.attempt(id, ctx),
         }

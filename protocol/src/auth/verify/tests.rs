@@ -120,3 +120,17 @@ fn a_critical_extension_is_refused_even_when_it_is_signed() {
     let token = format!("{header}.{body}.{signature}");
     assert_eq!(verify_token(&token, &keys(), NOW), Err(AuthFailure::Bad));
 }
+
+#[test]
+fn a_token_that_nests_deep_is_refused_before_it_is_read() {
+    let deep = format!("{}1{}", r#"{"a":"#.repeat(120), "}".repeat(120));
+    let header = URL_SAFE_NO_PAD.encode(format!(r#"{{"alg":"HS256","z":{deep}}}"#));
+    let unsigned = format!("{header}.{}.{}", URL_SAFE_NO_PAD.encode("{}"), URL_SAFE_NO_PAD.encode([0; 32]));
+    let claims = format!(r#"{{"sub":"a","exp":1800000100,"z":{deep}}}"#);
+    let signed = token(&serde_json::from_str(&claims).expect("serde_json reads 127 levels"));
+    // On a stack like that of a connection's thread, which the reading of 120 levels would overflow.
+    let small = std::thread::Builder::new().stack_size(256 * 1024);
+    let verified = small.spawn(move || [unsigned, signed].map(|token| verify_token(&token, &keys(), NOW)));
+    let refused = verified.expect("a thread").join().expect("no overflow");
+    assert_eq!(refused, [Err(AuthFailure::Bad), Err(AuthFailure::Bad)]);
+}
