@@ -252,10 +252,7 @@ impl World {
 
     /// A client's connection is cut off.
     pub fn cut(&mut self, socket: SocketId) -> Step {
-        match self.sockets.contains_key(&socket) {
-            true => self.handle(Input::Disconnected { socket, why: Ending::Lost }),
-            false => Step::default(),
-        }
+        self.handle(Input::Disconnected { socket, why: Ending::Lost })
     }
 
     /// A client reads faster or slower from now on.
