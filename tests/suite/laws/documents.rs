@@ -5,6 +5,7 @@
 //! | law | a planted fault that it catches |
 //! | --- | --- |
 //! | a session has one connection, the others are closed | an older one is not let go |
+//! | only another connection supersedes | the server takes over what a connection is about to have |
 //! | only the connection that has the session writes | answers expect nothing |
 //! | exactly one reply follows an answer | replies have ids of their own; a late reply is taken |
 //! | what is acknowledged is in the log once | saved is said before it is stored |
@@ -18,6 +19,7 @@ use parlor_protocol::settings::Interviewer;
 use parlor_tests::simulation::documents::Documents;
 use proptest::collection::vec;
 use proptest::prelude::*;
+use std::time::Duration;
 
 proptest! {
     #![proptest_config(cases(64))]
@@ -34,5 +36,20 @@ proptest! {
         documents.world.store.fails = fails;
         steps.into_iter().for_each(|step| documents.play(step));
         documents.settle();
+    }
+}
+
+/// A session awaits a reply when its process is killed. The next one takes it over while its user comes back.
+#[test]
+fn who_comes_back_while_the_server_takes_over_is_not_superseded() {
+    for seed in 0..200 {
+        let mut documents = Documents::new(seed, Interviewer::Service);
+        documents.connect(0, false);
+        documents.wait(Duration::from_millis(1_000));
+        documents.crash();
+        documents.wait(Duration::from_millis(seed * 2));
+        documents.connect(0, false);
+        documents.wait(Duration::from_secs(1));
+        assert_eq!(documents.witness.superseded, 0, "seed {seed}");
     }
 }
