@@ -13,6 +13,7 @@
 //! | what is said once is stored once | a new id at the second try; a repeated id is taken as new |
 //! | after a page nothing more is sent until it went out | the next page follows at once |
 //! | nobody hears a room they may not | a removed member listens on; a deleted room lives on, or is loaded as it was |
+//! | nothing is kept without a room | a room that is opened while it is deleted takes messages in |
 //! | no call is left without its answer | a room is forgotten while it stores something |
 //! | after everything has ended nothing is left | who hung up while joining is let in |
 //! | the message over 256 that wait is refused | no limit |
@@ -81,4 +82,17 @@ fn a_reader_far_behind_is_sent_one_page_until_it_went_out() {
     chat.wait(Duration::from_secs(10));
     assert_eq!(chat.witness.heard, 500, "all that follows the first 200");
     chat.settle();
+}
+
+#[test]
+fn what_is_said_while_an_unopened_room_is_deleted_is_not_kept() {
+    for seed in 0..100 {
+        let mut chat = Chat::new(seed, 3, 20);
+        chat.connect(2);
+        chat.wait(Duration::from_secs(1));
+        chat.delete("shut");
+        chat.wait(Duration::from_millis(seed * 4));
+        chat.send(2, "shut", 0);
+        chat.settle();
+    }
 }
