@@ -16,6 +16,9 @@
 
 use crate::cases;
 use parlor_protocol::settings::Interviewer;
+use parlor_protocol::store::{Change, Query, Row, SessionRow, SessionState, StoreReply, StoreRequest};
+use parlor_protocol::time::Timestamp;
+use parlor_tests::simulation::BEGINNING;
 use parlor_tests::simulation::documents::Documents;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -52,4 +55,30 @@ fn who_comes_back_while_the_server_takes_over_is_not_superseded() {
         documents.wait(Duration::from_secs(1));
         assert_eq!(documents.witness.superseded, 0, "seed {seed}");
     }
+}
+
+/// The store's own list of what is overdue is empty when a process has started over it.
+#[test]
+fn more_overdue_sessions_than_one_look_finds_are_all_asked_for_or_given_up() {
+    let mut documents = Documents::new(1, Interviewer::BuiltIn);
+    let rows = (0..200).map(|place| {
+        let template = if place < 100 { "gone" } else { "t" };
+        Change::Put(Row::Session(SessionRow {
+            id: format!("ses-{place}").as_str().into(),
+            user: format!("user-{place}").as_str().into(),
+            firm: "firm".into(),
+            template: template.into(),
+            state: SessionState::Open,
+            awaiting_since: Some(Timestamp(BEGINNING.0 + place)),
+            created_at: BEGINNING,
+            touched_at: BEGINNING,
+        }))
+    });
+    let made = StoreRequest::Commit { appends: vec![], rows: rows.collect() };
+    documents.world.store.answer(BEGINNING, &made);
+    documents.wait(Duration::from_secs(1));
+    documents.crash();
+    documents.wait(Duration::from_secs(5));
+    let overdue = StoreRequest::Look(Query::Overdue { before: documents.world.now, max: 1_000 });
+    assert_eq!(documents.world.store.answer(BEGINNING, &overdue), StoreReply::Found(vec![]));
 }
