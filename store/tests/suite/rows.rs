@@ -191,7 +191,7 @@ fn a_room_begins_without_what_is_left_under_its_id(store: &mut dyn Subject) {
     let stale = StoreReply::Stale { room: chat("r"), head: Seq::ZERO };
     assert_eq!(
         store.commit(2, vec![at_head("r", 2, [a.clone()])], make(Row::Member(bob.clone()))),
-        StoreReply::Committed(vec![entry("r", 1, 1, a.clone())])
+        StoreReply::Committed(vec![entry("r", 1, 1, a)])
     );
     assert_eq!(
         store.commit(2, vec![at_head("r", 2, [new("bob", "3", "c")])], make(Row::Member(bob.clone()))),

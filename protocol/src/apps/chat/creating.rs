@@ -60,7 +60,13 @@ impl Chat {
                 ctx.fx.store(StoreRequest::Load { room }, Pending::Chat(Waiting::Made(making)));
             }
             StoreReply::Taken(_) => self.on_taken(*making, ctx),
-            _ => self.refuse_made(&making, &Refusal::store_unavailable(), ctx),
+            StoreReply::Unknown
+            | StoreReply::Unavailable
+            | StoreReply::Stale { .. }
+            | StoreReply::Loaded(_)
+            | StoreReply::Entries { .. }
+            | StoreReply::Heads(_)
+            | StoreReply::Found(_) => self.refuse_made(&making, &Refusal::store_unavailable(), ctx),
         }
     }
 

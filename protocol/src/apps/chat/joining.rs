@@ -170,10 +170,12 @@ impl Chat {
         if access(room, &join.caller.user) != Access::Inside {
             return self.refuse_join(&join, &Refusal::room_access_denied(), ctx);
         }
-        match reply {
-            StoreReply::Entries { entries, .. } => self.let_in(join, since, reset, &entries, ctx),
-            _ if join.tries < READ_TRIES_MAX => self.show(join, ctx),
-            _ => self.refuse_join(&join, &Refusal::store_unavailable(), ctx),
+        if let StoreReply::Entries { entries, .. } = reply {
+            self.let_in(join, since, reset, &entries, ctx);
+        } else if join.tries < READ_TRIES_MAX {
+            self.show(join, ctx);
+        } else {
+            self.refuse_join(&join, &Refusal::store_unavailable(), ctx);
         }
     }
 
