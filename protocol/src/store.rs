@@ -152,7 +152,8 @@ pub struct RoomRecord {
 /// How a row is written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Change {
-    /// A row that must not exist yet: else `Taken`.
+    /// A row that must not exist yet: else `Taken`. A room begins without what may be left under its id, members
+    /// and log, before anything else of its commit is stored.
     Insert(Row),
     /// A row as it is from now on, whether it existed or not.
     Put(Row),

@@ -75,10 +75,8 @@ impl Door {
         let Route::Service(call) = &asked.route else { return None };
         match change(call, &asked.body, rows) {
             Ok((change, changed)) => {
-                if let Changed::RoomRemoved(room) = &changed
-                    && let Some(room) = ctx.rooms.find(room)
-                {
-                    room.closing = true;
+                if let Changed::RoomRemoved(room) = &changed {
+                    ctx.rooms.removal_begins(room);
                 }
                 super::send_write(asked, Write { change, changed, tries: 0 }, ctx);
             }

@@ -61,6 +61,8 @@ pub struct Rooms {
     open: BTreeMap<RoomId, Box<Room>>,
     /// Every connection that may be in rooms, and those it is in. Who has gone meanwhile is let into none.
     joined: BTreeMap<ConnectionId, Vec<RoomId>>,
+    /// Rooms, open or not, that are being deleted, and how many times over.
+    removals: BTreeMap<RoomId, u32>,
 }
 
 impl Rooms {
@@ -83,7 +85,31 @@ impl Rooms {
 
     /// Opens a room as the store hands it over; one that is open already stays as it is.
     pub fn open(&mut self, record: RoomRecord, now: Timestamp) -> &mut Room {
-        self.open.entry(record.id.clone()).or_insert_with(|| Box::new(Room::open(record, now)))
+        let id = record.id.clone();
+        let closing = self.removals.contains_key(&record.id);
+        let open = || Box::new(Room { closing, ..Room::open(record, now) });
+        self.open.entry(id).or_insert_with(open)
+    }
+
+    /// A room is to be deleted: from here on nothing new is taken in, whoever opens it.
+    pub fn removal_begins(&mut self, id: &RoomId) {
+        *self.removals.entry(id.clone()).or_default() += 1;
+        if let Some(room) = self.open.get_mut(id) {
+            room.closing = true;
+        }
+    }
+
+    /// A room was deleted, or will not be.
+    pub fn removal_ends(&mut self, id: &RoomId) {
+        let Some(removals) = self.removals.get_mut(id) else { return };
+        *removals -= 1;
+        if *removals == 0 {
+            self.removals.remove(id);
+        }
+        let closing = self.removals.contains_key(id);
+        if let Some(room) = self.open.get_mut(id) {
+            room.closing = closing;
+        }
     }
 
     /// A connection came that may be in rooms.

@@ -174,12 +174,11 @@ impl Parts<'_> {
                     room.members.entry(row.user.clone()).or_insert(row);
                 }
             }
-            Changed::RoomKept(id) => {
-                if let Some(room) = ctx.rooms.find(&id) {
-                    room.closing = false;
-                }
+            Changed::RoomKept(id) => ctx.rooms.removal_ends(&id),
+            Changed::RoomRemoved(id) => {
+                self.chat.on_room_removed(&id, ctx);
+                ctx.rooms.removal_ends(&id);
             }
-            Changed::RoomRemoved(id) => self.chat.on_room_removed(&id, ctx),
             Changed::MemberRemoved(id, user) => self.chat.on_member_removed(&id, &user, ctx),
             Changed::Else => {}
         }

@@ -6,8 +6,8 @@ mod rows;
 
 use parlor_protocol::ids::{EntryId, RoomId, Seq, UserId};
 use parlor_protocol::store::{
-    Append, Change, Entry, NewEntry, PAGE_BYTES_MAX, RoomRecord, StoreReply, StoreRequest, TAIL_BYTES_MAX,
-    TAIL_ENTRIES_MAX,
+    Append, Change, Entry, NewEntry, PAGE_BYTES_MAX, RoomRecord, RowKey, StoreReply, StoreRequest,
+    TAIL_BYTES_MAX, TAIL_ENTRIES_MAX,
 };
 use parlor_protocol::time::Timestamp;
 use rows::Rows;
@@ -61,20 +61,24 @@ impl ModelStore {
         if any && !appends.iter().any(new) {
             return StoreReply::Committed(self.append(now, appends));
         }
+        let begun = self.rows.begun(changes);
         for append in appends {
-            let head = Seq(self.entries(&append.room).len() as u64);
-            let judged = new(append) || append.entries.is_empty();
+            let begins = begun.contains(&&append.room);
+            let head = if begins { Seq::ZERO } else { Seq(self.entries(&append.room).len() as u64) };
+            let judged = begins || new(append) || append.entries.is_empty();
             if judged && append.expect.is_some_and(|expect| expect != head) {
                 return StoreReply::Stale { room: append.room.clone(), head };
             }
         }
         let mut rows = self.rows.clone();
+        begun.iter().for_each(|room| rows.remove(&RowKey::Room((*room).clone())));
         for change in changes {
             if let Some(key) = rows.write(change) {
                 return StoreReply::Taken(key);
             }
         }
         self.rows = rows;
+        begun.iter().for_each(|room| drop(self.logs.remove(*room)));
         let entries = self.append(now, appends);
         for removed in changes.iter().filter_map(rows::removed_room) {
             self.logs.remove(removed);

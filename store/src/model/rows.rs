@@ -30,6 +30,15 @@ pub(super) fn removed_room(change: &Change) -> Option<&RoomId> {
 }
 
 impl Rows {
+    /// The rooms that these changes make, where there is none yet.
+    pub(super) fn begun<'a>(&self, changes: &'a [Change]) -> Vec<&'a RoomId> {
+        let made = changes.iter().filter_map(|change| match change {
+            Change::Insert(Row::Room(room)) => Some(&room.id),
+            Change::Insert(_) | Change::Put(_) | Change::Remove(_) => None,
+        });
+        made.filter(|id| !self.rooms.contains_key(*id)).collect()
+    }
+
     /// Writes the change, unless another row has its key: then that key is returned.
     pub(super) fn write(&mut self, change: &Change) -> Option<RowKey> {
         match change {
@@ -80,7 +89,7 @@ impl Rows {
         None
     }
 
-    fn remove(&mut self, key: &RowKey) {
+    pub(super) fn remove(&mut self, key: &RowKey) {
         match key {
             RowKey::Room(id) => {
                 self.rooms.remove(id);

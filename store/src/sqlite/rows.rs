@@ -37,7 +37,7 @@ fn key_of(row: &Row) -> RowKey {
     }
 }
 
-fn stands(connection: &Connection, key: &RowKey) -> Result<bool> {
+pub(super) fn stands(connection: &Connection, key: &RowKey) -> Result<bool> {
     let exists = |sql: &str, parameters: &[&str]| {
         connection.prepare_cached(sql)?.exists(rusqlite::params_from_iter(parameters))
     };
@@ -178,7 +178,7 @@ fn put_document(connection: &Connection, row: &DocumentRow) -> Result<()> {
     )
 }
 
-fn remove(connection: &Connection, key: &RowKey) -> Result<()> {
+pub(super) fn remove(connection: &Connection, key: &RowKey) -> Result<()> {
     match key {
         RowKey::Room(room) => {
             let key = params![room.kind.as_str(), &*room.name];

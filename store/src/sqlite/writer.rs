@@ -3,7 +3,7 @@
 use super::error::{Fatal, Fate, Stage, fate};
 use super::{SqliteStore, log, reader, rows};
 use parlor_protocol::ids::Ticket;
-use parlor_protocol::store::{Append, Change, StoreReply, StoreRequest};
+use parlor_protocol::store::{Append, Change, Row, RowKey, StoreReply, StoreRequest};
 use parlor_protocol::time::Timestamp;
 use rusqlite::{Connection, Result, Transaction, TransactionBehavior};
 use std::slice;
@@ -118,6 +118,7 @@ fn carry_out(
     appends: &[Append],
     rows: &[Change],
 ) -> Result<StoreReply> {
+    begin_rooms(connection, appends, rows)?;
     if let Some(stale) = stale(connection, appends)? {
         return Ok(stale);
     }
@@ -134,6 +135,18 @@ fn carry_out(
         }
     }
     Ok(StoreReply::Committed(entries))
+}
+
+/// Rooms that are made begin without what may be left under their ids, unless this was stored before.
+fn begin_rooms(connection: &Connection, appends: &[Append], rows: &[Change]) -> Result<()> {
+    for change in rows {
+        let Change::Insert(Row::Room(room)) = change else { continue };
+        let key = RowKey::Room(room.id.clone());
+        if !rows::stands(connection, &key)? && !all_stand(connection, appends)? {
+            rows::remove(connection, &key)?;
+        }
+    }
+    Ok(())
 }
 
 /// The first room whose log does not end where something new is expected to follow.

@@ -15,6 +15,7 @@ laws! {
     removing_what_is_not_there_changes_nothing
     a_room_goes_with_its_members_and_its_log
     a_log_without_a_row_in_the_directory_goes_too
+    a_room_begins_without_what_is_left_under_its_id
     a_room_goes_with_what_the_same_commit_appended
     a_loaded_room_has_its_row_and_its_members_by_user
     templates_are_those_of_a_firm_and_everyones
@@ -180,6 +181,34 @@ fn a_log_without_a_row_in_the_directory_goes_too(store: &mut dyn Subject) {
     assert_eq!(store.load(&chat("r")), None);
 }
 
+fn a_room_begins_without_what_is_left_under_its_id(store: &mut dyn Subject) {
+    let room = Row::Room(room_row("r", "firm", Visibility::Public));
+    let (ann, bob) = (member_row("r", "ann", "member"), member_row("r", "bob", "member"));
+    let (a, b) = (new("ann", "1", "a"), new("bob", "2", "b"));
+    store.commit(1, vec![to("r", [a.clone(), b.clone()])], vec![Change::Put(Row::Member(ann))]);
+    let make = |more: Row| vec![Change::Insert(room.clone()), Change::Insert(more)];
+    // What is refused leaves all as it was.
+    let stale = StoreReply::Stale { room: chat("r"), head: Seq::ZERO };
+    assert_eq!(
+        store.commit(2, vec![at_head("r", 2, [a.clone()])], make(Row::Member(bob.clone()))),
+        StoreReply::Committed(vec![entry("r", 1, 1, a)])
+    );
+    assert_eq!(
+        store.commit(2, vec![at_head("r", 2, [new("bob", "3", "c")])], make(Row::Member(bob.clone()))),
+        stale
+    );
+    assert_eq!(store.write(make(room.clone())), StoreReply::Taken(RowKey::Room(chat("r"))));
+    assert_eq!(store.load(&chat("r")).map(|record| (record.members.len(), record.head)), Some((1, Seq(2))));
+    let c = new("bob", "3", "c");
+    let reply =
+        store.commit(3, vec![at_head("r", 0, [c.clone(), b.clone()])], make(Row::Member(bob.clone())));
+    let tail = vec![entry("r", 1, 3, c), entry("r", 2, 3, b)];
+    assert_eq!(reply, StoreReply::Committed(tail.clone()));
+    let Row::Room(row) = room.clone() else { panic!("a room") };
+    let record = RoomRecord { id: chat("r"), room: Some(row), members: vec![bob], head: Seq(2), tail };
+    assert_eq!(store.load(&chat("r")), Some(record));
+}
+
 fn a_room_goes_with_what_the_same_commit_appended(store: &mut dyn Subject) {
     let a = new("ann", "1", "a");
     let remove = vec![Change::Remove(RowKey::Room(chat("r")))];
@@ -195,7 +224,7 @@ fn a_loaded_room_has_its_row_and_its_members_by_user(store: &mut dyn Subject) {
         RoomRecord { id: chat("r"), room: None, members: vec![bob.clone()], head: Seq::ZERO, tail: vec![] };
     store.write(vec![Change::Insert(Row::Member(bob.clone()))]);
     assert_eq!(store.load(&chat("r")), Some(record.clone()));
-    store.write(vec![Change::Insert(Row::Member(ann.clone())), Change::Insert(Row::Room(row.clone()))]);
+    store.write(vec![Change::Insert(Row::Member(ann.clone())), Change::Put(Row::Room(row.clone()))]);
     record = RoomRecord { room: Some(row), members: vec![ann, bob], ..record };
     assert_eq!(store.load(&chat("r")), Some(record));
 }

@@ -7,7 +7,9 @@ use super::socket::Pace;
 use super::{BEGINNING, Step, World};
 use parlor_protocol::ids::{RoomId, Seq, SocketId, Ticket};
 use parlor_protocol::settings::Settings;
-use parlor_protocol::store::{Append, Change, MemberRow, NewEntry, RoomRow, Row, StoreRequest, Visibility};
+use parlor_protocol::store::{
+    Append, Change, MemberRow, NewEntry, Query, RoomRow, Row, StoreReply, StoreRequest, Visibility,
+};
 use parlor_protocol::{auth::UserType, input::Input};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -88,6 +90,7 @@ impl Chat {
         sockets.iter().for_each(|socket| self.world.pace(*socket, Pace::Fast));
         self.wait(SETTLING);
         self.witness.assert_all_answered(&self.world);
+        self.assert_nothing_without_a_room();
         for room in ROOMS {
             self.make(room);
         }
@@ -115,6 +118,19 @@ impl Chat {
         }
         let left = self.world.server.counts();
         assert_eq!(left.held(), 0, "after everything has ended nothing is left: {left:?}");
+    }
+
+    /// What is said in a room that is no more would be read by who has its id next.
+    fn assert_nothing_without_a_room(&mut self) {
+        for room in ROOMS {
+            let id = RoomId::chat(room);
+            let found = self.world.store.answer(self.world.now, &StoreRequest::Look(Query::Room(id.clone())));
+            let log = self.world.store.log(&id);
+            assert!(
+                found != StoreReply::Found(vec![]) || log.is_empty(),
+                "nothing is kept without a room: {log:?}"
+            );
+        }
     }
 
     /// Lets time pass.
@@ -215,7 +231,8 @@ impl Chat {
         }
     }
 
-    fn delete(&mut self, room: &str) {
+    /// The room is deleted by a backend.
+    pub fn delete(&mut self, room: &str) {
         self.administer("DELETE", &format!("/api/admin/rooms/chat/{room}"), "");
     }
 

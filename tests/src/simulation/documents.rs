@@ -150,7 +150,8 @@ impl Documents {
         }
     }
 
-    fn crash(&mut self) {
+    /// The process is killed, and another one starts.
+    pub fn crash(&mut self) {
         let step = self.world.crash();
         self.look(&step);
     }

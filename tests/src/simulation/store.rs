@@ -102,6 +102,11 @@ impl SlowStore {
     pub fn answer(&mut self, now: Timestamp, request: &StoreRequest) -> StoreReply {
         let reply = self.model.answer(now, request);
         if let (StoreRequest::Commit { rows, .. }, StoreReply::Committed(entries)) = (request, &reply) {
+            for change in rows {
+                if let Change::Insert(Row::Room(room)) = change {
+                    self.logs.entry(room.id.clone()).or_default().push(Vec::new());
+                }
+            }
             for entry in entries {
                 let logs = self.logs.entry(entry.room.clone()).or_insert_with(|| vec![Vec::new()]);
                 let log = logs.last_mut().expect("a room has a log from the first");

@@ -13,6 +13,9 @@
 //! | what is said once is stored once | a new id at the second try; a repeated id is taken as new |
 //! | after a page nothing more is sent until it went out | the next page follows at once |
 //! | nobody hears a room they may not | a removed member listens on; a deleted room lives on, or is loaded as it was |
+//! | nothing is kept without a room | a room that is opened while it is deleted takes messages in |
+//! | who left is not let in by an earlier join | a join goes on when its membership is stored |
+//! | who is slow hears, too, that a room is not theirs any more | a removed member is told by a signal |
 //! | no call is left without its answer | a room is forgotten while it stores something |
 //! | after everything has ended nothing is left | who hung up while joining is let in |
 //! | the message over 256 that wait is refused | no limit |
@@ -124,5 +127,73 @@ fn a_room_that_stores_something_is_not_forgotten() {
     chat.send(2, "shut", 0);
     chat.wait(Duration::from_secs(60));
     assert_eq!(chat.log("shut").len(), 2);
+    chat.settle();
+}
+
+#[test]
+fn what_is_said_while_an_unopened_room_is_deleted_is_not_kept() {
+    for seed in 0..100 {
+        let mut chat = Chat::new(seed, 3, 20);
+        chat.connect(2);
+        chat.wait(Duration::from_secs(1));
+        chat.delete("shut");
+        chat.wait(Duration::from_millis(seed * 4));
+        chat.send(2, "shut", 0);
+        chat.settle();
+    }
+}
+
+#[test]
+fn who_leaves_while_joining_is_not_let_in() {
+    for seed in 0..100 {
+        let mut chat = Chat::new(seed, 300, 20);
+        chat.connect(2);
+        chat.wait(Duration::from_secs(1));
+        chat.join(2, "open", 6);
+        chat.wait(Duration::from_millis(seed * 6));
+        chat.call(2, "open", "chat:room:leave", json!({"roomId": "open"}));
+        chat.settle();
+    }
+}
+
+#[test]
+fn joins_that_are_under_way_together_do_not_pass_the_limit_of_rooms() {
+    let mut chat = Chat::new(1, 0, 20);
+    chat.connect(0);
+    chat.connect(2);
+    chat.wait(Duration::from_secs(1));
+    let rooms: Vec<_> = (0..130).map(|place| format!("room-{place}")).collect();
+    for room in &rooms {
+        let data = json!({"roomId": room, "name": room, "visibility": "public"});
+        chat.call(0, room, "chat:room:create", data);
+    }
+    chat.wait(Duration::from_secs(2));
+    rooms.iter().for_each(|room| chat.join(2, room, 6));
+    chat.wait(Duration::from_secs(5));
+    assert_eq!(chat.witness.joined, 128);
+    assert_eq!(chat.witness.codes, BTreeMap::from([("\"CLIENT_ERROR\"".to_string(), 2)]));
+    chat.settle();
+}
+
+#[test]
+fn what_is_made_or_read_is_asked_for_again_until_it_is_known() {
+    let mut chat = Chat::new(1, 300, 20);
+    chat.connect(2);
+    chat.wait(Duration::from_secs(1));
+    chat.world.store.fails = true;
+    for place in 0..40 {
+        let room = format!("room-{place}");
+        chat.call(
+            2,
+            &room,
+            "chat:room:create",
+            json!({"roomId": room, "name": room, "visibility": "public"}),
+        );
+        chat.call(2, "shut", "chat:message:history", json!({"roomId": "shut", "after": place}));
+        chat.wait(Duration::from_secs(3));
+    }
+    assert_eq!(chat.witness.codes.get("\"CONFLICT\""), None, "{:?}", chat.witness.codes);
+    let unavailable = chat.witness.codes.get("\"STORE_UNAVAILABLE\"").copied().unwrap_or(0);
+    assert!(unavailable <= 4, "only what is surely not stored: {:?}", chat.witness.codes);
     chat.settle();
 }

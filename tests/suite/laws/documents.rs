@@ -5,6 +5,7 @@
 //! | law | a planted fault that it catches |
 //! | --- | --- |
 //! | a session has one connection, the others are closed | an older one is not let go |
+//! | only another connection supersedes | the server takes over what a connection is about to have |
 //! | only the connection that has the session writes | answers expect nothing |
 //! | exactly one reply follows an answer | replies have ids of their own |
 //! | what is acknowledged is in the log once | saved is said before it is stored |
@@ -15,9 +16,13 @@
 
 use crate::cases;
 use parlor_protocol::settings::Interviewer;
+use parlor_protocol::store::{Change, Query, Row, SessionRow, SessionState, StoreReply, StoreRequest};
+use parlor_protocol::time::Timestamp;
+use parlor_tests::simulation::BEGINNING;
 use parlor_tests::simulation::documents::Documents;
 use proptest::collection::vec;
 use proptest::prelude::*;
+use std::time::Duration;
 
 proptest! {
     #![proptest_config(cases(64))]
@@ -35,4 +40,45 @@ proptest! {
         steps.into_iter().for_each(|step| documents.play(step));
         documents.settle();
     }
+}
+
+/// A session awaits a reply when its process is killed. The next one takes it over while its user comes back.
+#[test]
+fn who_comes_back_while_the_server_takes_over_is_not_superseded() {
+    for seed in 0..200 {
+        let mut documents = Documents::new(seed, Interviewer::Service);
+        documents.connect(0, false);
+        documents.wait(Duration::from_millis(1_000));
+        documents.crash();
+        documents.wait(Duration::from_millis(seed * 2));
+        documents.connect(0, false);
+        documents.wait(Duration::from_secs(1));
+        assert_eq!(documents.witness.superseded, 0, "seed {seed}");
+    }
+}
+
+/// The store's own list of what is overdue is empty when a process has started over it.
+#[test]
+fn more_overdue_sessions_than_one_look_finds_are_all_asked_for_or_given_up() {
+    let mut documents = Documents::new(1, Interviewer::BuiltIn);
+    let rows = (0..200).map(|place| {
+        let template = if place < 100 { "gone" } else { "t" };
+        Change::Put(Row::Session(SessionRow {
+            id: format!("ses-{place}").as_str().into(),
+            user: format!("user-{place}").as_str().into(),
+            firm: "firm".into(),
+            template: template.into(),
+            state: SessionState::Open,
+            awaiting_since: Some(Timestamp(BEGINNING.0 + place)),
+            created_at: BEGINNING,
+            touched_at: BEGINNING,
+        }))
+    });
+    let made = StoreRequest::Commit { appends: vec![], rows: rows.collect() };
+    documents.world.store.answer(BEGINNING, &made);
+    documents.wait(Duration::from_secs(1));
+    documents.crash();
+    documents.wait(Duration::from_secs(5));
+    let overdue = StoreRequest::Look(Query::Overdue { before: documents.world.now, max: 1_000 });
+    assert_eq!(documents.world.store.answer(BEGINNING, &overdue), StoreReply::Found(vec![]));
 }

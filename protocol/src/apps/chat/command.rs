@@ -238,7 +238,8 @@ fn limit(what: &str, actual: usize, limit: usize) -> Result<(), Refusal> {
     }
 }
 
-/// Text without control characters and not empty, or an object as it came.
+/// Text without control characters and not empty; or an object, not empty, as it came: what stands in it is for
+/// the clients that understand it, and control characters in it stay escaped as JSON has them.
 fn content(raw: &RawValue) -> Result<Box<RawValue>, Refusal> {
     let kept = match raw.get().as_bytes().first() {
         Some(b'"') => {
@@ -254,6 +255,9 @@ fn content(raw: &RawValue) -> Result<Box<RawValue>, Refusal> {
         }
         Some(b'{') => {
             limit("content", raw.get().len(), CONTENT_BYTES_MAX)?;
+            if raw.get()[1..].trim_start().starts_with('}') {
+                return Err(Refusal::new(Code::ClientError, "the content is empty"));
+            }
             return Ok(raw.to_owned());
         }
         Some(_) | None => {

@@ -1,6 +1,7 @@
 //! A new room: stored with its members, and joined at once where joining made it.
 
-use super::{Chat, Command, MEMBER, Waiting, member, permitted, refused};
+use super::joining::Join;
+use super::{Chat, MEMBER, WRITE_TRIES_MAX, Waiting, member, permitted, refused};
 use crate::auth::{Permission, UserType};
 use crate::context::{Caller, Context};
 use crate::envelope::Event;
@@ -9,6 +10,17 @@ use crate::refusal::{Code, Refusal};
 use crate::store::{Change, MemberRow, RoomRecord, RoomRow, Row, RowKey, StoreReply, StoreRequest};
 use crate::tickets::Pending;
 use serde_json::json;
+
+/// A room that is being made.
+#[derive(Debug)]
+pub struct Making {
+    caller: Caller,
+    row: RoomRow,
+    members: Vec<MemberRow>,
+    /// Set when it is made by joining it.
+    join: Option<Join>,
+    tries: u32,
+}
 
 impl Chat {
     pub(super) fn create(
@@ -34,43 +46,72 @@ impl Chat {
         Ok(())
     }
 
-    pub(super) fn on_created(
-        &mut self,
-        row: RoomRow,
-        members: Vec<MemberRow>,
-        join: Option<Option<Seq>>,
-        caller: Caller,
-        reply: StoreReply,
-        ctx: &mut Context<'_>,
-    ) {
-        let refusal = match (reply, join) {
-            (StoreReply::Committed(_), join) => {
-                let (id, name) = (row.id.clone(), row.name.clone());
-                let record =
-                    RoomRecord { id: id.clone(), room: Some(row), members, head: Seq::ZERO, tail: vec![] };
-                ctx.rooms.open(record, ctx.fx.now);
-                match join {
-                    Some(since) => self.show(&id, since, caller, ctx),
-                    None => {
-                        let created = json!({"roomId": &*id.name, "name": name});
-                        ctx.fx.reply(&caller, &Event::new("chat:room:created", &created));
-                    }
-                }
-                return;
+    pub(super) fn on_created(&mut self, making: Box<Making>, reply: StoreReply, ctx: &mut Context<'_>) {
+        match reply {
+            StoreReply::Committed(_) => {
+                let Making { row, members, .. } = &*making;
+                let (id, room, members) = (row.id.clone(), Some(row.clone()), members.clone());
+                let record = RoomRecord { id, room, members, head: Seq::ZERO, tail: vec![] };
+                self.show_made(*making, record, ctx);
             }
-            // Somebody else made it meanwhile: then it is there to be joined.
-            (StoreReply::Taken(RowKey::Room(room)), Some(since)) => {
-                match self.apply(Command::Join { room, since }, caller.clone(), ctx) {
-                    Ok(()) => return,
-                    Err((_, refusal)) => refusal,
-                }
+            StoreReply::Unknown if making.tries < WRITE_TRIES_MAX => send(making, ctx),
+            // Perhaps by the try before this one.
+            StoreReply::Taken(RowKey::Room(room)) if making.tries > 1 => {
+                ctx.fx.store(StoreRequest::Load { room }, Pending::Chat(Waiting::Made(making)));
             }
-            (StoreReply::Taken(_), _) => {
-                Refusal::new(Code::Conflict, format!("a room with the id {:?} exists already", &*row.id.name))
-            }
-            (_, _) => Refusal::store_unavailable(),
+            StoreReply::Taken(_) => self.on_taken(*making, ctx),
+            StoreReply::Unknown
+            | StoreReply::Unavailable
+            | StoreReply::Stale { .. }
+            | StoreReply::Loaded(_)
+            | StoreReply::Entries { .. }
+            | StoreReply::Heads(_)
+            | StoreReply::Found(_) => self.refuse_made(&making, &Refusal::store_unavailable(), ctx),
+        }
+    }
+
+    /// What stands under the id: what was to be made, or something else.
+    pub(super) fn on_made(&mut self, making: Making, reply: StoreReply, ctx: &mut Context<'_>) {
+        let StoreReply::Loaded(record) = reply else {
+            return self.refuse_made(&making, &Refusal::store_unavailable(), ctx);
         };
-        ctx.fx.reply(&caller, &refused(&refusal));
+        let is_own = |record: &RoomRecord| {
+            record.room.as_ref() == Some(&making.row)
+                && making.members.iter().all(|member| record.members.contains(member))
+        };
+        match record {
+            Some(record) if is_own(&record) => self.show_made(making, *record, ctx),
+            Some(_) | None => self.on_taken(making, ctx),
+        }
+    }
+
+    fn show_made(&mut self, making: Making, record: RoomRecord, ctx: &mut Context<'_>) {
+        ctx.rooms.open(record, ctx.fx.now);
+        let Making { caller, row, join, .. } = making;
+        match join {
+            Some(join) => self.show(join, ctx),
+            None => {
+                let created = json!({"roomId": &*row.id.name, "name": row.name});
+                ctx.fx.reply(&caller, &Event::new("chat:room:created", &created));
+            }
+        }
+    }
+
+    fn on_taken(&mut self, making: Making, ctx: &mut Context<'_>) {
+        match making.join {
+            Some(join) => self.join_again(join, ctx),
+            None => {
+                let message = format!("a room with the id {:?} exists already", &*making.row.id.name);
+                ctx.fx.reply(&making.caller, &refused(&Refusal::new(Code::Conflict, message)));
+            }
+        }
+    }
+
+    fn refuse_made(&mut self, making: &Making, refusal: &Refusal, ctx: &mut Context<'_>) {
+        match &making.join {
+            Some(join) => self.refuse_join(join, refusal, ctx),
+            None => ctx.fx.reply(&making.caller, &refused(refusal)),
+        }
     }
 }
 
@@ -78,13 +119,18 @@ impl Chat {
 pub(super) fn store_room(
     row: RoomRow,
     mut members: Vec<MemberRow>,
-    join: Option<Option<Seq>>,
+    join: Option<Join>,
     caller: &Caller,
     ctx: &mut Context<'_>,
 ) {
     members.push(member(&row.id, &caller.user));
-    let rows = std::iter::once(Change::Insert(Row::Room(row.clone())))
-        .chain(members.iter().cloned().map(|member| Change::Put(Row::Member(member))));
+    send(Box::new(Making { caller: caller.clone(), row, members, join, tries: 0 }), ctx);
+}
+
+fn send(mut making: Box<Making>, ctx: &mut Context<'_>) {
+    making.tries += 1;
+    let rows = std::iter::once(Change::Insert(Row::Room(making.row.clone())))
+        .chain(making.members.iter().cloned().map(|member| Change::Put(Row::Member(member))));
     let request = StoreRequest::Commit { appends: vec![], rows: rows.collect() };
-    ctx.fx.store(request, Pending::Chat(Waiting::Create { caller: caller.clone(), row, members, join }));
+    ctx.fx.store(request, Pending::Chat(Waiting::Create(making)));
 }

@@ -1,7 +1,10 @@
 //! Coming into a room: access, membership, the first page, and from there on live; and going.
 
 use super::message::{ChatMessage, chat_message};
-use super::{Access, Chat, Waiting, access, left, member, refused, room_record};
+use super::{
+    Access, Chat, Command, READ_TRIES_MAX, WRITE_TRIES_MAX, Waiting, access, left, member, refused,
+    room_record,
+};
 use crate::auth::UserType;
 use crate::context::{Caller, Context};
 use crate::envelope::Event;
@@ -42,6 +45,19 @@ struct Member<'a> {
     online: bool,
 }
 
+/// A join under way.
+#[derive(Debug)]
+pub struct Join {
+    caller: Caller,
+    room: RoomId,
+    /// What was heard before.
+    since: Option<Seq>,
+    /// Tells it from others of the same connection to the same room.
+    number: u64,
+    /// How often its present stage was asked for.
+    tries: u32,
+}
+
 impl Chat {
     pub(super) fn join(
         &mut self,
@@ -50,118 +66,157 @@ impl Chat {
         caller: Caller,
         ctx: &mut Context<'_>,
     ) -> Result<(), Refusal> {
-        let joined = ctx.rooms.joined(caller.connection);
-        if joined.len() >= ROOMS_PER_CONNECTION_MAX && !joined.contains(&id) {
-            let message = format!("a connection may be in {ROOMS_PER_CONNECTION_MAX} rooms, not in one more");
-            return Err(Refusal::new(Code::ClientError, message));
-        }
+        may_be_in_one_more(&id, &caller, ctx)?;
         let room = ctx.rooms.find(&id).ok_or_else(Refusal::room_access_denied)?;
         match access(room, &caller.user) {
-            Access::Denied => Err(Refusal::room_access_denied()),
-            Access::Inside => {
-                self.show(&id, since, caller, ctx);
-                Ok(())
-            }
+            Access::Denied => return Err(Refusal::room_access_denied()),
             Access::MayJoin if room.members.len() >= ROOM_MEMBERS_MAX || ctx.fx.is_busy() => {
-                Err(Refusal::busy())
+                return Err(Refusal::busy());
+            }
+            Access::Inside => {
+                let join = self.begin_join(id, since, caller);
+                self.show(join, ctx);
             }
             Access::MayJoin => {
                 let member = member(&id, &caller.user);
-                let rows = vec![Change::Put(Row::Member(member.clone()))];
-                let waiting = Waiting::Membership { caller, member, since };
-                ctx.fx.store(StoreRequest::Commit { appends: vec![], rows }, Pending::Chat(waiting));
-                Ok(())
+                let join = self.begin_join(id, since, caller);
+                store_member(join, member, ctx);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn begin_join(&mut self, room: RoomId, since: Option<Seq>, caller: Caller) -> Join {
+        self.joins += 1;
+        self.joining.insert((caller.connection, room.clone(), self.joins));
+        Join { caller, room, since, number: self.joins, tries: 0 }
+    }
+
+    /// The join is over. Whether it still stood: else its connection left meanwhile, which it is told.
+    fn end_join(&mut self, join: &Join, ctx: &mut Context<'_>) -> bool {
+        let stood = self.joining.remove(&(join.caller.connection, join.room.clone(), join.number));
+        if !stood {
+            let refusal = Refusal::new(Code::ClientError, "the room was left meanwhile").recoverable();
+            ctx.fx.reply(&join.caller, &refused(&refusal));
+        }
+        stood
+    }
+
+    pub(super) fn refuse_join(&mut self, join: &Join, refusal: &Refusal, ctx: &mut Context<'_>) {
+        if self.end_join(join, ctx) {
+            ctx.fx.reply(&join.caller, &refused(refusal));
+        }
+    }
+
+    /// Somebody else made the room that the join was about to make: then it is there to be joined.
+    pub(super) fn join_again(&mut self, join: Join, ctx: &mut Context<'_>) {
+        if self.end_join(&join, ctx) {
+            let Join { caller, room, since, .. } = join;
+            if let Err((caller, refusal)) = self.apply(Command::Join { room, since }, caller, ctx) {
+                ctx.fx.reply(&caller, &refused(&refusal));
             }
         }
     }
 
     pub(super) fn on_membership(
         &mut self,
+        join: Join,
         member: MemberRow,
-        since: Option<Seq>,
-        caller: Caller,
         reply: StoreReply,
         ctx: &mut Context<'_>,
     ) {
-        let id = member.room.clone();
-        match ctx.rooms.find(&id).filter(|room| !room.closing) {
+        match ctx.rooms.find(&join.room).filter(|room| !room.closing) {
             Some(room) if matches!(reply, StoreReply::Committed(_)) => {
                 room.members.insert(member.user.clone(), member);
-                self.show(&id, since, caller, ctx);
+                self.show(Join { tries: 0, ..join }, ctx);
             }
-            Some(_) => ctx.fx.reply(&caller, &refused(&Refusal::store_unavailable())),
-            None => ctx.fx.reply(&caller, &refused(&Refusal::room_access_denied())),
+            // Written twice it is the same.
+            Some(_) if reply == StoreReply::Unknown && join.tries < WRITE_TRIES_MAX => {
+                store_member(join, member, ctx);
+            }
+            Some(_) => self.refuse_join(&join, &Refusal::store_unavailable(), ctx),
+            None => self.refuse_join(&join, &Refusal::room_access_denied(), ctx),
         }
     }
 
     /// Shows a room to who may come in: the first page at once, or when it is read.
-    pub(super) fn show(&mut self, id: &RoomId, since: Option<Seq>, caller: Caller, ctx: &mut Context<'_>) {
-        let Some(room) = ctx.rooms.find(id) else { return };
-        let reset = since.is_some_and(|since| room.is_out_of_reach(since));
-        let since = since.filter(|_| !reset);
+    pub(super) fn show(&mut self, mut join: Join, ctx: &mut Context<'_>) {
+        let Some(room) = ctx.rooms.find(&join.room) else {
+            return self.refuse_join(&join, &Refusal::room_access_denied(), ctx);
+        };
+        let reset = join.since.is_some_and(|since| room.is_out_of_reach(since));
+        let since = join.since.filter(|_| !reset);
         match room.first_page(since) {
-            FirstPage::Ready(entries) => self.let_in(id, since, reset, caller, &entries, ctx),
+            FirstPage::Ready(entries) => self.let_in(join, since, reset, &entries, ctx),
             FirstPage::Read(request) => {
-                let waiting = Waiting::FirstPage { caller, room: id.clone(), since, reset };
-                ctx.fx.store(request, Pending::Chat(waiting));
+                join.tries += 1;
+                ctx.fx.store(request, Pending::Chat(Waiting::FirstPage { join, since, reset }));
             }
         }
     }
 
     pub(super) fn on_first_page(
         &mut self,
-        id: &RoomId,
+        join: Join,
         since: Option<Seq>,
         reset: bool,
-        caller: Caller,
         reply: StoreReply,
         ctx: &mut Context<'_>,
     ) {
-        let Some(room) = ctx.rooms.find(id) else {
-            return ctx.fx.reply(&caller, &refused(&Refusal::room_access_denied()));
+        let Some(room) = ctx.rooms.find(&join.room) else {
+            return self.refuse_join(&join, &Refusal::room_access_denied(), ctx);
         };
         room.first_page_came();
-        if access(room, &caller.user) != Access::Inside {
-            return ctx.fx.reply(&caller, &refused(&Refusal::room_access_denied()));
+        if access(room, &join.caller.user) != Access::Inside {
+            return self.refuse_join(&join, &Refusal::room_access_denied(), ctx);
         }
-        let StoreReply::Entries { entries, .. } = reply else {
-            return ctx.fx.reply(&caller, &refused(&Refusal::store_unavailable()));
-        };
-        self.let_in(id, since, reset, caller, &entries, ctx);
+        if let StoreReply::Entries { entries, .. } = reply {
+            self.let_in(join, since, reset, &entries, ctx);
+        } else if join.tries < READ_TRIES_MAX {
+            self.show(join, ctx);
+        } else {
+            self.refuse_join(&join, &Refusal::store_unavailable(), ctx);
+        }
     }
 
     /// Answers a join with its first page, and lets the caller in behind it.
-    fn let_in(
-        &mut self,
-        id: &RoomId,
-        since: Option<Seq>,
-        reset: bool,
-        caller: Caller,
-        page: &[Entry],
-        ctx: &mut Context<'_>,
-    ) {
+    fn let_in(&mut self, join: Join, since: Option<Seq>, reset: bool, page: &[Entry], ctx: &mut Context<'_>) {
+        if !self.end_join(&join, ctx) {
+            return;
+        }
+        let Join { caller, room: id, .. } = join;
         // Whoever hung up while its page was read is not let in: nobody would ever take it out again.
         if !ctx.rooms.knows(caller.connection) {
             return;
         }
-        let Some(room) = ctx.rooms.find(id) else { return };
+        // Other joins may have ended since this one began.
+        if let Err(refusal) = may_be_in_one_more(&id, &caller, ctx) {
+            return ctx.fx.reply(&caller, &refused(&refusal));
+        }
+        let Some(room) = ctx.rooms.find(&id) else { return };
         let page = &page[..page.partition_point(|entry| entry.seq <= room.head())];
         let at = page.last().map(|last| last.seq).or(since).unwrap_or(room.head());
         let first = page.first().map_or(at.next(), |first| first.seq);
         let messages = page.iter().filter_map(chat_message).collect();
         if !room.is_present(caller.connection) {
             room.came(&caller, &mut ctx.fx);
-            ctx.fx.log(room_record("room.join", id, &caller));
+            ctx.fx.log(room_record("room.join", &id, &caller));
         }
         // Whoever is made a member by a backend is known by id only until it comes.
         if let Some(member) = room.members.get_mut(&caller.user.id) {
             (member.name, member.user_type) = (caller.user.name.clone(), caller.user.user_type);
         }
         ctx.fx.reply(&caller, &joined(room, messages, first > Seq(1), reset));
-        ctx.rooms.enter(id, caller, at, &mut ctx.fx);
+        ctx.rooms.enter(&id, caller, at, &mut ctx.fx);
     }
 
     pub(super) fn leave(&mut self, id: &RoomId, caller: &Caller, ctx: &mut Context<'_>) {
+        let who = caller.connection;
+        let under_way = (who, id.clone(), 0)..=(who, id.clone(), u64::MAX);
+        let overtaken: Vec<_> = self.joining.range(under_way).cloned().collect();
+        for join in &overtaken {
+            self.joining.remove(join);
+        }
         self.on_left(id, caller, ctx);
         ctx.fx.reply(caller, &left(id));
     }
@@ -176,6 +231,22 @@ impl Chat {
             ctx.fx.log(room_record("room.leave", id, caller));
         }
     }
+}
+
+fn store_member(mut join: Join, member: MemberRow, ctx: &mut Context<'_>) {
+    join.tries += 1;
+    let rows = vec![Change::Put(Row::Member(member.clone()))];
+    let waiting = Waiting::Membership { join, member };
+    ctx.fx.store(StoreRequest::Commit { appends: vec![], rows }, Pending::Chat(waiting));
+}
+
+fn may_be_in_one_more(id: &RoomId, caller: &Caller, ctx: &Context<'_>) -> Result<(), Refusal> {
+    let joined = ctx.rooms.joined(caller.connection);
+    if joined.len() >= ROOMS_PER_CONNECTION_MAX && !joined.contains(id) {
+        let message = format!("a connection may be in {ROOMS_PER_CONNECTION_MAX} rooms, not in one more");
+        return Err(Refusal::new(Code::ClientError, message));
+    }
+    Ok(())
 }
 
 fn joined(room: &Room, messages: Vec<ChatMessage>, has_more: bool, reset: bool) -> Event {

@@ -2,6 +2,7 @@
 
 mod command;
 mod creating;
+mod history;
 mod joining;
 mod message;
 mod presence;
@@ -12,19 +13,25 @@ pub use message::{answer, is_repeat, told};
 use crate::auth::{Permission, User, UserType};
 use crate::context::{Caller, Context};
 use crate::envelope::Event;
-use crate::ids::{EntryId, RoomId, Seq};
+use crate::ids::{ConnectionId, EntryId, RoomId, Seq};
 use crate::record::{Level, Record};
 use crate::refusal::{Code, Refusal};
 use crate::room::{Room, Rooms, Submission};
 use crate::store::{MemberRow, NewEntry, RoomRow, StoreReply, StoreRequest, Visibility};
 use crate::tickets::Pending;
-use command::{Message, Span};
-use creating::store_room;
+use command::Message;
+use creating::{Making, store_room};
+use history::Looking;
+use joining::Join;
 use serde_json::json;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How many commands may wait for rooms that are being loaded.
 const PARKED_MAX: usize = 10_000;
+/// How often what only reads is asked for before it is refused.
+const READ_TRIES_MAX: u32 = 3;
+/// How often a write of unknown outcome is asked for.
+const WRITE_TRIES_MAX: u32 = 8;
 /// The role of everyone who is in a chat room.
 const MEMBER: &str = "member";
 
@@ -34,45 +41,27 @@ pub enum Waiting {
     /// A room that commands are parked for.
     Load(RoomId),
     /// A room that is being made.
-    Create {
-        /// By whom.
-        caller: Caller,
-        /// The room.
-        row: RoomRow,
-        /// Its members.
-        members: Vec<MemberRow>,
-        /// Set when it is made by joining it.
-        join: Option<Option<Seq>>,
-    },
+    Create(Box<Making>),
+    /// A room that was perhaps made by what was sent before.
+    Made(Box<Making>),
     /// A member that is being added by joining.
     Membership {
-        /// Who joins.
-        caller: Caller,
-        /// Where.
+        /// The join.
+        join: Join,
+        /// Who is a member then.
         member: MemberRow,
-        /// What was heard before.
-        since: Option<Seq>,
     },
     /// The first page of who joins.
     FirstPage {
-        /// Who joins.
-        caller: Caller,
-        /// Where.
-        room: RoomId,
+        /// The join.
+        join: Join,
         /// What was heard before, unless it was out of reach.
         since: Option<Seq>,
         /// Whether it was out of reach.
         reset: bool,
     },
     /// A stretch of history.
-    History {
-        /// Who looks.
-        caller: Caller,
-        /// Where.
-        room: RoomId,
-        /// Which stretch.
-        span: Span,
-    },
+    History(Looking),
 }
 
 /// The chat app.
@@ -81,6 +70,9 @@ pub struct Chat {
     /// Commands that wait for their room to be loaded.
     parked: BTreeMap<RoomId, Parked>,
     parked_count: usize,
+    /// The joins under way; one that stands here no more was overtaken by a leave.
+    joining: BTreeSet<(ConnectionId, RoomId, u64)>,
+    joins: u64,
 }
 
 /// Commands that wait for one room.
@@ -141,7 +133,7 @@ impl Chat {
                 Ok(())
             }
             Command::Send { room, id, message } => self.send(&room, id, message, caller, ctx),
-            Command::History { room, span, limit } => self.history(&room, span, limit, caller, ctx),
+            Command::History { room, span, limit } => history::look(room, span, limit, caller, ctx),
         }
     }
 
@@ -164,25 +156,20 @@ impl Chat {
         Ok(())
     }
 
-    /// How many commands wait for their room.
+    /// How many commands wait for their room, and how many joins are under way.
     pub fn parked_len(&self) -> usize {
-        self.parked_count
+        self.parked_count + self.joining.len()
     }
 
     /// The store answered something that the chat waits for.
     pub fn on_stored(&mut self, waiting: Waiting, reply: StoreReply, ctx: &mut Context<'_>) {
         match waiting {
             Waiting::Load(room) => self.on_loaded(room, reply, ctx),
-            Waiting::Create { caller, row, members, join } => {
-                self.on_created(row, members, join, caller, reply, ctx)
-            }
-            Waiting::Membership { caller, member, since } => {
-                self.on_membership(member, since, caller, reply, ctx)
-            }
-            Waiting::FirstPage { caller, room, since, reset } => {
-                self.on_first_page(&room, since, reset, caller, reply, ctx);
-            }
-            Waiting::History { caller, room, span } => on_history(&room, span, &caller, reply, ctx),
+            Waiting::Create(making) => self.on_created(making, reply, ctx),
+            Waiting::Made(making) => self.on_made(*making, reply, ctx),
+            Waiting::Membership { join, member } => self.on_membership(join, member, reply, ctx),
+            Waiting::FirstPage { join, since, reset } => self.on_first_page(join, since, reset, reply, ctx),
+            Waiting::History(looking) => history::on_history(looking, reply, ctx),
         }
     }
 
@@ -228,11 +215,14 @@ impl Chat {
     ) -> Result<(), Refusal> {
         match command {
             Command::Join { room, since }
-                if ctx.fx.settings.create_on_open && caller.user.user_type != UserType::Guest =>
+                if ctx.fx.settings.create_on_open
+                    && caller.user.user_type != UserType::Guest
+                    && caller.user.permissions.allow(Permission::RoomCreate) =>
             {
                 let (name, firm) = (room.name.to_string(), caller.user.firm.clone());
-                let row = RoomRow { id: room, name, firm, visibility: Visibility::Public };
-                store_room(row, vec![], Some(since), caller, ctx);
+                let row = RoomRow { id: room.clone(), name, firm, visibility: Visibility::Public };
+                let join = self.begin_join(room, since, caller.clone());
+                store_room(row, vec![], Some(join), caller, ctx);
                 Ok(())
             }
             Command::Leave { room } => {
@@ -261,44 +251,6 @@ impl Chat {
         let entry = NewEntry { id: entry_id, author: caller.user.id.clone(), body };
         room.submit(Submission { caller: caller.clone(), entry }, &mut ctx.fx)
     }
-
-    fn history(
-        &mut self,
-        id: &RoomId,
-        span: Span,
-        limit: u32,
-        caller: &Caller,
-        ctx: &mut Context<'_>,
-    ) -> Result<(), Refusal> {
-        let head = inside(id, caller, ctx.rooms)?.head();
-        if ctx.fx.is_busy() {
-            return Err(Refusal::busy());
-        }
-        let room = id.clone();
-        let request = match span {
-            Span::Before(before) => {
-                StoreRequest::Before { room, before: before.unwrap_or(head.next()), max: limit }
-            }
-            Span::After(after) => StoreRequest::Read { room, after, max: limit },
-        };
-        let waiting = Waiting::History { caller: caller.clone(), room: id.clone(), span };
-        ctx.fx.store(request, Pending::Chat(waiting));
-        Ok(())
-    }
-}
-
-fn on_history(id: &RoomId, span: Span, caller: &Caller, reply: StoreReply, ctx: &mut Context<'_>) {
-    // Membership may have gone while the store was reading.
-    let shown = inside(id, caller, ctx.rooms).map(|_| ()).and_then(|()| {
-        let StoreReply::Entries { entries, head } = reply else { return Err(Refusal::store_unavailable()) };
-        let has_more = match span {
-            Span::Before(_) => entries.first().is_some_and(|first| first.seq.0 > 1),
-            Span::After(after) => entries.last().map_or(after, |last| last.seq) < head,
-        };
-        let messages: Vec<_> = entries.iter().filter_map(message::chat_message).collect();
-        Ok(Event::new("chat:message:history", &json!({"messages": messages, "hasMore": has_more})))
-    });
-    ctx.fx.reply(caller, &shown.unwrap_or_else(|refusal| refused(&refusal)));
 }
 
 fn member(room: &RoomId, user: &User) -> MemberRow {

@@ -38,7 +38,7 @@ impl Chat {
             return;
         }
         let event = notification("member_removed", id, &[("userId", json!(user.as_str()))]);
-        room.signal(&event, Class::Signal, None, &mut ctx.fx);
+        room.signal(&event, Class::Kept, None, &mut ctx.fx);
         let gone: Vec<_> = room.present().filter(|caller| caller.user.id == *user).cloned().collect();
         gone.iter().for_each(|caller| self.on_left(id, caller, ctx));
     }

@@ -2,7 +2,7 @@
 //! its end, good or bad, is an entry whose id can be stored once.
 
 use super::answering::saving_retry;
-use super::log::Phase;
+use super::log::{Phase, SessionLog};
 use super::opening::by_server;
 use super::{Attempt, Documents, Kept, Waiting, Work, interviewer, put, room_id};
 use crate::action::CloseCause;
@@ -198,8 +198,8 @@ impl Documents {
 
     fn keep_reply(&mut self, id: &SessionId, kept: &Kept, rows: Vec<Change>, ctx: &mut Context<'_>) {
         let Some(session) = self.sessions.get_mut(id) else { return };
-        let entry_id = format!("{id}:{}:{}:reply", session.log.next_turn(), session.log.attempt);
-        session.work = Work::Replying { entry: by_server(entry_id.into(), kept), rows };
+        let entry = by_server(reply_id(id, &session.log), kept);
+        session.work = Work::Replying { entry, rows };
         self.send_reply(id, ctx);
     }
 
@@ -248,4 +248,9 @@ impl Documents {
             }
         }
     }
+}
+
+/// The id of the one reply to a session's last attempt, good or bad.
+pub(super) fn reply_id(id: &SessionId, log: &SessionLog) -> EntryId {
+    format!("{id}:{}:{}:reply", log.next_turn(), log.attempt).into()
 }

@@ -7,21 +7,23 @@ mod asking;
 mod interviewer;
 mod log;
 mod opening;
+mod overdue;
 
 pub use log::{answer, is_repeat, told};
 pub use opening::Opening;
+pub use overdue::{Look, Takeover};
 
 use crate::action::CloseCause;
 use crate::context::{Caller, Context};
 use crate::envelope::Event;
-use crate::ids::{ConnectionId, EntryId, RoomId, Seq, SessionId, TemplateId};
+use crate::ids::{ConnectionId, EntryId, FirmId, RoomId, Seq, SessionId, TemplateId, UserId};
 use crate::refusal::Refusal;
 use crate::room::Told;
 use crate::store::{Change, Entry, NewEntry, RoomRecord, Row, SessionRow, StoreReply, TemplateRow};
 use log::{Kept, SessionLog};
 use serde::Deserialize;
 use serde_json::json;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Weak};
 
 /// How many sessions may be open at once.
@@ -71,9 +73,9 @@ pub enum Waiting {
     /// One attempt at a reply of the AI.
     Attempt(Attempt),
     /// Sessions whose reply is overdue.
-    Overdue,
-    /// The template of an overdue session.
-    OverdueTemplate(Box<SessionRow>),
+    Overdue(Look),
+    /// The next stage of taking over an overdue session.
+    Takeover(Box<Takeover>),
 }
 
 /// What one call to the AI is for: a reply that comes when the session has moved on is nobody's.
@@ -91,8 +93,8 @@ pub struct Documents {
     /// The templates of open sessions, so that those of one template share it.
     templates: BTreeMap<TemplateId, Weak<TemplateRow>>,
     by_connection: BTreeMap<ConnectionId, SessionId>,
-    /// Connections whose session is being opened.
-    opening: BTreeSet<ConnectionId>,
+    /// Connections whose session is being opened, and which: the open one of a firm, user and template.
+    opening: BTreeMap<ConnectionId, (FirmId, UserId, TemplateId)>,
     /// Sessions that wait for a free call.
     queued: VecDeque<SessionId>,
     /// Calls that are out.
@@ -172,8 +174,8 @@ impl Documents {
             Waiting::Claim(opening) => self.on_claim(opening, reply, ctx),
             Waiting::Saved(session, entry) => self.on_saved(&session, &entry, reply, ctx),
             Waiting::Replied(session, entry) => self.on_replied(&session, &entry, reply, ctx),
-            Waiting::Overdue => self.on_overdue(reply, ctx),
-            Waiting::OverdueTemplate(row) => self.on_overdue_template(*row, reply, ctx),
+            Waiting::Overdue(looked) => self.on_overdue(looked, reply, ctx),
+            Waiting::Takeover(takeover) => self.on_takeover(takeover, reply, ctx),
             // A call is never answered by the store; only its deadline comes this way.
             Waiting::Attempt(attempt) => self.on_attempt_lost(attempt, ctx),
         }
@@ -201,7 +203,8 @@ impl Documents {
         match kept {
             Kept::Claimed { connection } => {
                 let owner = session.owner.as_ref().map(|owner| crate::connection::name(owner.connection));
-                if owner != connection {
+                // The server takes over what nobody has.
+                if connection.is_some() && owner != connection {
                     self.let_go(&id, CloseCause::Superseded, ctx);
                 }
             }

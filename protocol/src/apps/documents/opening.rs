@@ -17,15 +17,15 @@ use serde_json::json;
 use std::sync::Arc;
 
 /// How often an opening begins again because somebody else was faster.
-const OPENING_TRIES_MAX: u32 = 5;
+pub(super) const OPENING_TRIES_MAX: u32 = 5;
 /// How many entries one read of a session's log asks for.
-const LOG_ENTRIES_MAX: u32 = 1_000;
+pub(super) const LOG_ENTRIES_MAX: u32 = 1_000;
 
 /// A session on its way to being open.
 #[derive(Debug)]
 pub struct Opening {
-    /// Whose it will be; `None`: nobody's, its AI reply is overdue.
-    caller: Option<Caller>,
+    /// Whose it will be.
+    caller: Caller,
     user: UserId,
     firm: FirmId,
     template: Arc<TemplateRow>,
@@ -40,25 +40,20 @@ impl Documents {
     /// A connection came for a template. Its reading is off until its session is open.
     pub fn open(&mut self, caller: Caller, template: TemplateRow, fresh: bool, ctx: &mut Context<'_>) {
         ctx.fx.actions.push(Action::Read { socket: caller.socket, on: false });
-        self.opening.insert(caller.connection);
         let User { id: user, firm, .. } = (*caller.user).clone();
+        self.opening.insert(caller.connection, (firm.clone(), user.clone(), template.id.clone()));
         let template = self.shared(template);
         self.find(
-            Opening {
-                caller: Some(caller),
-                user,
-                firm,
-                template,
-                fresh,
-                tries: 0,
-                row: None,
-                log: SessionLog::default(),
-            },
+            Opening { caller, user, firm, template, fresh, tries: 0, row: None, log: SessionLog::default() },
             ctx,
         );
     }
 
     fn find(&mut self, mut opening: Opening, ctx: &mut Context<'_>) {
+        // Who is gone claims nothing from who came since.
+        if !self.opening.contains_key(&opening.caller.connection) {
+            return;
+        }
         opening.tries += 1;
         if opening.tries > OPENING_TRIES_MAX || self.sessions.len() >= SESSIONS_OPEN_MAX || ctx.fx.is_busy() {
             return self.give_up(opening, Refusal::busy(), ctx);
@@ -70,8 +65,8 @@ impl Documents {
     }
 
     fn give_up(&mut self, opening: Opening, refusal: Refusal, ctx: &mut Context<'_>) {
-        let Some(caller) = opening.caller else { return };
-        if self.opening.remove(&caller.connection) {
+        let caller = opening.caller;
+        if self.opening.remove(&caller.connection).is_some() {
             ctx.fx.reply(&caller, &refused(&refusal));
             ctx.fx.close(caller.connection, CloseCause::Overloaded);
         }
@@ -152,7 +147,7 @@ impl Documents {
         ctx: &mut Context<'_>,
     ) {
         let Some(row) = &opening.row else { return };
-        let connection = opening.caller.as_ref().map(|caller| crate::connection::name(caller.connection));
+        let connection = Some(crate::connection::name(opening.caller.connection));
         let entry = by_server(ctx.fx.rng.id("claim").into(), &Kept::Claimed { connection });
         appends.push(Append { room: room_id(&row.id), expect: Some(opening.log.head), entries: vec![entry] });
         ctx.fx.store(StoreRequest::Commit { appends, rows }, Pending::Documents(Waiting::Claim(opening)));
@@ -177,25 +172,37 @@ impl Documents {
 
     fn on_claimed(&mut self, opening: Opening, entries: Vec<Entry>, ctx: &mut Context<'_>) {
         let Opening { caller, template, row: Some(row), log, .. } = opening else { return };
-        let caller = caller.filter(|caller| self.opening.remove(&caller.connection));
+        let awaited = self.opening.remove(&caller.connection).is_some();
         let (id, fresh) = (row.id.clone(), log.head == Seq::ZERO);
         self.let_go(&id, CloseCause::Superseded, ctx);
-        match self.sessions.get_mut(&id) {
-            Some(session) => {
-                if session.catch_up(log) {
-                    ctx.rooms.remove(&room_id(&id), &mut ctx.fx);
-                }
-            }
-            None => {
-                let session = Session { row, template, log, owner: None, work: Work::Idle };
-                self.sessions.insert(id.clone(), Box::new(session));
-            }
-        }
+        self.take_in(row, template, log, ctx);
         self.arrive(None, entries, ctx);
-        if let Some(caller) = caller {
+        if awaited {
             self.settle(&id, caller, fresh, ctx);
         }
         self.go_on(&id, ctx);
+    }
+
+    /// The session is claimed for this node: it is open here, as its log tells it.
+    pub(super) fn take_in(
+        &mut self,
+        row: SessionRow,
+        template: Arc<TemplateRow>,
+        log: SessionLog,
+        ctx: &mut Context<'_>,
+    ) {
+        match self.sessions.get_mut(&row.id) {
+            Some(session) => {
+                if session.catch_up(log) {
+                    ctx.rooms.remove(&room_id(&row.id), &mut ctx.fx);
+                }
+            }
+            None => {
+                let id = row.id.clone();
+                let session = Session { row, template, log, owner: None, work: Work::Idle };
+                self.sessions.insert(id, Box::new(session));
+            }
+        }
     }
 
     /// The connection has the session: it hears where it stands.
@@ -220,34 +227,6 @@ impl Documents {
         ctx.fx.actions.push(Action::Read { socket: caller.socket, on: true });
         ctx.rooms.enter(&room_id(id), caller, head, &mut ctx.fx);
     }
-
-    /// Sessions whose reply is overdue are looked for, so that somebody asks again.
-    pub fn look_for_overdue(&mut self, before: crate::time::Timestamp, ctx: &mut Context<'_>) {
-        let query = Query::Overdue { before, max: OVERDUE_MAX };
-        ctx.fx.store(StoreRequest::Look(query), Pending::Documents(Waiting::Overdue));
-    }
-
-    pub(super) fn on_overdue(&mut self, reply: StoreReply, ctx: &mut Context<'_>) {
-        let StoreReply::Found(rows) = reply else { return };
-        for row in rows {
-            let Row::Session(row) = row else { continue };
-            if self.sessions.contains_key(&row.id) || ctx.fx.is_busy() {
-                continue;
-            }
-            let query = StoreRequest::Look(Query::Template(row.template.clone()));
-            ctx.fx.store(query, Pending::Documents(Waiting::OverdueTemplate(Box::new(row))));
-        }
-    }
-
-    pub(super) fn on_overdue_template(&mut self, row: SessionRow, reply: StoreReply, ctx: &mut Context<'_>) {
-        let StoreReply::Found(rows) = reply else { return };
-        let Some(Row::Template(template)) = rows.into_iter().next() else { return };
-        let (user, firm, template) = (row.user.clone(), row.firm.clone(), self.shared(template));
-        let log = SessionLog::default();
-        let opening =
-            Opening { caller: None, user, firm, template, fresh: false, tries: 1, row: Some(row), log };
-        self.read_on(opening, ctx);
-    }
 }
 
 impl Session {
@@ -265,9 +244,6 @@ impl Session {
         ahead
     }
 }
-
-/// How many overdue sessions are taken over at a time.
-const OVERDUE_MAX: u32 = 64;
 
 /// An entry that the server itself says.
 pub(super) fn by_server(id: EntryId, kept: &Kept) -> NewEntry {

@@ -158,6 +158,9 @@ impl Witness {
             let said: Value = serde_json::from_slice(frame.payload()).expect("the core sends JSON");
             let (name, data) = (said["event"].as_str().unwrap_or_default(), &said["data"]);
             let room = data["roomId"].as_str().unwrap_or_default().to_string();
+            if matches!(data["kind"].as_str(), Some("member_removed" | "room_closed")) {
+                assert_eq!(*class, Class::Kept, "who is slow hears, too, that a room is not theirs any more");
+            }
             if name == "chat:message:received" {
                 let (seq, id) = (data["seq"].as_u64().unwrap_or(0), data["id"].as_str().unwrap_or_default());
                 assert!(
@@ -288,10 +291,16 @@ impl Witness {
             return;
         }
         assert_eq!(name, answer_to(&asked.name), "the answer is the call's");
+        let overtaken = known.left.get(&asked.room).is_some_and(|left| call_number(id) < *left);
+        assert!(
+            name != "chat:room:joined" || !overtaken,
+            "who left is not let in by an earlier join: {data}"
+        );
         match name {
             "chat:room:joined" => self.on_joined(socket, &asked, data),
             "chat:room:left" => {
                 known.heard.remove(&asked.room);
+                known.left.insert(asked.room.clone(), call_number(id));
             }
             "chat:message:send" => self.on_sent(socket, &asked, data),
             _ => {}
@@ -382,8 +391,13 @@ fn answer_to(call: &str) -> &str {
     match call {
         "chat:room:join" => "chat:room:joined",
         "chat:room:leave" => "chat:room:left",
+        "chat:room:create" => "chat:room:created",
         other => other,
     }
+}
+
+fn call_number(id: &str) -> u64 {
+    id.trim_start_matches("call-").parse().expect("calls are numbered")
 }
 
 fn number(data: &Value, name: &str) -> u64 {

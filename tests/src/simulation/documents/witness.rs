@@ -12,6 +12,8 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Debug, Default)]
 struct Known {
     client: usize,
+    /// Whether another connection of its user was here with it.
+    met: bool,
     session: Option<String>,
     /// Whether a question is open.
     asked: bool,
@@ -85,7 +87,9 @@ impl Witness {
     pub(super) fn look(&mut self, world: &World, step: &Step) {
         for (socket, client) in &step.opened {
             self.sockets.insert(*client, *socket);
-            self.known.insert(*socket, Known { client: *client, ..Known::default() });
+            let others = self.known.values_mut().filter(|known| CLIENTS[known.client] == CLIENTS[*client]);
+            let met = others.map(|known| known.met = true).count() > 0;
+            self.known.insert(*socket, Known { client: *client, met, ..Known::default() });
         }
         for (socket, client) in &step.ended {
             if self.sockets.get(client) == Some(socket) {
@@ -97,6 +101,7 @@ impl Witness {
             self.superseded += usize::from(cause.code() == 4001);
             if let Some(known) = self.known.get_mut(socket) {
                 known.closed = true;
+                assert!(cause.code() != 4001 || known.met, "only another connection supersedes");
             }
         }
         self.look_at_sent(world, &step.sent);

@@ -21,6 +21,8 @@ pub(super) struct Known {
     pub(super) heard: BTreeMap<String, u64>,
     pub(super) asked: BTreeMap<String, Asked>,
     pub(super) answered: BTreeSet<String>,
+    /// The last call that left each room and was answered.
+    pub(super) left: BTreeMap<String, u64>,
     /// The rooms that the core has let it into and not out of.
     pub(super) listens: BTreeSet<String>,
     /// What it heard as an event since it last came into the room.
