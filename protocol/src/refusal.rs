@@ -126,6 +126,11 @@ impl Refusal {
         self
     }
 
+    /// The same with when to try again, at the earliest.
+    pub fn retry_after(self, wait: Duration) -> Self {
+        self.with(retry_after(wait))
+    }
+
     /// The same, but worth another try.
     pub fn recoverable(mut self) -> Self {
         self.recoverable = true;

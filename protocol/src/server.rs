@@ -95,6 +95,11 @@ impl Server {
         [self.timers.next_deadline(), self.tickets.next_deadline()].into_iter().flatten().min()
     }
 
+    /// The settings it was made with.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
     /// What is counted since the start.
     pub fn stats(&self) -> &Stats {
         &self.stats
