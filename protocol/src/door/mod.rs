@@ -9,6 +9,7 @@ mod limits;
 mod origin;
 mod rest;
 mod route;
+mod writing;
 
 pub use limits::Addresses;
 pub use route::{NoRoute, Route, ServiceCall, UserCall};
@@ -21,7 +22,7 @@ use crate::http::{RequestHead, Response};
 use crate::ids::{RequestId, RoomId, UserId};
 use crate::job::{Job, Outcome};
 use crate::refusal::{Code, Refusal};
-use crate::store::{Change, MemberRow, Query, RoomRow, Row, StoreReply, StoreRequest, TemplateRow};
+use crate::store::{MemberRow, Query, RoomRow, Row, StoreReply, StoreRequest, TemplateRow};
 use crate::tickets::Pending;
 use answering::refused;
 use asking::Asked;
@@ -29,11 +30,10 @@ use bytes::Bytes;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
+use writing::Write;
 
 /// How many requests may wait for their answer.
 const REQUESTS_MAX: usize = 8_192;
-/// How often a write of unknown outcome is asked for.
-const WRITE_TRIES_MAX: u32 = 8;
 
 /// A request between two of its stages.
 #[derive(Debug)]
@@ -57,18 +57,12 @@ enum Step {
     Heads(Vec<Row>, Arc<User>),
     /// A document as a page.
     Page,
-    /// What stands where it wants to write.
-    Before,
+    /// What stands where it wants to write; how often it has tried to.
+    Before(u32),
+    /// The members of the room that it wants to write one of.
+    Members(u32),
     /// What it wrote.
     Written(Box<Write>),
-}
-
-/// A backend's change on its way into the store.
-#[derive(Debug)]
-struct Write {
-    change: Change,
-    changed: Changed,
-    tries: u32,
 }
 
 /// What the door has decided that is for others to carry out.
@@ -340,26 +334,44 @@ impl Door {
                 self.answer(&asked, rest::rooms(&rows, &heads, &user), ctx);
                 None
             }
-            (Step::Before, StoreReply::Found(rows)) => self.write(asked, rows, ctx),
-            (Step::Written(write), StoreReply::Committed(_)) => {
-                self.answer(&asked, admin::written(&write.changed), ctx);
-                Some(Decided::Changed(write.changed))
-            }
-            // Written twice it is the same; not knowing, a room might live on that is no more.
-            (Step::Written(write), StoreReply::Unknown) if write.tries < WRITE_TRIES_MAX => {
-                send_write(asked, *write, ctx);
+            (Step::Before(tries), StoreReply::Found(rows)) => {
+                self.on_before(asked, rows, tries, ctx);
                 None
             }
-            (step, _) => {
-                self.answer(
-                    &asked,
-                    refused(503, &Refusal::store_unavailable()).with("retry-after", "1"),
-                    ctx,
-                );
-                let Step::Written(write) = step else { return None };
-                admin::undone(write.changed).map(Decided::Changed)
+            (Step::Members(tries), StoreReply::Found(rows)) => {
+                self.write(asked, rows, tries, ctx);
+                None
+            }
+            (Step::Written(write), reply) => self.on_written(asked, *write, &reply, ctx),
+            (_, _) => {
+                self.no_store(&asked, ctx);
+                None
             }
         }
+    }
+
+    /// The store has not answered a request's question in time, and may yet.
+    pub fn on_late(&mut self, waiting: Waiting, ctx: &mut Context<'_>) -> Option<Decided> {
+        let Waiting { asked, step } = waiting;
+        match step {
+            Step::Written(write) => self.on_written_late(asked, *write, ctx),
+            Step::Token
+            | Step::Key
+            | Step::Template(_)
+            | Step::Rows(_)
+            | Step::Heads(..)
+            | Step::Page
+            | Step::Before(_)
+            | Step::Members(_) => {
+                self.no_store(&asked, ctx);
+                None
+            }
+        }
+    }
+
+    fn no_store(&mut self, asked: &Asked, ctx: &mut Context<'_>) {
+        let response = refused(503, &Refusal::store_unavailable()).with("retry-after", "1");
+        self.answer(asked, response, ctx);
     }
 
     /// How many requests wait for their answer.
@@ -381,10 +393,4 @@ impl Door {
         self.waiting.remove(&asked.request);
         Some(Decided::Admitted(Box::new(asked.admitted(user, template)?)))
     }
-}
-
-fn send_write(asked: Box<Asked>, mut write: Write, ctx: &mut Context<'_>) {
-    write.tries += 1;
-    let request = StoreRequest::Commit { appends: vec![], rows: vec![write.change.clone()] };
-    ctx.fx.store(request, Pending::Door(Waiting { asked, step: Step::Written(Box::new(write)) }));
 }

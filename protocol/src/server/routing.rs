@@ -40,7 +40,7 @@ impl Parts<'_> {
     pub(super) fn on_late(&mut self, pending: Pending) {
         match pending {
             Pending::Door(waiting) => {
-                let decided = self.door.on_stored(waiting, StoreReply::Unknown, &mut self.ctx);
+                let decided = self.door.on_late(waiting, &mut self.ctx);
                 self.carry_out(decided);
             }
             Pending::Room(waiting) => {
