@@ -6,7 +6,7 @@ use parlor_protocol::auth::{Permissions, User, UserType};
 use parlor_protocol::http::{Body, Response, parse_head};
 use parlor_protocol::ids::{RequestId, RoomId, RoomKind, SocketId, Ticket};
 use parlor_protocol::input::Input;
-use parlor_protocol::job::{Job, Outcome};
+use parlor_protocol::job::Outcome;
 use parlor_protocol::server::Server;
 use parlor_protocol::settings::Settings;
 use parlor_protocol::store::{RoomRow, StoreReply, StoreRequest, Visibility};
@@ -82,20 +82,15 @@ impl World {
 
     /// The job that was just ordered.
     pub fn work(&mut self) -> Ticket {
-        self.take(|action| match action {
-            Action::Work { ticket, job: Job::VerifyToken { .. } | Job::VerifyService { .. } } => {
-                Some(*ticket)
-            }
-            _ => None,
-        })
-        .expect("a job")
+        self.take(|action| if let Action::Work { ticket, .. } = action { Some(*ticket) } else { None })
+            .expect("a job")
     }
 
     /// The oldest question to the store that was not looked at yet.
     pub fn asked(&mut self) -> Option<(Ticket, StoreRequest)> {
-        self.take(|action| match action {
-            Action::Store { ticket, request } => Some((*ticket, request.clone())),
-            _ => None,
+        self.take(|action| {
+            let Action::Store { ticket, request } = action else { return None };
+            Some((*ticket, request.clone()))
         })
     }
 
@@ -107,9 +102,9 @@ impl World {
     }
 
     pub fn response(&mut self, request: RequestId) -> Option<Response> {
-        self.take(|action| match action {
-            Action::Respond { request: to, response } if *to == request => Some(response.clone()),
-            _ => None,
+        self.take(|action| {
+            let Action::Respond { request: to, response } = action else { return None };
+            (*to == request).then(|| response.clone())
         })
     }
 
@@ -121,9 +116,9 @@ impl World {
     }
 
     pub fn upgraded(&mut self, request: RequestId) -> Option<SocketId> {
-        self.take(|action| match action {
-            Action::Upgrade { request: of, socket, .. } if *of == request => Some(*socket),
-            _ => None,
+        self.take(|action| {
+            let Action::Upgrade { request: of, socket, .. } = action else { return None };
+            (*of == request).then_some(*socket)
         })
     }
 
