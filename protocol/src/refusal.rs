@@ -143,6 +143,12 @@ impl Refusal {
         Self::new(Code::TooLarge, message).with(json!({"limit": limit, "actual": actual}))
     }
 
+    /// A room would have more members than one may have.
+    pub fn room_full(actual: usize, limit: usize) -> Self {
+        let message = format!("a room of {actual} members is over the limit of {limit}");
+        Self::new(Code::TooLarge, message).with(json!({"limit": limit, "actual": actual}))
+    }
+
     /// The store cannot do it now.
     pub fn store_unavailable() -> Self {
         Self::new(Code::StoreUnavailable, "the store is unavailable").with(retry_after(STORE_RETRY))

@@ -199,9 +199,7 @@ fn member(room: &RoomId, user: &UserId, body: &[u8], before: &[Row]) -> Result<M
     match members.find(|member| member.user == *user) {
         Some(member) => Ok(MemberRow { role, ..member.clone() }),
         None if before.len() >= ROOM_MEMBERS_MAX => {
-            let (limit, actual) = (ROOM_MEMBERS_MAX, before.len() + 1);
-            let message = format!("a room of {actual} members is over the limit of {limit}");
-            Err(Refusal::new(Code::TooLarge, message).with(json!({"limit": limit, "actual": actual})))
+            Err(Refusal::room_full(before.len() + 1, ROOM_MEMBERS_MAX))
         }
         None => {
             let (room, user) = (room.clone(), user.clone());
@@ -226,7 +224,11 @@ pub fn show(call: &ServiceCall, rows: &[Row]) -> Response {
         (ServiceCall::Member(_, user), Row::Member(member)) => member.user == *user,
         (_, _) => true,
     };
-    let shown: Vec<Value> = rows.iter().filter(wanted).filter_map(row_json).collect();
+    let mut shown: Vec<Value> = rows.iter().filter(wanted).filter_map(row_json).collect();
+    if *call == ServiceCall::Templates {
+        // The store does not hand the bodies over with a list.
+        shown.iter_mut().filter_map(Value::as_object_mut).for_each(|json| drop(json.remove("body")));
+    }
     if !matches!(call, ServiceCall::Template(_) | ServiceCall::Room(_) | ServiceCall::Member(..)) {
         return Response::json(200, &shown);
     }

@@ -30,10 +30,14 @@ use bytes::Bytes;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 use writing::Write;
 
 /// How many requests may wait for their answer.
 const REQUESTS_MAX: usize = 8_192;
+
+/// When a client should try again that was refused because the server or its store is busy.
+const RETRY_WAIT: Duration = Duration::from_secs(1);
 
 /// A request between two of its stages.
 #[derive(Debug)]
@@ -178,7 +182,7 @@ impl Door {
             return Some(refused(403, &Refusal::new(Code::PermissionDenied, "this Origin is not allowed")));
         }
         if self.waiting.len() > REQUESTS_MAX || ctx.fx.is_busy() {
-            return Some(refused(503, &Refusal::busy()).with("retry-after", "1"));
+            return Some(crowding::later(Refusal::busy(), RETRY_WAIT));
         }
         opens.then(|| self.has_no_room(asked.address, connections, ctx)).flatten()
     }
@@ -228,7 +232,7 @@ impl Door {
         &mut self,
         waiting: Waiting,
         outcome: Outcome,
-        connections: &Connections,
+        connections: &mut Connections,
         ctx: &mut Context<'_>,
     ) -> Option<Decided> {
         let Waiting { asked, step } = waiting;
@@ -268,7 +272,7 @@ impl Door {
         &mut self,
         asked: Box<Asked>,
         user: Arc<User>,
-        connections: &Connections,
+        connections: &mut Connections,
         ctx: &mut Context<'_>,
     ) -> Option<Decided> {
         match &asked.route {
@@ -287,6 +291,10 @@ impl Door {
                 None
             }
             Route::Open(_) => self.admit(&asked, Some(user), None),
+            Route::User(_) if let Some(response) = crowding::too_many_calls(&user, connections, ctx) => {
+                self.answer(&asked, response, ctx);
+                None
+            }
             Route::User(call) => {
                 let query = rest::query(call, &user);
                 self.look(asked, query, Step::Rows(Some(user)), ctx);
@@ -348,30 +356,6 @@ impl Door {
                 None
             }
         }
-    }
-
-    /// The store has not answered a request's question in time, and may yet.
-    pub fn on_late(&mut self, waiting: Waiting, ctx: &mut Context<'_>) -> Option<Decided> {
-        let Waiting { asked, step } = waiting;
-        match step {
-            Step::Written(write) => self.on_written_late(asked, *write, ctx),
-            Step::Token
-            | Step::Key
-            | Step::Template(_)
-            | Step::Rows(_)
-            | Step::Heads(..)
-            | Step::Page
-            | Step::Before(_)
-            | Step::Members(_) => {
-                self.no_store(&asked, ctx);
-                None
-            }
-        }
-    }
-
-    fn no_store(&mut self, asked: &Asked, ctx: &mut Context<'_>) {
-        let response = refused(503, &Refusal::store_unavailable()).with("retry-after", "1");
-        self.answer(asked, response, ctx);
     }
 
     /// How many requests wait for their answer.

@@ -22,6 +22,25 @@ pub(super) struct Write {
 }
 
 impl Door {
+    /// The store has not answered a request's question in time, and may yet.
+    pub fn on_late(&mut self, waiting: Waiting, ctx: &mut Context<'_>) -> Option<Decided> {
+        let Waiting { asked, step } = waiting;
+        match step {
+            Step::Written(write) => self.on_written_late(asked, *write, ctx),
+            Step::Token
+            | Step::Key
+            | Step::Template(_)
+            | Step::Rows(_)
+            | Step::Heads(..)
+            | Step::Page
+            | Step::Before(_)
+            | Step::Members(_) => {
+                self.no_store(&asked, ctx);
+                None
+            }
+        }
+    }
+
     /// What stands where a backend wants to write is known. A room's member needs the others too.
     pub(super) fn on_before(&mut self, asked: Box<Asked>, rows: Vec<Row>, tries: u32, ctx: &mut Context<'_>) {
         match &asked.route {

@@ -68,12 +68,16 @@ impl World {
         request
     }
 
-    /// Asks for a WebSocket with a token. Returns the ticket of the job that verifies it.
-    pub fn knock(&mut self, path: &str) -> (RequestId, Ticket) {
+    /// Asks for a WebSocket with a token.
+    pub fn ask_for_socket(&mut self, path: &str) -> RequestId {
         let headers = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nAuthorization: Bearer token\r\n";
-        let request = self.ask(&format!("GET {path}"), headers, "");
-        (request, self.work())
+        self.ask(&format!("GET {path}"), headers, "")
+    }
+
+    /// The same; returns the ticket of the job that verifies the token, too.
+    pub fn knock(&mut self, path: &str) -> (RequestId, Ticket) {
+        (self.ask_for_socket(path), self.work())
     }
 
     pub fn verified(&mut self, ticket: Ticket, user: User) {
@@ -82,8 +86,11 @@ impl World {
 
     /// The job that was just ordered.
     pub fn work(&mut self) -> Ticket {
+        self.work_if_any().expect("a job")
+    }
+
+    pub fn work_if_any(&mut self) -> Option<Ticket> {
         self.take(|action| if let Action::Work { ticket, .. } = action { Some(*ticket) } else { None })
-            .expect("a job")
     }
 
     /// The oldest question to the store that was not looked at yet.

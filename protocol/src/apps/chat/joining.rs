@@ -62,9 +62,10 @@ impl Chat {
                 self.show(&id, since, caller, ctx);
                 Ok(())
             }
-            Access::MayJoin if room.members.len() >= ROOM_MEMBERS_MAX || ctx.fx.is_busy() => {
-                Err(Refusal::busy())
+            Access::MayJoin if room.members.len() >= ROOM_MEMBERS_MAX => {
+                Err(Refusal::room_full(room.members.len() + 1, ROOM_MEMBERS_MAX))
             }
+            Access::MayJoin if ctx.fx.is_busy() => Err(Refusal::busy()),
             Access::MayJoin => {
                 let member = member(&id, &caller.user);
                 let rows = vec![Change::Put(Row::Member(member.clone()))];
