@@ -38,15 +38,16 @@ fn is_loopback(host: &str) -> bool {
 
 /// The response with what a page of the allowed origin needs to read it.
 pub fn with_cors(response: Response, origin: Option<&str>, origins: &Origins) -> Response {
-    // Without an Origin too: a cache must not hand an answer without these headers to a page.
-    let response = response.with("vary", "Origin");
-    let Some(origin) = origin else { return response };
-    let response = response.with("access-control-allow-origin", origin);
-    match origins {
+    let response = match (origin, origins) {
+        (None, _) => response,
         // Any page may read; with what a browser keeps for this server, none is trusted to ask.
-        Origins::Any => response,
-        Origins::SameHost | Origins::Listed(_) => response.with("access-control-allow-credentials", "true"),
-    }
+        (Some(origin), Origins::Any) => response.with("access-control-allow-origin", origin),
+        (Some(origin), Origins::SameHost | Origins::Listed(_)) => response
+            .with("access-control-allow-origin", origin)
+            .with("access-control-allow-credentials", "true"),
+    };
+    // Without an Origin too: a cache must not hand an answer without these headers to a page.
+    response.with("vary", "Origin")
 }
 
 /// The answer to a preflight.
