@@ -91,6 +91,15 @@ fn nobody_keeps_an_answer_and_its_page_is_told_to_nobody() {
 }
 
 #[test]
+fn the_console_calls_nobody_but_its_own_server() {
+    let mut world = World::new(Settings::default());
+    let request = world.ask("GET /", "", "");
+    let response = world.response(request).expect("an answer");
+    let policy = header(&response, "content-security-policy").concat();
+    assert!(policy.contains("; connect-src 'self';"), "{policy}");
+}
+
+#[test]
 fn credentials_are_for_pages_that_were_named() {
     for (origins, credentials) in [
         (Origins::Any, vec![]),
