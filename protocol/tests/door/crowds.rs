@@ -3,13 +3,24 @@
 use crate::world::{World, user};
 use parlor_protocol::input::Input;
 use parlor_protocol::settings::Settings;
+use parlor_protocol::store::{Row, StoreReply, TemplateRow};
 use std::net::IpAddr;
+
+fn template() -> Row {
+    let (name, body) = ("Letter".to_string(), String::new());
+    Row::Template(TemplateRow { id: "t".into(), name, firm: None, questions: vec![], body })
+}
 
 /// How many of so many that come at once are let in, and what the others hear.
 fn let_in(world: &mut World, count: usize) -> (usize, Vec<u16>) {
-    let knocking: Vec<_> = (0..count).map(|_| world.knock("/chat")).collect();
+    let knocking: Vec<_> = (0..count).map(|_| world.knock("/documents?templateId=t")).collect();
     for (_, ticket) in &knocking {
         world.verified(*ticket, user("ann"));
+    }
+    let questions: Vec<_> = std::iter::from_fn(|| world.asked()).collect();
+    assert_eq!(questions.len(), count);
+    for (ticket, _) in questions {
+        world.tell(Input::Stored(vec![(ticket, StoreReply::Found(vec![template()]))]));
     }
     let inside = knocking.iter().filter(|(request, _)| world.upgraded(*request).is_some()).count();
     let mut refused: Vec<u16> = knocking
