@@ -25,6 +25,8 @@ const PAUSE_MAX: Duration = Duration::from_secs(1);
 const DOUBLINGS_MAX: u32 = 7;
 /// A server that could hold fewer connections does not start.
 const LINES_MIN: usize = 16;
+/// When a client that found no room should try again, at the earliest.
+const REFUSED_WAIT: Duration = Duration::from_secs(5);
 /// Files that are left for the store, calls and threads.
 const FILES_SPARE: u64 = 64;
 
@@ -65,6 +67,7 @@ impl Acceptor {
             let message = format!("the limit of {files} open files leaves room for {lines_max} connections");
             return Err(io::Error::new(io::ErrorKind::QuotaExceeded, message));
         }
+        let lines_max = lines_max.min(engine.lines_open().lines_max());
         Ok(Self { engine, listener, lines_max, failures: AtomicU32::new(0) })
     }
 
@@ -84,12 +87,12 @@ impl Acceptor {
             Ok((socket, address)) => {
                 self.failures.store(0, Relaxed);
                 let stream = TcpStream::from(socket);
-                if self.engine.lines_open().count() >= self.lines_max {
-                    return self.refuse(&stream);
-                }
                 let address = address.and_then(|address| SocketAddr::try_from(address).ok());
                 let peer =
                     address.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| canonical(address.ip()));
+                if let Some(refusal) = self.no_room(peer) {
+                    return self.refuse(&stream, &refusal);
+                }
                 Accepted::Connection(Box::new(Connection::new(self.engine.clone(), stream, peer)))
             }
             Err(error) if error == Errno::WOULDBLOCK => Accepted::Nobody,
@@ -103,9 +106,25 @@ impl Acceptor {
         }
     }
 
-    fn refuse(&self, mut stream: &TcpStream) -> Accepted {
-        let refusal = Refusal::new(Code::Overloaded, format!("over the limit of {} lines", self.lines_max));
-        let response = Response::json(503, &serde_json::json!({ "error": refusal })).with("retry-after", "5");
+    /// Why one more line from this address is not taken in, if it is not.
+    fn no_room(&self, peer: IpAddr) -> Option<Refusal> {
+        let (lines, most) = (self.engine.lines_open(), self.lines_max);
+        let refusal = match lines.limit_reached_by(peer) {
+            _ if lines.count() >= most => {
+                Refusal::new(Code::Overloaded, format!("over the limit of {most} lines"))
+            }
+            Some(most) => {
+                Refusal::new(Code::RateLimited, format!("over the limit of {most} lines of one address"))
+            }
+            None => return None,
+        };
+        Some(refusal.retry_after(REFUSED_WAIT))
+    }
+
+    fn refuse(&self, mut stream: &TcpStream, refusal: &Refusal) -> Accepted {
+        let body = serde_json::json!({ "error": refusal });
+        let wait = REFUSED_WAIT.as_secs().to_string();
+        let response = Response::json(refusal.code.status(), &body).with("retry-after", wait);
         let frame = self.engine.response_frame(&response, false, false);
         match stream.write(frame.bytes()) {
             Ok(_) | Err(_) => Accepted::Refused,

@@ -110,7 +110,7 @@ impl Connection {
         let reader = Box::<HttpReader>::default();
         let until = Instant::now() + reader.stage().wait_max();
         let stage = Stage::Reading { stage: reader.stage(), reader, until };
-        engine.lines_open().entered();
+        engine.lines_open().entered(peer);
         Self { engine, line: Arc::new(Line::new(stream, peer)), stage }
     }
 
@@ -348,7 +348,7 @@ impl Drop for Connection {
             | Stage::Over => {}
         }
         self.line.shut();
-        self.engine.lines_open().left();
+        self.engine.lines_open().left(self.line.peer());
     }
 }
 

@@ -140,7 +140,7 @@ mod tests {
     use super::*;
 
     const GET: &str = "GET /a HTTP/1.1\r\nHost: a\r\n\r\n";
-    const POST: &str = "POST /b HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n";
+    const POST: &str = "PUT /api/admin/b HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n";
     const UPGRADE: &str = "GET /c HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
 
     fn feed(reader: &mut HttpReader, bytes: &[u8]) -> Read {
@@ -162,14 +162,14 @@ mod tests {
         for byte in &bytes[..bytes.len() - 1] {
             assert_eq!(feed(&mut reader, &[*byte]), Read::More);
         }
-        assert_eq!(target(&feed(&mut reader, b"z")), ("/b", &b"xyz"[..]));
+        assert_eq!(target(&feed(&mut reader, b"z")), ("/api/admin/b", &b"xyz"[..]));
     }
 
     #[test]
     fn requests_that_come_together_are_served_one_after_another() {
         let mut reader = HttpReader::default();
         let together = [POST, "xyz", GET, "GET /half"].concat();
-        assert_eq!(target(&feed(&mut reader, together.as_bytes())), ("/b", &b"xyz"[..]));
+        assert_eq!(target(&feed(&mut reader, together.as_bytes())), ("/api/admin/b", &b"xyz"[..]));
         assert_eq!(target(&reader.next()), ("/a", &b""[..]));
         assert_eq!(reader.next(), Read::More);
         assert_eq!(reader.into_rest(), b"GET /half");
@@ -190,10 +190,11 @@ mod tests {
     #[test]
     fn a_client_that_expects_it_is_told_to_go_on_once() {
         let mut reader = HttpReader::default();
-        let head = "POST /b HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n";
+        let head =
+            "PUT /api/admin/b HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n";
         assert_eq!(feed(&mut reader, head.as_bytes()), Read::Continue);
         assert_eq!(reader.next(), Read::More);
-        assert_eq!(target(&feed(&mut reader, b"xyz")), ("/b", &b"xyz"[..]));
+        assert_eq!(target(&feed(&mut reader, b"xyz")), ("/api/admin/b", &b"xyz"[..]));
     }
 
     #[test]

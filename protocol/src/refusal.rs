@@ -126,6 +126,11 @@ impl Refusal {
         self
     }
 
+    /// The same with when to try again, at the earliest.
+    pub fn retry_after(self, wait: Duration) -> Self {
+        self.with(retry_after(wait))
+    }
+
     /// The same, but worth another try.
     pub fn recoverable(mut self) -> Self {
         self.recoverable = true;
@@ -135,6 +140,12 @@ impl Refusal {
     /// `what` holds `actual` bytes (or whatever `unit` says), over the limit.
     pub fn too_large(what: &str, actual: usize, limit: usize) -> Self {
         let message = format!("{what} of {actual} bytes is over the limit of {limit}");
+        Self::new(Code::TooLarge, message).with(json!({"limit": limit, "actual": actual}))
+    }
+
+    /// A room would have more members than one may have.
+    pub fn room_full(actual: usize, limit: usize) -> Self {
+        let message = format!("a room of {actual} members is over the limit of {limit}");
         Self::new(Code::TooLarge, message).with(json!({"limit": limit, "actual": actual}))
     }
 

@@ -95,6 +95,11 @@ impl Server {
         [self.timers.next_deadline(), self.tickets.next_deadline()].into_iter().flatten().min()
     }
 
+    /// The settings it was made with.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
     fn parts<'a>(&'a mut self, now: Timestamp, actions: &'a mut Actions) -> Parts<'a> {
         let fx = Effects {
             now,

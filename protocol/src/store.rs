@@ -319,12 +319,13 @@ pub struct DocumentRow {
     pub created_at: Timestamp,
 }
 
-/// Which rows are looked for. At most `FOUND_ROWS_MAX` are found.
+/// Which rows are looked for. At most `FOUND_ROWS_MAX` of a kind are found, and `ROOM_MEMBERS_MAX` members of a room.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Query {
     /// The template.
     Template(TemplateId),
-    /// The templates of a firm and everyone's; `None`: all there are.
+    /// The templates of a firm and everyone's; `None`: all there are. Their bodies are empty here: a list of whole
+    /// ones could be a gigabyte.
     Templates(Option<FirmId>),
     /// The room's row in the directory.
     Room(RoomId),
@@ -364,7 +365,7 @@ pub enum Query {
     },
     /// The document.
     Document(DocumentId),
-    /// A user's documents, the newest first.
+    /// A user's documents, the newest first, without their text.
     Documents {
         /// The user's firm.
         firm: FirmId,
@@ -373,5 +374,5 @@ pub enum Query {
     },
 }
 
-/// How many rows one look finds at the most.
-pub const FOUND_ROWS_MAX: usize = 10_000;
+/// How many rows of a kind one look finds at the most.
+pub const FOUND_ROWS_MAX: usize = 1_000;

@@ -28,7 +28,7 @@ fn ask(address: SocketAddr, request: &[u8]) -> Wire {
 #[test]
 fn requests_that_come_together_are_answered_in_order_on_one_connection() {
     on_both(|process| {
-        let post = "POST /nowhere HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n12345";
+        let post = "PUT /api/admin/nowhere HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n12345";
         let last = "GET /health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
         let mut wire = ask(process.address(), [HEALTH, post, HEALTH, last].concat().as_bytes());
         for connection in ["keep-alive", "keep-alive", "keep-alive", "close"] {
@@ -57,7 +57,8 @@ fn a_request_that_cannot_be_served_is_answered_and_ends_the_connection() {
         for (status, request) in [
             ("400", &b"nonsense\r\n\r\n"[..]),
             ("411", b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"),
-            ("413", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1048577\r\n\r\n"),
+            ("413", b"PUT /api/admin/x HTTP/1.1\r\nHost: a\r\nContent-Length: 1048577\r\n\r\n"),
+            ("413", b"GET /health HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n"),
             ("431", large.as_bytes()),
             ("505", b"GET / HTTP/1.0\r\nHost: a\r\n\r\n"),
         ] {

@@ -3,6 +3,7 @@
 //! that its order is the core's, and nothing is waited for.
 
 mod held;
+mod open_lines;
 mod outside;
 mod perform;
 mod shutdown;
@@ -11,8 +12,9 @@ mod timer;
 mod workers;
 
 pub use held::Held;
+pub use open_lines::OpenLines;
 pub use outside::{Answer, Asset, Calls, Commit, Fatal, Outside, Tell};
-pub use shutdown::{LEAVE_LOOK, LEAVE_WAIT_MAX, OpenLines, Phase};
+pub use shutdown::{LEAVE_LOOK, LEAVE_WAIT_MAX, Phase};
 
 use crate::dirty::Dirty;
 use crate::line::{Line, locked};
@@ -60,6 +62,7 @@ struct Core {
 impl Engine {
     /// Starts the server and its threads, which last as long as the process.
     pub fn start(server: Server, outside: Outside, stores: Stores) -> std::io::Result<Arc<Self>> {
+        let lines_open = OpenLines::new(server.settings());
         let engine = Arc::new(Self {
             core: Mutex::new(Core {
                 server,
@@ -75,7 +78,7 @@ impl Engine {
             work: WorkQueue::default(),
             timer: Timer::default(),
             shutdown: Shutdown::default(),
-            lines_open: OpenLines::default(),
+            lines_open,
         });
         engine.handle(Input::Started);
         store_threads::start(&engine, stores)?;
@@ -197,7 +200,7 @@ impl Engine {
         self.store.close();
     }
 
-    /// How many lines are open.
+    /// The lines that are open.
     pub fn lines_open(&self) -> &OpenLines {
         &self.lines_open
     }

@@ -2,7 +2,7 @@
 
 use crate::line::locked;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::task::Waker;
 use std::time::Duration;
 
@@ -61,24 +61,5 @@ impl Shutdown {
         if let Some(waker) = waker {
             waker.wake();
         }
-    }
-}
-
-/// Counts the TCP connections.
-#[derive(Debug, Default)]
-pub struct OpenLines(AtomicUsize);
-
-impl OpenLines {
-    /// How many there are.
-    pub fn count(&self) -> usize {
-        self.0.load(SeqCst)
-    }
-
-    pub(crate) fn entered(&self) {
-        self.0.fetch_add(1, SeqCst);
-    }
-
-    pub(crate) fn left(&self) {
-        self.0.fetch_sub(1, SeqCst);
     }
 }

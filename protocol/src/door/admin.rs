@@ -2,7 +2,8 @@
 
 use super::asking::Asked;
 use super::route::{Route, ServiceCall, UserCall};
-use super::{Changed, Decided, Door, Step, Waiting, Write, refused};
+use super::writing::{self, Write};
+use super::{Changed, Door, Step, Waiting, refused};
 use crate::auth::UserType;
 use crate::context::Context;
 use crate::http::Response;
@@ -10,7 +11,8 @@ use crate::ids::{FirmId, RoomId, TemplateId, UserId};
 use crate::json;
 use crate::refusal::{Code, Refusal};
 use crate::store::{
-    Change, MemberRow, Query, Question, RoomRow, Row, RowKey, StoreRequest, TemplateRow, Visibility,
+    Change, MemberRow, Query, Question, ROOM_MEMBERS_MAX, RoomRow, Row, RowKey, StoreRequest, TemplateRow,
+    Visibility,
 };
 use crate::tickets::Pending;
 use serde::Deserialize;
@@ -66,44 +68,38 @@ impl Door {
     }
 
     /// Writes what a backend asked for, now that it is known what stands there.
-    pub(super) fn write(
-        &mut self,
-        asked: Box<Asked>,
-        rows: Vec<Row>,
-        ctx: &mut Context<'_>,
-    ) -> Option<Decided> {
-        let Route::Service(call) = &asked.route else { return None };
+    pub(super) fn write(&mut self, asked: Box<Asked>, rows: Vec<Row>, tries: u32, ctx: &mut Context<'_>) {
+        let Route::Service(call) = &asked.route else { return };
         match change(call, &asked.body, rows) {
             Ok((change, changed)) => {
                 if let Changed::RoomRemoved(room) = &changed {
                     ctx.rooms.removal_begins(room);
                 }
-                super::send_write(asked, Write { change, changed, tries: 0 }, ctx);
+                writing::send(asked, Write { change, changed, tries }, ctx);
             }
             Err(refusal) => self.answer(&asked, refused(refusal.code.status(), &refusal), ctx),
         }
-        None
     }
 }
 
 /// What is looked at for a call: what it shows, or what stands where it writes.
-fn look(call: &ServiceCall) -> (Query, Step) {
+pub(super) fn look(call: &ServiceCall) -> (Query, Step) {
     match call {
         ServiceCall::Templates => (Query::Templates(None), Step::Rows(None)),
         ServiceCall::Template(id) => (Query::Template(id.clone()), Step::Rows(None)),
         ServiceCall::PutTemplate(id) | ServiceCall::RemoveTemplate(id) => {
-            (Query::Template(id.clone()), Step::Before)
+            (Query::Template(id.clone()), Step::Before(0))
         }
         ServiceCall::Rooms(kind) => (Query::Rooms(*kind), Step::Rows(None)),
         ServiceCall::Room(room) => (Query::Room(room.clone()), Step::Rows(None)),
         ServiceCall::PutRoom(room) | ServiceCall::RemoveRoom(room) => {
-            (Query::Room(room.clone()), Step::Before)
+            (Query::Room(room.clone()), Step::Before(0))
         }
         ServiceCall::Members(room) | ServiceCall::Member(room, _) => {
             (Query::Members(room.clone()), Step::Rows(None))
         }
         ServiceCall::PutMember(room, _) | ServiceCall::RemoveMember(room, _) => {
-            (Query::Room(room.clone()), Step::Before)
+            (Query::Room(room.clone()), Step::Before(0))
         }
         ServiceCall::Log { room, .. } => (Query::Room(room.clone()), Step::Rows(None)),
     }
@@ -115,17 +111,18 @@ fn change(call: &ServiceCall, body: &[u8], before: Vec<Row>) -> Result<(Change, 
         ServiceCall::PutTemplate(id) => Ok((Change::Put(Row::Template(template(id, body)?)), Changed::Else)),
         ServiceCall::RemoveTemplate(id) => Ok((Change::Remove(RowKey::Template(id.clone())), Changed::Else)),
         ServiceCall::PutRoom(id) => {
-            let row = room(id, body, before.into_iter().next())?;
-            Ok((Change::Put(Row::Room(row.clone())), Changed::Room(row)))
+            let before = before.into_iter().next();
+            let is_new = before.is_none();
+            let row = room(id, body, before)?;
+            let written = Row::Room(row.clone());
+            let change = if is_new { Change::Insert(written) } else { Change::Put(written) };
+            Ok((change, Changed::Room(row)))
         }
         ServiceCall::RemoveRoom(id) => {
             Ok((Change::Remove(RowKey::Room(id.clone())), Changed::RoomRemoved(id.clone())))
         }
-        ServiceCall::PutMember(..) if before.is_empty() => {
-            Err(Refusal::new(Code::NotFound, "there is no such room"))
-        }
         ServiceCall::PutMember(room, user) => {
-            let row = member(room, user, body)?;
+            let row = member(room, user, body, &before)?;
             Ok((Change::Put(Row::Member(row.clone())), Changed::Member(row)))
         }
         ServiceCall::RemoveMember(room, user) => Ok((
@@ -192,13 +189,26 @@ fn room(id: &RoomId, body: &[u8], before: Option<Row>) -> Result<RoomRow, Refusa
     }
 }
 
-fn member(room: &RoomId, user: &UserId, body: &[u8]) -> Result<MemberRow, Refusal> {
+/// `before`: the room's members as they are. Who is one already keeps its name and type, which only its own
+/// token tells.
+fn member(room: &RoomId, user: &UserId, body: &[u8], before: &[Row]) -> Result<MemberRow, Refusal> {
     let MemberBody { role } = read(body)?;
     check("userId", user.as_str(), ID_BYTES_MAX)?;
     if role != "member" {
         return Err(Refusal::new(Code::ClientError, format!("the role {role:.64?} is none of: member")));
     }
-    Ok(MemberRow { room: room.clone(), user: user.clone(), role, name: None, user_type: UserType::Employee })
+    let mut members =
+        before.iter().filter_map(|row| if let Row::Member(member) = row { Some(member) } else { None });
+    match members.find(|member| member.user == *user) {
+        Some(member) => Ok(MemberRow { role, ..member.clone() }),
+        None if before.len() >= ROOM_MEMBERS_MAX => {
+            Err(Refusal::room_full(before.len() + 1, ROOM_MEMBERS_MAX))
+        }
+        None => {
+            let (room, user) = (room.clone(), user.clone());
+            Ok(MemberRow { room, user, role, name: None, user_type: UserType::Employee })
+        }
+    }
 }
 
 fn check(what: &str, text: &str, limit: usize) -> Result<(), Refusal> {
@@ -217,7 +227,11 @@ pub fn show(call: &ServiceCall, rows: &[Row]) -> Response {
         (ServiceCall::Member(_, user), Row::Member(member)) => member.user == *user,
         (_, _) => true,
     };
-    let shown: Vec<Value> = rows.iter().filter(wanted).filter_map(row_json).collect();
+    let mut shown: Vec<Value> = rows.iter().filter(wanted).filter_map(row_json).collect();
+    if *call == ServiceCall::Templates {
+        // The store does not hand the bodies over with a list.
+        shown.iter_mut().filter_map(Value::as_object_mut).for_each(|json| drop(json.remove("body")));
+    }
     if !matches!(call, ServiceCall::Template(_) | ServiceCall::Room(_) | ServiceCall::Member(..)) {
         return Response::json(200, &shown);
     }

@@ -1,7 +1,8 @@
 //! The end of every request: an answer, or a refusal in the form that was asked for.
 
 use super::asking::Asked;
-use super::{Decided, Door, Route, origin};
+use super::crowding::later;
+use super::{Decided, Door, RETRY_WAIT, Route, origin};
 use crate::action::{Action, CloseCause};
 use crate::auth::AuthFailure;
 use crate::context::Context;
@@ -56,6 +57,11 @@ impl Door {
         }
     }
 
+    /// The store does not answer a request, or cannot do what it asks.
+    pub(super) fn no_store(&mut self, asked: &Asked, ctx: &mut Context<'_>) {
+        self.answer(asked, later(Refusal::store_unavailable(), RETRY_WAIT), ctx);
+    }
+
     /// Answers a request.
     pub fn answer(&mut self, asked: &Asked, response: Response, ctx: &mut Context<'_>) {
         self.respond(asked.request, asked.origin.as_deref(), response, ctx);
@@ -69,9 +75,23 @@ impl Door {
         ctx: &mut Context<'_>,
     ) {
         if self.waiting.remove(&request) {
-            let response = origin::with_cors(response, origin);
+            let response = origin::with_cors(unkept(response), origin, &ctx.fx.settings.origins);
             ctx.fx.actions.push(Action::Respond { request, response });
         }
+    }
+}
+
+/// What is answered is for the one who asked, now: nobody keeps it, unless the answer says otherwise, and no page
+/// tells another where it came from.
+fn unkept(response: Response) -> Response {
+    let says = |response: &Response, name| response.headers.iter().any(|(known, _)| known == name);
+    let response = match says(&response, "cache-control") {
+        true => response,
+        false => response.with("cache-control", "no-store"),
+    };
+    match says(&response, "referrer-policy") {
+        true => response,
+        false => response.with("referrer-policy", "no-referrer"),
     }
 }
 

@@ -63,7 +63,7 @@ impl Asked {
             origin,
             route,
             token,
-            by_header: head.header("authorization").is_some(),
+            by_header: bearers(head).next().is_some(),
             bearer,
             by_close: head.parameter("refuse").as_deref() == Some("close"),
             template: head.parameter("templateId").filter(|id| !id.is_empty()).map(TemplateId::from),
@@ -85,26 +85,33 @@ impl Asked {
     }
 }
 
-/// The token in the header, the query and the subprotocols: one, or several that are the same (WIRE §0.2).
-/// And whether the subprotocol `bearer` was offered.
+/// Every token there is, in headers, query and subprotocols: all of them must be the same (WIRE §0.2). What is no
+/// `Bearer` in a header is somebody else's, a proxy's perhaps. And whether the subprotocol `bearer` was offered.
 fn credential(head: &RequestHead) -> (Result<Option<String>, AuthFailure>, bool) {
     let offered: Vec<&str> =
         head.all("sec-websocket-protocol").flat_map(|value| value.split(',')).map(str::trim).collect();
-    let by_protocol = match offered.as_slice() {
-        ["bearer", token, ..] if offered.len() <= SUBPROTOCOLS_MAX => Some((*token).to_string()),
-        _ => None,
+    let by_protocol: Vec<String> = match offered.len() <= SUBPROTOCOLS_MAX {
+        true => {
+            offered.windows(2).filter(|pair| pair[0] == "bearer").map(|pair| pair[1].to_string()).collect()
+        }
+        false => Vec::new(),
     };
-    let bearer = by_protocol.is_some();
-    let by_header = head.header("authorization").map(|value| match value.split_once(' ') {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim().to_string(),
-        Some(_) | None => String::new(),
-    });
-    let mut given = [by_header, head.parameter("token"), by_protocol].into_iter().flatten();
+    let bearer = !by_protocol.is_empty();
+    let by_query = head.query().filter(|(name, _)| name == "token").map(|(_, token)| token);
+    let mut given = bearers(head).map(str::to_string).chain(by_query).chain(by_protocol);
     let first = given.next();
     match given.all(|other| Some(&other) == first.as_ref()) {
         true => (Ok(first), bearer),
         false => (Err(AuthFailure::Disagreeing), bearer),
     }
+}
+
+/// What stands behind `Bearer` in the header.
+fn bearers(head: &RequestHead) -> impl Iterator<Item = &str> {
+    head.all("authorization").filter_map(|value| {
+        let (scheme, token) = value.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+    })
 }
 
 /// What is wrong with a WebSocket's opening handshake (RFC 6455 §4.2.1), if something is.
@@ -136,5 +143,45 @@ pub fn no_route(why: &NoRoute) -> Response {
         }
         NoRoute::Preflight(allow) => origin::preflight(allow).with("allow", *allow),
         NoRoute::Parameter(what) => refused(400, &Refusal::new(Code::ClientError, *what)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(line: &str, headers: &str) -> Result<Option<String>, AuthFailure> {
+        let text = format!("GET {line} HTTP/1.1\r\nHost: a\r\n{headers}\r\n");
+        credential(&crate::http::parse_head(text.as_bytes()).expect("a good head").0).0
+    }
+
+    #[test]
+    fn only_a_bearer_is_a_token() {
+        let token = Ok(Some("t".to_string()));
+        assert_eq!(found("/chat?token=t", "Authorization: Basic YTpi\r\n"), token);
+        assert_eq!(found("/chat", "Authorization: Basic YTpi\r\nAuthorization: bearer t\r\n"), token);
+        assert_eq!(found("/chat", "Sec-WebSocket-Protocol: x, bearer, t\r\n"), token);
+        assert_eq!(found("/chat", "Authorization: Basic YTpi\r\n"), Ok(None));
+        assert_eq!(found("/chat", "Authorization: Bearer\r\n"), Ok(None));
+        assert_eq!(found("/chat", "Sec-WebSocket-Protocol: bearer\r\n"), Ok(None));
+    }
+
+    #[test]
+    fn every_token_there_is_must_be_the_same() {
+        let (one, other) = ("Authorization: Bearer t\r\n", "Authorization: Bearer u\r\n");
+        let (protocol, protocols) =
+            ("Sec-WebSocket-Protocol: bearer, t\r\n", "Sec-WebSocket-Protocol: bearer, t, bearer, u\r\n");
+        for (line, headers) in [
+            ("/chat", [one, other].concat()),
+            ("/chat?token=t&token=u", String::new()),
+            ("/chat?token=u", one.to_string()),
+            ("/chat?token=t&token=u", [one, protocol].concat()),
+            ("/chat", protocols.to_string()),
+            ("/chat", [protocol, "Sec-WebSocket-Protocol: bearer, u\r\n"].concat()),
+        ] {
+            assert_eq!(found(line, &headers), Err(AuthFailure::Disagreeing), "{line} {headers}");
+        }
+        let same = found("/chat?token=t&token=t", &[one, one, protocol].concat());
+        assert_eq!(same, Ok(Some("t".to_string())));
     }
 }

@@ -1,14 +1,18 @@
 //! Whether there is room for one more connection. It is looked at when a request comes, so that nothing is done
 //! for one that cannot be let in, and again when it has been verified: many may have been on their way at once.
 
-use super::{Admitted, Door, refused};
+use super::{Admitted, Door, RETRY_WAIT, refused};
 use crate::auth::User;
-use crate::connection::Connections;
+use crate::connection::{Connections, WINDOW};
 use crate::context::Context;
 use crate::http::Response;
 use crate::refusal::{Code, Refusal};
 use crate::settings::Settings;
 use std::net::IpAddr;
+use std::time::Duration;
+
+/// When a client that found no room should try again, at the earliest.
+const FULL_WAIT: Duration = Duration::from_secs(5);
 
 impl Door {
     /// Whether a connection that asks to come in finds no room: the answer to it.
@@ -39,12 +43,12 @@ impl Door {
 
     fn is_full(&self, connections: &Connections, settings: &Settings) -> Option<Response> {
         if self.draining {
-            return Some(refused(503, &Refusal::busy()).with("retry-after", "1"));
+            return Some(later(Refusal::busy(), RETRY_WAIT));
         }
         let most = settings.connections_max;
         let full = most > 0 && connections.len() >= most as usize;
         let refusal = || Refusal::new(Code::Overloaded, format!("over the limit of {most} connections"));
-        full.then(|| refused(503, &refusal()).with("retry-after", "5"))
+        full.then(|| later(refusal(), FULL_WAIT))
     }
 }
 
@@ -57,10 +61,27 @@ pub(super) fn too_many_of_user(
     let most = settings.connections_per_user;
     let full = most > 0 && connections.count_of(user) >= most;
     let message = || format!("over the limit of {most} connections of one user");
-    full.then(|| refused(429, &Refusal::new(Code::RateLimited, message())).with("retry-after", "5"))
+    full.then(|| later(Refusal::new(Code::RateLimited, message()), FULL_WAIT))
 }
 
 fn too_many_of_address() -> Response {
     let message = "over the limit of connections from one address";
-    refused(429, &Refusal::new(Code::RateLimited, message)).with("retry-after", "1")
+    later(Refusal::new(Code::RateLimited, message), RETRY_WAIT)
+}
+
+/// Counts a call over REST among the calls of its user, and says if it is one too many.
+pub(super) fn too_many_calls(
+    user: &User,
+    connections: &mut Connections,
+    ctx: &Context<'_>,
+) -> Option<Response> {
+    let limit = ctx.fx.settings.rate_limit_calls;
+    let wait = connections.count_call(user, limit, ctx.fx.now).err()?;
+    Some(later(Refusal::rate_limited(limit, WINDOW, wait), wait))
+}
+
+/// A refusal that says in its details and in its header when to try again.
+pub(super) fn later(refusal: Refusal, wait: Duration) -> Response {
+    let seconds = wait.as_millis().div_ceil(1_000);
+    refused(refusal.code.status(), &refusal.retry_after(wait)).with("retry-after", seconds.to_string())
 }

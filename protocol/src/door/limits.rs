@@ -5,7 +5,7 @@ use crate::http::RequestHead;
 use crate::settings::Settings;
 use crate::time::Timestamp;
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 /// How many addresses are counted; beyond, new ones are refused until some are forgotten.
 const ADDRESSES_MAX: usize = 65_536;
@@ -26,9 +26,18 @@ pub fn address(peer: IpAddr, head: &RequestHead, settings: &Settings) -> IpAddr 
     if !trusted(&peer) {
         return peer;
     }
-    let forwarded = head.all("x-forwarded-for").flat_map(|value| value.split(','));
-    let named: Vec<IpAddr> = forwarded.filter_map(|part| part.trim().parse().ok()).collect();
-    named.into_iter().rev().find(|address| !trusted(address)).unwrap_or(peer)
+    let forwarded: Vec<&str> = head.all("x-forwarded-for").flat_map(|value| value.split(',')).collect();
+    // From the right, where the nearest proxy wrote. Left of what cannot be read stands what anybody may write.
+    let mut named = forwarded.into_iter().rev().map_while(|part| forwarded_address(part.trim()));
+    named.find(|address| !trusted(address)).unwrap_or(peer)
+}
+
+/// An address as proxies write it: bare, in brackets, or either with a port.
+fn forwarded_address(text: &str) -> Option<IpAddr> {
+    let in_brackets = || text.strip_prefix('[')?.strip_suffix(']')?.parse::<Ipv6Addr>().ok().map(IpAddr::V6);
+    let with_port = || text.parse::<SocketAddr>().ok().map(|address| address.ip());
+    let address = text.parse().ok().or_else(with_port).or_else(in_brackets)?;
+    Some(address.to_canonical())
 }
 
 impl Addresses {
@@ -114,5 +123,28 @@ mod tests {
         let trusting = Settings { trusted_proxies: vec![proxy], ..Settings::default() };
         assert_eq!(address(proxy, &head, &trusting), IpAddr::from([203, 0, 113, 9]));
         assert_eq!(address(proxy, &head, &Settings::default()), proxy);
+    }
+
+    #[test]
+    fn what_a_client_forged_left_of_what_its_proxy_wrote_is_not_believed() {
+        let proxy = IpAddr::from([10, 0, 0, 1]);
+        let trusting = Settings { trusted_proxies: vec![proxy], ..Settings::default() };
+        let (client, six) = (IpAddr::from([203, 0, 113, 9]), IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, 9]));
+        for (forwarded, from) in [
+            ("198.51.100.7, 203.0.113.9:4711", client),
+            ("198.51.100.7, 203.0.113.9:4711, 10.0.0.1:80", client),
+            ("198.51.100.7, ::ffff:203.0.113.9", client),
+            ("198.51.100.7, 2001:db8::9", six),
+            ("198.51.100.7, [2001:db8::9]", six),
+            ("198.51.100.7, [2001:db8::9]:4711", six),
+            ("198.51.100.7, unknown", proxy),
+            ("198.51.100.7, ", proxy),
+            ("198.51.100.7, unknown, 10.0.0.1", proxy),
+            ("10.0.0.1", proxy),
+        ] {
+            let text = format!("GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: {forwarded}\r\n\r\n");
+            let (head, _) = crate::http::parse_head(text.as_bytes()).expect("a good head");
+            assert_eq!(address(proxy, &head, &trusting), from, "{forwarded}");
+        }
     }
 }

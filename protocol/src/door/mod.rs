@@ -9,6 +9,7 @@ mod limits;
 mod origin;
 mod rest;
 mod route;
+mod writing;
 
 pub use limits::Addresses;
 use route::{NoRoute, Route, UserCall};
@@ -21,7 +22,7 @@ use crate::http::{RequestHead, Response};
 use crate::ids::{RequestId, RoomId, UserId};
 use crate::job::{Job, Outcome};
 use crate::refusal::{Code, Refusal};
-use crate::store::{Change, MemberRow, Query, RoomRow, Row, StoreReply, StoreRequest, TemplateRow};
+use crate::store::{MemberRow, Query, RoomRow, Row, StoreReply, StoreRequest, TemplateRow};
 use crate::tickets::Pending;
 use answering::refused;
 use asking::Asked;
@@ -29,11 +30,14 @@ use bytes::Bytes;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
+use writing::Write;
 
 /// How many requests may wait for their answer.
 const REQUESTS_MAX: usize = 8_192;
-/// How often a write of unknown outcome is asked for.
-const WRITE_TRIES_MAX: u32 = 8;
+
+/// When a client should try again that was refused because the server or its store is busy.
+const RETRY_WAIT: Duration = Duration::from_secs(1);
 
 /// A request between two of its stages.
 #[derive(Debug)]
@@ -57,18 +61,12 @@ enum Step {
     Heads(Vec<Row>, Arc<User>),
     /// A document as a page.
     Page,
-    /// What stands where it wants to write.
-    Before,
+    /// What stands where it wants to write; how often it has tried to.
+    Before(u32),
+    /// The members of the room that it wants to write one of.
+    Members(u32),
     /// What it wrote.
     Written(Box<Write>),
-}
-
-/// A backend's change on its way into the store.
-#[derive(Debug)]
-struct Write {
-    change: Change,
-    changed: Changed,
-    tries: u32,
 }
 
 /// What the door has decided that is for others to carry out.
@@ -184,7 +182,7 @@ impl Door {
             return Some(refused(403, &Refusal::new(Code::PermissionDenied, "this Origin is not allowed")));
         }
         if self.waiting.len() > REQUESTS_MAX || ctx.fx.is_busy() {
-            return Some(refused(503, &Refusal::busy()).with("retry-after", "1"));
+            return Some(crowding::later(Refusal::busy(), RETRY_WAIT));
         }
         opens.then(|| self.has_no_room(asked.address, connections, ctx)).flatten()
     }
@@ -234,7 +232,7 @@ impl Door {
         &mut self,
         waiting: Waiting,
         outcome: Outcome,
-        connections: &Connections,
+        connections: &mut Connections,
         ctx: &mut Context<'_>,
     ) -> Option<Decided> {
         let Waiting { asked, step } = waiting;
@@ -274,7 +272,7 @@ impl Door {
         &mut self,
         asked: Box<Asked>,
         user: Arc<User>,
-        connections: &Connections,
+        connections: &mut Connections,
         ctx: &mut Context<'_>,
     ) -> Option<Decided> {
         match &asked.route {
@@ -293,6 +291,10 @@ impl Door {
                 None
             }
             Route::Open(_) => self.admit(&asked, Some(user), None),
+            Route::User(_) if let Some(response) = crowding::too_many_calls(&user, connections, ctx) => {
+                self.answer(&asked, response, ctx);
+                None
+            }
             Route::User(call) => {
                 let query = rest::query(call, &user);
                 self.look(asked, query, Step::Rows(Some(user)), ctx);
@@ -340,24 +342,18 @@ impl Door {
                 self.answer(&asked, rest::rooms(&rows, &heads, &user), ctx);
                 None
             }
-            (Step::Before, StoreReply::Found(rows)) => self.write(asked, rows, ctx),
-            (Step::Written(write), StoreReply::Committed(_)) => {
-                self.answer(&asked, admin::written(&write.changed), ctx);
-                Some(Decided::Changed(write.changed))
-            }
-            // Written twice it is the same; not knowing, a room might live on that is no more.
-            (Step::Written(write), StoreReply::Unknown) if write.tries < WRITE_TRIES_MAX => {
-                send_write(asked, *write, ctx);
+            (Step::Before(tries), StoreReply::Found(rows)) => {
+                self.on_before(asked, rows, tries, ctx);
                 None
             }
-            (step, _) => {
-                self.answer(
-                    &asked,
-                    refused(503, &Refusal::store_unavailable()).with("retry-after", "1"),
-                    ctx,
-                );
-                let Step::Written(write) = step else { return None };
-                admin::undone(write.changed).map(Decided::Changed)
+            (Step::Members(tries), StoreReply::Found(rows)) => {
+                self.write(asked, rows, tries, ctx);
+                None
+            }
+            (Step::Written(write), reply) => self.on_written(asked, *write, &reply, ctx),
+            (_, _) => {
+                self.no_store(&asked, ctx);
+                None
             }
         }
     }
@@ -381,10 +377,4 @@ impl Door {
         self.waiting.remove(&asked.request);
         Some(Decided::Admitted(Box::new(asked.admitted(user, template)?)))
     }
-}
-
-fn send_write(asked: Box<Asked>, mut write: Write, ctx: &mut Context<'_>) {
-    write.tries += 1;
-    let request = StoreRequest::Commit { appends: vec![], rows: vec![write.change.clone()] };
-    ctx.fx.store(request, Pending::Door(Waiting { asked, step: Step::Written(Box::new(write)) }));
 }

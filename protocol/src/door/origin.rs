@@ -37,14 +37,17 @@ fn is_loopback(host: &str) -> bool {
 }
 
 /// The response with what a page of the allowed origin needs to read it.
-pub fn with_cors(response: Response, origin: Option<&str>) -> Response {
-    match origin {
-        Some(origin) => response
+pub fn with_cors(response: Response, origin: Option<&str>, origins: &Origins) -> Response {
+    let response = match (origin, origins) {
+        (None, _) => response,
+        // Any page may read; with what a browser keeps for this server, none is trusted to ask.
+        (Some(origin), Origins::Any) => response.with("access-control-allow-origin", origin),
+        (Some(origin), Origins::SameHost | Origins::Listed(_)) => response
             .with("access-control-allow-origin", origin)
-            .with("access-control-allow-credentials", "true")
-            .with("vary", "Origin"),
-        None => response,
-    }
+            .with("access-control-allow-credentials", "true"),
+    };
+    // Without an Origin too: a cache must not hand an answer without these headers to a page.
+    response.with("vary", "Origin")
 }
 
 /// The answer to a preflight.

@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 /// What the console may load and do: its own files, and calls home.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
-    connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+    connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// A file of the console.
 pub fn asset(name: Cow<'static, str>) -> Response {

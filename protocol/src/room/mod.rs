@@ -14,7 +14,7 @@ pub use readers::{FirstPage, NEWEST_ENTRIES_MAX};
 use crate::action::{CloseCause, Recipients};
 use crate::context::{Caller, Effects};
 use crate::envelope::{Envelope, Event};
-use crate::ids::{ConnectionId, RoomId, RoomKind, Seq, SocketId, UserId};
+use crate::ids::{ConnectionId, RoomId, Seq, SocketId, UserId};
 use crate::outbox::Class;
 use crate::store::{Entry, MemberRow, RoomRecord, RoomRow, StoreReply};
 use crate::time::Timestamp;
@@ -178,9 +178,9 @@ impl Rooms {
         self.open.retain(|_, room| !room.is_unused() || now.since(room.used_at) < ROOM_IDLE_MAX);
     }
 
-    /// How many rooms of a kind are open.
-    pub fn count(&self, kind: RoomKind) -> usize {
-        self.open.keys().filter(|id| id.kind == kind).count()
+    /// How many rooms are open.
+    pub fn len(&self) -> usize {
+        self.open.len()
     }
 
     /// What the store answered to a room. Returns what was told by it, for the room's app.

@@ -49,7 +49,7 @@ impl Parts<'_> {
     pub(super) fn on_late(&mut self, pending: Pending) {
         match pending {
             Pending::Door(waiting) => {
-                let decided = self.door.on_stored(waiting, StoreReply::Unknown, &mut self.ctx);
+                let decided = self.door.on_late(waiting, &mut self.ctx);
                 self.carry_out(decided);
             }
             Pending::Room(waiting) => {
@@ -208,14 +208,13 @@ impl Parts<'_> {
             Interviewer::BuiltIn => "off",
             Interviewer::Service => up(fx.stats.ai_down),
         };
-        let rooms: usize = RoomKind::ALL.into_iter().map(|kind| self.ctx.rooms.count(kind)).sum();
         let ok = !fx.stats.store_down() && ai != "down" && !draining;
         let body = json!({
             "status": if ok { "ok" } else { "degraded" },
             "timestamp": fx.now.to_string(),
             "version": fx.settings.version,
             "uptimeSeconds": fx.now.since(self.started_at).as_secs(),
-            "websocket": {"connections": self.connections.len(), "rooms": rooms},
+            "websocket": {"connections": self.connections.len(), "rooms": self.ctx.rooms.len()},
             "checks": {"store": up(fx.stats.store_down()), "ai": ai, "bus": "off", "auth": "ok"},
         });
         Response::json(if draining { 503 } else { 200 }, &body).with("cache-control", "no-store")

@@ -109,11 +109,10 @@ impl Rows {
     }
 
     pub(super) fn look(&self, query: &Query) -> Vec<Row> {
-        let mut found: Vec<Row> = match query {
+        match query {
             Query::Template(id) => self.templates(|row| row.id == *id),
-            Query::Templates(None) => self.templates(|_| true),
-            Query::Templates(Some(firm)) => {
-                self.templates(|row| row.firm.as_ref().is_none_or(|owner| owner == firm))
+            Query::Templates(firm) => {
+                listed(self.templates(|row| firm.is_none() || row.firm.is_none() || row.firm == *firm))
             }
             Query::Room(id) => self.rooms(|row| row.id == *id),
             Query::Rooms(kind) => self.rooms(|row| row.id.kind == *kind),
@@ -124,7 +123,7 @@ impl Rows {
                     of_firm(&row) && (*all || row.visibility == Visibility::Public || own(&row.id).is_some())
                 });
                 let roles = self.rooms.values().filter(of_firm).filter_map(|row| own(&row.id));
-                found.extend(roles.cloned().map(Row::Member));
+                found.extend(roles.take(FOUND_ROWS_MAX).cloned().map(Row::Member));
                 found
             }
             Query::Members(room) => self.room(room).1.into_iter().map(Row::Member).collect(),
@@ -142,25 +141,36 @@ impl Rows {
                 };
                 let mut found: Vec<_> = self.sessions.values().filter(overdue).cloned().collect();
                 found.sort_by_key(|row| row.awaiting_since);
-                found.into_iter().take(*max as usize).map(Row::Session).collect()
+                found.into_iter().take(FOUND_ROWS_MAX.min(*max as usize)).map(Row::Session).collect()
             }
             Query::Document(id) => self.documents.get(id).cloned().map(Row::Document).into_iter().collect(),
             Query::Documents { firm, user } => {
                 let fits = |row: &&DocumentRow| (&row.firm, &row.user) == (firm, user);
                 let mut found: Vec<_> = self.documents.values().filter(fits).cloned().collect();
                 found.sort_by_key(|row| Reverse((row.created_at, row.id.clone())));
-                found.into_iter().map(Row::Document).collect()
+                listed(found.into_iter().take(FOUND_ROWS_MAX).map(Row::Document).collect())
             }
-        };
-        found.truncate(FOUND_ROWS_MAX);
-        found
+        }
     }
 
     fn rooms(&self, fits: impl Fn(&RoomRow) -> bool) -> Vec<Row> {
-        self.rooms.values().filter(|row| fits(row)).cloned().map(Row::Room).collect()
+        self.rooms.values().filter(|row| fits(row)).take(FOUND_ROWS_MAX).cloned().map(Row::Room).collect()
     }
 
     fn templates(&self, fits: impl Fn(&TemplateRow) -> bool) -> Vec<Row> {
-        self.templates.values().filter(|row| fits(row)).cloned().map(Row::Template).collect()
+        let found = self.templates.values().filter(|row| fits(row));
+        found.take(FOUND_ROWS_MAX).cloned().map(Row::Template).collect()
     }
+}
+
+/// Rows as a list shows them, without what may be large.
+fn listed(mut rows: Vec<Row>) -> Vec<Row> {
+    for row in &mut rows {
+        match row {
+            Row::Template(template) => template.body.clear(),
+            Row::Document(document) => document.markdown = None,
+            Row::Room(_) | Row::Member(_) | Row::Session(_) => {}
+        }
+    }
+    rows
 }

@@ -91,6 +91,8 @@ fn room_id(row: &Row<'_>) -> Result<RoomId> {
 }
 
 pub(super) const TEMPLATE: &str = "id, name, firm, questions, body";
+/// The same without its body.
+pub(super) const TEMPLATE_LISTED: &str = "id, name, firm, questions, ''";
 
 pub(super) fn template(row: &Row<'_>) -> Result<TemplateRow> {
     Ok(TemplateRow {
@@ -126,6 +128,9 @@ pub(super) fn session(row: &Row<'_>) -> Result<SessionRow> {
 
 pub(super) const DOCUMENT: &str =
     "id, session, user_id, firm, template, template_name, title, markdown, created_at";
+/// The same without its text.
+pub(super) const DOCUMENT_LISTED: &str =
+    "id, session, user_id, firm, template, template_name, title, NULL, created_at";
 
 pub(super) fn document(row: &Row<'_>) -> Result<DocumentRow> {
     Ok(DocumentRow {

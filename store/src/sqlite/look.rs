@@ -1,6 +1,8 @@
 //! Rows that fit a query.
 
-use super::columns::{self, DOCUMENT, MEMBER, ROOM, SESSION, TEMPLATE, stored};
+use super::columns::{
+    self, DOCUMENT, DOCUMENT_LISTED, MEMBER, ROOM, SESSION, TEMPLATE, TEMPLATE_LISTED, stored,
+};
 use parlor_protocol::ids::{FirmId, RoomId, RoomKind, UserId};
 use parlor_protocol::store::{FOUND_ROWS_MAX, MemberRow, Query, ROOM_MEMBERS_MAX, RoomRow, Row};
 use rusqlite::{Connection, OptionalExtension, Params, Result, params};
@@ -8,9 +10,11 @@ use rusqlite::{Connection, OptionalExtension, Params, Result, params};
 /// The rows, in the order that the query names.
 pub(super) fn look(connection: &Connection, query: &Query) -> Result<Vec<Row>> {
     match query {
-        Query::Template(id) => templates(connection, "id = ?1", [id.as_str()]),
-        Query::Templates(None) => templates(connection, "true", []),
-        Query::Templates(Some(firm)) => templates(connection, "firm = ?1 OR firm IS NULL", [firm.as_str()]),
+        Query::Template(id) => templates(connection, TEMPLATE, "id = ?1", [id.as_str()]),
+        Query::Templates(None) => templates(connection, TEMPLATE_LISTED, "true", []),
+        Query::Templates(Some(firm)) => {
+            templates(connection, TEMPLATE_LISTED, "firm = ?1 OR firm IS NULL", [firm.as_str()])
+        }
         Query::Room(id) => Ok(room(connection, id)?.map(Row::Room).into_iter().collect()),
         Query::Rooms(kind) => rooms(connection, "kind = ?1", [kind.as_str()]),
         Query::RoomsOf { all, kind, firm, user } => rooms_of(connection, *all, *kind, firm, user),
@@ -30,9 +34,10 @@ pub(super) fn look(connection: &Connection, query: &Query) -> Result<Vec<Row>> {
             FOUND_ROWS_MAX.min(*max as usize),
             [stored(before.0)],
         ),
-        Query::Document(id) => documents(connection, "id = ?1", [id.as_str()]),
+        Query::Document(id) => documents(connection, DOCUMENT, "id = ?1", [id.as_str()]),
         Query::Documents { firm, user } => {
-            documents(connection, "firm = ?1 AND user_id = ?2", [firm.as_str(), user.as_str()])
+            let key = [firm.as_str(), user.as_str()];
+            documents(connection, DOCUMENT_LISTED, "firm = ?1 AND user_id = ?2", key)
         }
     }
 }
@@ -76,7 +81,7 @@ fn rooms_of(
          ORDER BY room LIMIT {FOUND_ROWS_MAX}"
     );
     let mut statement = connection.prepare_cached(&sql)?;
-    for member in statement.query_map(key, columns::member)?.take(FOUND_ROWS_MAX - found.len()) {
+    for member in statement.query_map(key, columns::member)? {
         found.push(Row::Member(member?));
     }
     Ok(found)
@@ -88,9 +93,14 @@ fn rooms(connection: &Connection, fits: &str, parameters: impl Params) -> Result
     statement.query_map(parameters, |row| columns::room(row).map(Row::Room))?.collect()
 }
 
-fn templates(connection: &Connection, fits: &str, parameters: impl Params) -> Result<Vec<Row>> {
+fn templates(
+    connection: &Connection,
+    columns: &str,
+    fits: &str,
+    parameters: impl Params,
+) -> Result<Vec<Row>> {
     let sql =
-        format!("SELECT {TEMPLATE} FROM document_templates WHERE {fits} ORDER BY id LIMIT {FOUND_ROWS_MAX}");
+        format!("SELECT {columns} FROM document_templates WHERE {fits} ORDER BY id LIMIT {FOUND_ROWS_MAX}");
     let mut statement = connection.prepare_cached(&sql)?;
     statement.query_map(parameters, |row| columns::template(row).map(Row::Template))?.collect()
 }
@@ -107,9 +117,14 @@ fn sessions(
     statement.query_map(parameters, |row| columns::session(row).map(Row::Session))?.take(max).collect()
 }
 
-fn documents(connection: &Connection, fits: &str, parameters: impl Params) -> Result<Vec<Row>> {
+fn documents(
+    connection: &Connection,
+    columns: &str,
+    fits: &str,
+    parameters: impl Params,
+) -> Result<Vec<Row>> {
     let sql = format!(
-        "SELECT {DOCUMENT} FROM generated_documents WHERE {fits}
+        "SELECT {columns} FROM generated_documents WHERE {fits}
          ORDER BY created_at DESC, id DESC LIMIT {FOUND_ROWS_MAX}"
     );
     let mut statement = connection.prepare_cached(&sql)?;

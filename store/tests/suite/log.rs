@@ -146,7 +146,7 @@ fn an_append_without_entries_only_judges_the_end(store: &mut dyn Subject) {
     assert_eq!(store.commit(1, vec![at_head("x", 1, [])], put()), stale);
     assert_eq!(store.look(Query::Templates(None)), []);
     assert_eq!(store.commit(1, vec![at_head("x", 0, [])], put()), StoreReply::Committed(vec![]));
-    assert_eq!(store.look(Query::Templates(None)), std::slice::from_ref(&row));
+    assert_eq!(store.look(Query::Template("t".into())), std::slice::from_ref(&row));
     assert_eq!(store.load(&chat("x")), None);
     let appends = vec![to("y", [new("ann", "1", "a")]), at_head("x", 1, [])];
     assert_eq!(store.commit(1, appends, vec![]), stale);

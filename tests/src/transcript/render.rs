@@ -71,12 +71,15 @@ impl Names {
     pub fn answer(&mut self, answer: &Answer) -> String {
         let mut text = format!("  = {}", answer.status);
         let (mut markup, mut file) = (false, false);
+        let for_pages = answer.headers.iter().any(|(name, _)| name == "access-control-allow-origin");
         for (name, value) in &answer.headers {
             let shown = match name.as_str() {
                 "content-type" => {
                     (markup, file) = (value.starts_with("text/"), answer.is_file);
                     value != "application/json" && !file
                 }
+                // Every answer has it; it is shown with what it is about.
+                "vary" if value == "Origin" => for_pages,
                 name => HEADERS.contains(&name) && !answer.is_file,
             };
             if shown {

@@ -70,9 +70,10 @@ impl Chat {
         let room = ctx.rooms.find(&id).ok_or_else(Refusal::room_access_denied)?;
         match access(room, &caller.user) {
             Access::Denied => return Err(Refusal::room_access_denied()),
-            Access::MayJoin if room.members.len() >= ROOM_MEMBERS_MAX || ctx.fx.is_busy() => {
-                return Err(Refusal::busy());
+            Access::MayJoin if room.members.len() >= ROOM_MEMBERS_MAX => {
+                return Err(Refusal::room_full(room.members.len() + 1, ROOM_MEMBERS_MAX));
             }
+            Access::MayJoin if ctx.fx.is_busy() => return Err(Refusal::busy()),
             Access::Inside => {
                 let join = self.begin_join(id, since, caller);
                 self.show(join, ctx);

@@ -1,0 +1,86 @@
+use super::*;
+
+fn parse(head: &str) -> Result<(RequestHead, usize), HeadFault> {
+    parse_head(head.as_bytes())
+}
+
+#[test]
+fn what_two_servers_could_read_in_two_ways_is_refused() {
+    for (head, why) in [
+        ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n", "two lengths"),
+        ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", "differing lengths"),
+        ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +5\r\n\r\n", "a signed length"),
+        ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5, 5\r\n\r\n", "a list of lengths"),
+        ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", "both"),
+        ("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", "two hosts"),
+        ("GET / HTTP/1.1\r\n\r\n", "no host"),
+        ("GET / HTTP/1.1\nHost: a\r\n\r\n", "a bare line feed"),
+        ("GET / HTTP/1.1\r\nHost: a\r\n x: folded\r\n\r\n", "a folded line"),
+        ("GET / HTTP/1.1\r\nHost : a\r\n\r\n", "a space before the colon"),
+        ("GET http://a/ HTTP/1.1\r\nHost: a\r\n\r\n", "the absolute form"),
+        ("GET / HTTP/1.1\r\nHost: a\r\nX: \u{e9}\r\n\r\n", "a value that is not ASCII"),
+        (
+            "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\nContent-Length: 1\r\n\r\n",
+            "an upgrade with a body",
+        ),
+    ] {
+        assert!(matches!(parse(head), Err(HeadFault::Malformed(_))), "{why}: {:?}", parse(head));
+    }
+    let chunked = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+    assert_eq!(parse(chunked), Err(HeadFault::LengthRequired));
+    assert_eq!(parse("GET / HTTP/1.0\r\nHost: a\r\n\r\n"), Err(HeadFault::Version));
+    let huge = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999\r\n\r\n";
+    assert_eq!(parse(huge), Err(HeadFault::BodyTooLarge { limit: 0, actual: usize::MAX }));
+}
+
+#[test]
+fn the_sixty_fifth_header_and_the_byte_over_8_kib_are_refused() {
+    let head = |count: usize| format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "X: y\r\n".repeat(count));
+    assert!(parse(&head(HEADERS_MAX - 1)).is_ok());
+    assert_eq!(parse(&head(HEADERS_MAX)), Err(HeadFault::TooLarge));
+    let mut seen = 0;
+    assert_eq!(head_end(&[b'a'; HEAD_BYTES_MAX], &mut seen), Ok(None));
+    assert_eq!(head_end(&[b'a'; HEAD_BYTES_MAX + 1], &mut seen), Err(HeadFault::TooLarge));
+}
+
+#[test]
+fn the_end_is_found_in_whatever_pieces_the_head_comes() {
+    let head = b"GET / HTTP/1.1\r\nHost: a\r\n\r\nbody";
+    let mut seen = 0;
+    let ends: Vec<_> = (1..=head.len()).map(|read| head_end(&head[..read], &mut seen)).collect();
+    assert_eq!(ends.iter().position(|end| *end != Ok(None)), Some(head.len() - 5));
+    assert_eq!(ends[head.len() - 5], Ok(Some(head.len() - 4)));
+}
+
+#[test]
+fn a_head_gives_its_path_its_parameters_and_its_headers() {
+    let text = "GET /a%20b?x=1&y=a+b%26&z HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\n\r\n";
+    let (head, length) = parse(text).expect("a good head");
+    assert_eq!((head.path(), length, head.is_upgrade()), ("/a%20b", 0, true));
+    assert_eq!(head.parameter("y").as_deref(), Some("a b&"));
+    assert_eq!((head.parameter("z").as_deref(), head.parameter("w")), (Some(""), None));
+    assert_eq!(decode("%e9", false), None);
+    assert_eq!(decode("%+1", false), None);
+}
+
+#[test]
+fn only_what_a_backend_writes_may_have_a_body() {
+    let length = |line: &str, length: usize| {
+        parse(&format!("{line} HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n"))
+            .map(|(_, length)| length)
+    };
+    let put = "PUT /api/admin/rooms/chat/x?y=1";
+    assert_eq!(length(put, BODY_BYTES_MAX), Ok(BODY_BYTES_MAX));
+    let (limit, actual) = (BODY_BYTES_MAX, BODY_BYTES_MAX + 1);
+    assert_eq!(length(put, actual), Err(HeadFault::BodyTooLarge { limit, actual }));
+    for line in [
+        "GET /health",
+        "POST /nowhere",
+        "PUT /api/templates",
+        "GET /api/admin/rooms/chat/x",
+        "DELETE /api/admin/rooms/chat/x",
+    ] {
+        assert_eq!(length(line, 0), Ok(0), "{line}");
+        assert_eq!(length(line, 1), Err(HeadFault::BodyTooLarge { limit: 0, actual: 1 }), "{line}");
+    }
+}
