@@ -10,7 +10,9 @@ fuzz_target!(|input: &[u8]| {
     let status = u16::from_be_bytes(*status);
     let retry_after = std::str::from_utf8(body).ok();
     match read_next_question(status, retry_after, body) {
-        Said::NextQuestion(AiReply::Question { question, .. }) => assert!(status == 200 && !question.is_empty()),
+        Said::NextQuestion(AiReply::Question { question, .. }) => {
+            assert!(status == 200 && !question.is_empty())
+        }
         Said::NextQuestion(AiReply::Complete { document_id, .. }) => {
             assert!(status == 200 && (1..=128).contains(&document_id.as_str().len()));
         }

@@ -184,10 +184,13 @@ fn parse_reply(body: &[u8]) -> Result<AiReply, String> {
         Reply::Complete { document_id, .. } if document_id.chars().any(char::is_control) => {
             Err("a documentId with control characters".to_string())
         }
-        Reply::NextQuestion { question, .. } if question.is_empty() => Err("an empty question".to_string()),
         Reply::NextQuestion { question, progress } => {
+            let question = stripped(&question);
+            if question.is_empty() {
+                return Err("an empty question".to_string());
+            }
             let progress = progress.and_then(|value| serde_json::from_value(value).ok());
-            Ok(AiReply::Question { question: stripped(&question), progress })
+            Ok(AiReply::Question { question, progress })
         }
         Reply::Complete { document_id, .. }
             if document_id.is_empty() || document_id.len() > DOCUMENT_ID_BYTES_MAX =>

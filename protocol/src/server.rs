@@ -170,6 +170,7 @@ impl Parts<'_> {
             Timer::Heartbeat(connection) => self.connections.on_heartbeat(connection, &mut self.ctx.fx),
             Timer::TokenEnds(connection) => self.connections.on_token_ends(connection, &mut self.ctx.fx),
             Timer::Attempt(room) => self.documents.on_attempt(&room, &mut self.ctx),
+            Timer::Gap(room) => self.ctx.rooms.on_gap_due(&room, &mut self.ctx.fx),
             Timer::Presence(room) => self.chat.on_presence(&room, &mut self.ctx),
             Timer::Overdue => {
                 self.ctx.fx.timers.set(now + OVERDUE_INTERVAL, Timer::Overdue);

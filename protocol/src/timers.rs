@@ -14,6 +14,8 @@ pub enum Timer {
     /// A connection's token ends, or is about to.
     TokenEnds(ConnectionId),
 
+    /// Entries that are missing in a room, and could not be read, are asked for again.
+    Gap(RoomId),
     /// A document session's next attempt at an AI reply.
     Attempt(RoomId),
     /// A room's joins and leaves are told.

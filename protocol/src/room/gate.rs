@@ -7,12 +7,16 @@ use crate::ids::{ConnectionId, RoomKind, Seq};
 use crate::outbox::Class;
 use crate::store::{Entry, StoreReply, StoreRequest, TAIL_BYTES_MAX, TAIL_ENTRIES_MAX};
 use crate::tickets::Pending;
+use crate::timers::Timer;
 use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
 /// How many entries that came too early are held; further ones are read from the log when their turn comes.
 const AHEAD_ENTRIES_MAX: usize = 1_024;
 /// How much of the log is held while somebody reads up to it.
 const TAIL_BYTES_WHILE_READ_MAX: usize = 1 << 20;
+/// How long after a read for a gap that brought nothing it is asked for again.
+const GAP_RETRY: Duration = Duration::from_secs(1);
 /// How many entries one read for a gap asks for.
 const GAP_ENTRIES_MAX: u32 = 1_000;
 
@@ -128,9 +132,19 @@ impl Room {
     }
 
     pub(super) fn on_gap(&mut self, reply: StoreReply, fx: &mut Effects<'_>) -> Vec<Told> {
+        if let StoreReply::Entries { entries, .. } = reply
+            && !entries.is_empty()
+        {
+            self.mending = false;
+            return self.arrive(None, entries, fx);
+        }
+        fx.timers.set(fx.now + GAP_RETRY, Timer::Gap(self.id.clone()));
+        Vec::new()
+    }
+
+    /// The wait after a read for a gap that brought nothing is over.
+    pub(super) fn on_gap_due(&mut self, fx: &mut Effects<'_>) {
         self.mending = false;
-        // Not to be read now: asked again at once, which the store's own patience paces.
-        let entries = if let StoreReply::Entries { entries, .. } = reply { entries } else { Vec::new() };
-        self.arrive(None, entries, fx)
+        self.mend(fx);
     }
 }

@@ -137,6 +137,13 @@ impl Rooms {
         room.enter(who, at, fx);
     }
 
+    /// A room's gap is to be read again.
+    pub fn on_gap_due(&mut self, id: &RoomId, fx: &mut Effects<'_>) {
+        if let Some(room) = self.open.get_mut(id) {
+            room.on_gap_due(fx);
+        }
+    }
+
     /// Takes a connection out of one room.
     pub fn leave(&mut self, id: &RoomId, who: ConnectionId, fx: &mut Effects<'_>) -> Option<Caller> {
         if let Some(joined) = self.joined.get_mut(&who) {

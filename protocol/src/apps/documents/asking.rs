@@ -237,8 +237,8 @@ impl Documents {
             StoreReply::Stale { head, .. } if head == session.log.head => self.send_reply(id, ctx),
             // What came between is not known here: whoever has the session now reads it and asks.
             StoreReply::Stale { .. } => self.end(id, CloseCause::Superseded, ctx),
-            StoreReply::Unknown => self.send_reply(id, ctx),
-            StoreReply::Unavailable
+            StoreReply::Unknown
+            | StoreReply::Unavailable
             | StoreReply::Taken(_)
             | StoreReply::Loaded(_)
             | StoreReply::Entries { .. }

@@ -3,6 +3,7 @@
 //! and an AI reply's id makes it single.
 
 mod answering;
+mod arrivals;
 mod asking;
 mod interviewer;
 mod log;
@@ -16,10 +17,11 @@ pub use overdue::{Look, Takeover};
 use crate::action::CloseCause;
 use crate::context::{Caller, Context};
 use crate::envelope::Event;
-use crate::ids::{ConnectionId, EntryId, FirmId, RoomId, Seq, SessionId, TemplateId, UserId};
+use crate::ids::{ConnectionId, EntryId, RoomId, Seq, SessionId, TemplateId};
 use crate::refusal::Refusal;
 use crate::room::Told;
 use crate::store::{Change, Entry, NewEntry, RoomRecord, Row, SessionRow, StoreReply, TemplateRow};
+use arrivals::Arrivals;
 use log::{Kept, SessionLog};
 use serde::Deserialize;
 use serde_json::json;
@@ -93,8 +95,8 @@ pub struct Documents {
     /// The templates of open sessions, so that those of one template share it.
     templates: BTreeMap<TemplateId, Weak<TemplateRow>>,
     by_connection: BTreeMap<ConnectionId, SessionId>,
-    /// Connections whose session is being opened, and which: the open one of a firm, user and template.
-    opening: BTreeMap<ConnectionId, (FirmId, UserId, TemplateId)>,
+    /// Connections whose session is being opened.
+    arrivals: Arrivals,
     /// Sessions that wait for a free call.
     queued: VecDeque<SessionId>,
     /// Calls that are out.
@@ -163,7 +165,7 @@ impl Command {
 impl Documents {
     /// How many sessions are open, being opened, or waiting for a call.
     pub fn len(&self) -> usize {
-        self.sessions.len() + self.opening.len() + self.by_connection.len() + self.queued.len() + self.calls
+        self.sessions.len() + self.arrivals.len() + self.by_connection.len() + self.queued.len() + self.calls
     }
 
     /// The store answered something that the app waits for.
@@ -223,7 +225,7 @@ impl Documents {
 
     /// A connection has ended.
     pub fn on_gone(&mut self, who: ConnectionId, ctx: &mut Context<'_>) {
-        self.opening.remove(&who);
+        self.arrivals.end(who);
         if let Some(id) = self.by_connection.remove(&who) {
             ctx.rooms.leave(&room_id(&id), who, &mut ctx.fx);
             if let Some(session) = self.sessions.get_mut(&id) {

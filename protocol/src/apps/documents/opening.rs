@@ -41,7 +41,10 @@ impl Documents {
     pub fn open(&mut self, caller: Caller, template: TemplateRow, fresh: bool, ctx: &mut Context<'_>) {
         ctx.fx.actions.push(Action::Read { socket: caller.socket, on: false });
         let User { id: user, firm, .. } = (*caller.user).clone();
-        self.opening.insert(caller.connection, (firm.clone(), user.clone(), template.id.clone()));
+        let destination = (firm.clone(), user.clone(), template.id.clone());
+        if let Some(older) = self.arrivals.begin(caller.connection, destination) {
+            ctx.fx.close(older, CloseCause::Superseded);
+        }
         let template = self.shared(template);
         self.find(
             Opening { caller, user, firm, template, fresh, tries: 0, row: None, log: SessionLog::default() },
@@ -50,8 +53,7 @@ impl Documents {
     }
 
     fn find(&mut self, mut opening: Opening, ctx: &mut Context<'_>) {
-        // Who is gone claims nothing from who came since.
-        if !self.opening.contains_key(&opening.caller.connection) {
+        if !self.is_coming(&opening) {
             return;
         }
         opening.tries += 1;
@@ -64,9 +66,14 @@ impl Documents {
         ctx.fx.store(StoreRequest::Look(query), Pending::Documents(Waiting::Find(opening)));
     }
 
+    /// Who is gone, or was overtaken, claims nothing from who came since.
+    fn is_coming(&self, opening: &Opening) -> bool {
+        self.arrivals.contains(opening.caller.connection)
+    }
+
     fn give_up(&mut self, opening: Opening, refusal: Refusal, ctx: &mut Context<'_>) {
         let caller = opening.caller;
-        if self.opening.remove(&caller.connection).is_some() {
+        if self.arrivals.end(caller.connection) {
             ctx.fx.reply(&caller, &refused(&refusal));
             ctx.fx.close(caller.connection, CloseCause::Overloaded);
         }
@@ -76,6 +83,9 @@ impl Documents {
         let StoreReply::Found(rows) = reply else {
             return self.give_up(opening, Refusal::store_unavailable(), ctx);
         };
+        if !self.is_coming(&opening) {
+            return;
+        }
         opening.log = SessionLog::default();
         match rows.into_iter().next() {
             Some(Row::Session(row)) => {
@@ -122,6 +132,9 @@ impl Documents {
         let StoreReply::Entries { entries, head } = reply else {
             return self.give_up(opening, Refusal::store_unavailable(), ctx);
         };
+        if !self.is_coming(&opening) {
+            return;
+        }
         for entry in &entries {
             opening.log.apply(entry);
         }
@@ -172,7 +185,7 @@ impl Documents {
 
     fn on_claimed(&mut self, opening: Opening, entries: Vec<Entry>, ctx: &mut Context<'_>) {
         let Opening { caller, template, row: Some(row), log, .. } = opening else { return };
-        let awaited = self.opening.remove(&caller.connection).is_some();
+        let awaited = self.arrivals.end(caller.connection);
         let (id, fresh) = (row.id.clone(), log.head == Seq::ZERO);
         self.let_go(&id, CloseCause::Superseded, ctx);
         self.take_in(row, template, log, ctx);

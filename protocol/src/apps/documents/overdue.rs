@@ -78,9 +78,8 @@ impl Documents {
 
     /// Whether the session is open here or its user is on the way to it.
     fn has_somebody(&self, row: &SessionRow) -> bool {
-        let comes =
-            |(firm, user, template): &_| (firm, user, template) == (&row.firm, &row.user, &row.template);
-        self.sessions.contains_key(&row.id) || self.opening.values().any(comes)
+        let destination = (row.firm.clone(), row.user.clone(), row.template.clone());
+        self.sessions.contains_key(&row.id) || self.arrivals.is_awaited(&destination)
     }
 
     pub(super) fn on_takeover(
