@@ -68,8 +68,8 @@ pub enum Envelope {
 impl Envelope {
     /// Reads a text message.
     pub fn decode(self, text: &[u8]) -> Result<Call<'_>, Malformed> {
-        json::check(text).map_err(Malformed::because)?;
         let text = std::str::from_utf8(text).map_err(Malformed::because)?;
+        json::check(text.as_bytes()).map_err(|why| Malformed::no_call(text, why))?;
         let call = match self {
             Self::Fields => fields::decode(text),
             Self::Event => event::decode(text),
@@ -97,7 +97,8 @@ impl Malformed {
         Self { why: why.to_string(), reply_to: None, version: false }
     }
 
-    /// JSON that is no call, perhaps with an id under which that can be answered.
+    /// What is no call, perhaps with an id under which that can be answered. Reading over the other fields takes
+    /// no stack, however deep they nest.
     fn no_call(text: &str, why: impl fmt::Display) -> Self {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
@@ -172,6 +173,19 @@ mod tests {
         assert_eq!((other.version, other.reply_to), (true, Some(ReplyId("r".into()))));
         for text in [r#"{"content":"x"}"#, r#"{"type":null}"#, "42", "not json"] {
             assert!(Envelope::Fields.decode(text.as_bytes()).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_the_gate_refuses_is_answered_under_its_id_where_that_can_be_read() {
+        let deep = format!(
+            r#"{{"event":"x","requestId":"r","data":{}1{}}}"#,
+            "[".repeat(20_000),
+            "]".repeat(20_000)
+        );
+        for text in [deep.as_str(), r#"{"event":"x","requestId":"r","data":{"a":1,"a":2}}"#] {
+            let malformed = Envelope::Event.decode(text.as_bytes()).expect_err("the gate refuses it");
+            assert_eq!(malformed.reply_to, Some(ReplyId("r".into())), "{}", malformed.why);
         }
     }
 }
