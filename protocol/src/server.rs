@@ -167,6 +167,10 @@ impl Parts<'_> {
     fn on_timer(&mut self, timer: Timer) {
         let now = self.ctx.fx.now;
         match timer {
+            // Reading is off until its session is open: what it says cannot be heard yet.
+            Timer::Heartbeat(connection) if self.documents.is_coming(connection) => {
+                self.connections.watch_heartbeat(connection, &mut self.ctx.fx);
+            }
             Timer::Heartbeat(connection) => self.connections.on_heartbeat(connection, &mut self.ctx.fx),
             Timer::TokenEnds(connection) => self.connections.on_token_ends(connection, &mut self.ctx.fx),
             Timer::Attempt(room) => self.documents.on_attempt(&room, &mut self.ctx),

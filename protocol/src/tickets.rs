@@ -59,9 +59,9 @@ impl Tickets {
         ticket
     }
 
-    /// Whether a commit is waited for on this ticket.
-    pub fn is_commit(&self, ticket: Ticket) -> bool {
-        self.pending.get(ticket).is_some_and(|held| held.commit)
+    /// Whether a commit is waited for on this ticket, or something else; `None`: nothing is.
+    pub fn is_commit(&self, ticket: Ticket) -> Option<bool> {
+        self.pending.get(ticket).map(|held| held.commit)
     }
 
     /// Takes back a ticket whose answer has come.

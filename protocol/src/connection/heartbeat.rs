@@ -21,10 +21,18 @@ const EXPIRY_LOOK_INTERVAL: Duration = Duration::from_secs(300);
 impl Connections {
     /// Sets the timers of a new connection.
     pub fn watch(&mut self, id: ConnectionId, fx: &mut Effects<'_>) {
+        self.watch_heartbeat(id, fx);
+        self.watch_token(id, fx);
+    }
+
+    /// Sets the heartbeat timer of a connection from now on, as if it had just been heard.
+    pub fn watch_heartbeat(&mut self, id: ConnectionId, fx: &mut Effects<'_>) {
+        if let Some(connection) = self.all.get_mut(id) {
+            connection.pinged_at = None;
+        }
         if fx.settings.heartbeat_interval > Duration::ZERO {
             fx.timers.set(fx.now + fx.settings.heartbeat_interval, Timer::Heartbeat(id));
         }
-        self.watch_token(id, fx);
     }
 
     /// A connection has a token, its first or a new one: the timer for its end is set, unless an earlier one is.

@@ -75,7 +75,7 @@ impl Door {
                 if let Changed::RoomRemoved(room) = &changed {
                     ctx.rooms.removal_begins(room);
                 }
-                writing::send(asked, Write { change, changed, tries }, ctx);
+                writing::send(asked, Write { change, changed, tries, late: false }, ctx);
             }
             Err(refusal) => self.answer(&asked, refused(refusal.code.status(), &refusal), ctx),
         }

@@ -19,6 +19,8 @@ pub(super) struct Write {
     pub changed: Changed,
     /// How often it was sent.
     pub tries: u32,
+    /// Whether it came too late and only what waits behind it is waited for.
+    pub late: bool,
 }
 
 impl Door {
@@ -66,6 +68,10 @@ impl Door {
         reply: &StoreReply,
         ctx: &mut Context<'_>,
     ) -> Option<Decided> {
+        // Whatever was said of the commit behind it, nothing of this change waits any more.
+        if write.late {
+            return self.give_up(&asked, write, ctx);
+        }
         match reply {
             StoreReply::Committed(_) => {
                 self.answer(&asked, admin::written(&write.changed), ctx);
@@ -85,6 +91,8 @@ impl Door {
                 return None;
             }
             StoreReply::Unknown => return self.give_up(&asked, write, ctx),
+            // Perhaps written by a try before this one.
+            StoreReply::Unavailable if write.tries > 1 => return self.give_up(&asked, write, ctx),
             StoreReply::Taken(_)
             | StoreReply::Unavailable
             | StoreReply::Stale { .. }
@@ -97,18 +105,22 @@ impl Door {
         admin::undone(write.changed).map(Decided::Changed)
     }
 
-    /// The store has not said in time what came of a change. A removal is not sent again: the first may wait
-    /// still, and the second would take with it what somebody makes in between.
+    /// The store has not said in time what came of a change. It is not sent again: the first may wait still, and a
+    /// second would undo what was done in between. A removal keeps its room closed until an empty commit, which the
+    /// store carries out after it, is answered.
     pub(super) fn on_written_late(
         &mut self,
         asked: Box<Asked>,
         write: Write,
         ctx: &mut Context<'_>,
     ) -> Option<Decided> {
-        match matches!(write.change, Change::Remove(_)) {
-            true => self.give_up(&asked, write, ctx),
-            false => self.on_written(asked, write, &StoreReply::Unknown, ctx),
+        self.no_store(&asked, ctx);
+        if matches!(write.change, Change::Remove(_)) {
+            let behind = StoreRequest::Commit { appends: vec![], rows: vec![] };
+            let step = Step::Written(Box::new(Write { late: true, ..write }));
+            ctx.fx.store(behind, Pending::Door(Waiting { asked, step }));
         }
+        None
     }
 
     /// Nobody knows what came of it. What was to be removed is taken for gone: if it is not, the store has it

@@ -40,8 +40,9 @@ impl Parts<'_> {
     fn note_store(&mut self, ticket: Ticket, reply: &StoreReply) {
         let in_vain = matches!(reply, StoreReply::Unavailable | StoreReply::Unknown);
         match self.ctx.fx.tickets.is_commit(ticket) {
-            true => self.ctx.fx.stats.commits_fail = in_vain,
-            false => self.ctx.fx.stats.reads_fail = in_vain,
+            Some(true) => self.ctx.fx.stats.commits_fail = in_vain,
+            Some(false) => self.ctx.fx.stats.reads_fail = in_vain,
+            None => {}
         }
     }
 
@@ -59,7 +60,7 @@ impl Parts<'_> {
             Pending::Documents(waiting) => {
                 self.documents.on_stored(waiting, StoreReply::Unknown, &mut self.ctx)
             }
-            Pending::Chat(waiting) => self.chat.on_stored(waiting, StoreReply::Unknown, &mut self.ctx),
+            Pending::Chat(waiting) => self.chat.on_late(waiting, &mut self.ctx),
             Pending::Connection(_) => {}
         }
     }

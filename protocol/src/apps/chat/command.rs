@@ -123,7 +123,8 @@ impl Command {
         let members = asked.members.unwrap_or_default();
         if members.len() > FIRST_MEMBERS_MAX {
             let message = format!("{} members are over the limit of {FIRST_MEMBERS_MAX}", members.len());
-            return Err(Refusal::new(Code::TooLarge, message));
+            let details = serde_json::json!({"limit": FIRST_MEMBERS_MAX, "actual": members.len()});
+            return Err(Refusal::new(Code::TooLarge, message).with(details));
         }
         let members = members
             .iter()

@@ -22,6 +22,13 @@ pub struct Making {
     tries: u32,
 }
 
+impl Making {
+    /// It is not sent again.
+    pub(super) fn give_up(&mut self) {
+        self.tries = WRITE_TRIES_MAX;
+    }
+}
+
 impl Chat {
     pub(super) fn create(
         &mut self,

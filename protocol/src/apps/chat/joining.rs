@@ -58,6 +58,13 @@ pub struct Join {
     tries: u32,
 }
 
+impl Join {
+    /// Its membership is not sent again.
+    pub(super) fn give_up(&mut self) {
+        self.tries = WRITE_TRIES_MAX;
+    }
+}
+
 impl Chat {
     pub(super) fn join(
         &mut self,

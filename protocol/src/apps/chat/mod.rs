@@ -108,7 +108,8 @@ impl Chat {
         ctx: &mut Context<'_>,
     ) -> Result<(), (Caller, Refusal)> {
         match command.room() {
-            Some(room) if ctx.rooms.touch(room, ctx.fx.now).is_none() => {
+            // What came before it for the same room goes first.
+            Some(room) if self.parked.contains_key(room) || ctx.rooms.touch(room, ctx.fx.now).is_none() => {
                 self.park(room.clone(), caller, command, ctx)
             }
             Some(_) | None => self.apply_open(command, &caller, ctx).map_err(|refusal| (caller, refusal)),
@@ -159,6 +160,17 @@ impl Chat {
     /// How many commands wait for their room, and how many joins are under way.
     pub fn parked_len(&self) -> usize {
         self.parked_count + self.joining.len()
+    }
+
+    /// The store has not answered in time, and may yet. What writes is not sent again: it would undo what was done
+    /// in between.
+    pub fn on_late(&mut self, mut waiting: Waiting, ctx: &mut Context<'_>) {
+        match &mut waiting {
+            Waiting::Create(making) => making.give_up(),
+            Waiting::Membership { join, .. } => join.give_up(),
+            Waiting::Load(_) | Waiting::Made(_) | Waiting::FirstPage { .. } | Waiting::History(_) => {}
+        }
+        self.on_stored(waiting, StoreReply::Unknown, ctx);
     }
 
     /// The store answered something that the chat waits for.
@@ -226,7 +238,7 @@ impl Chat {
                 Ok(())
             }
             Command::Leave { room } => {
-                ctx.fx.reply(caller, &left(&room));
+                self.leave(&room, caller, ctx);
                 Ok(())
             }
             Command::Create { .. }

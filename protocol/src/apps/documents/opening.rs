@@ -6,7 +6,7 @@ use crate::action::{Action, CloseCause};
 use crate::auth::User;
 use crate::context::{Caller, Context};
 use crate::envelope::Event;
-use crate::ids::{EntryId, FirmId, Seq, SessionId, UserId};
+use crate::ids::{ConnectionId, EntryId, FirmId, Seq, SessionId, UserId};
 use crate::refusal::Refusal;
 use crate::store::{
     Append, Change, Entry, NewEntry, Query, Row, RowKey, SessionRow, SessionState, StoreReply, StoreRequest,
@@ -53,7 +53,7 @@ impl Documents {
     }
 
     fn find(&mut self, mut opening: Opening, ctx: &mut Context<'_>) {
-        if !self.is_coming(&opening) {
+        if !self.is_coming(opening.caller.connection) {
             return;
         }
         opening.tries += 1;
@@ -66,9 +66,10 @@ impl Documents {
         ctx.fx.store(StoreRequest::Look(query), Pending::Documents(Waiting::Find(opening)));
     }
 
-    /// Who is gone, or was overtaken, claims nothing from who came since.
-    fn is_coming(&self, opening: &Opening) -> bool {
-        self.arrivals.contains(opening.caller.connection)
+    /// Whether the connection is on the way to its session. Who is gone, or was overtaken, claims nothing from who
+    /// came since.
+    pub fn is_coming(&self, who: ConnectionId) -> bool {
+        self.arrivals.contains(who)
     }
 
     fn give_up(&mut self, opening: Opening, refusal: Refusal, ctx: &mut Context<'_>) {
@@ -83,7 +84,7 @@ impl Documents {
         let StoreReply::Found(rows) = reply else {
             return self.give_up(opening, Refusal::store_unavailable(), ctx);
         };
-        if !self.is_coming(&opening) {
+        if !self.is_coming(opening.caller.connection) {
             return;
         }
         opening.log = SessionLog::default();
@@ -132,7 +133,7 @@ impl Documents {
         let StoreReply::Entries { entries, head } = reply else {
             return self.give_up(opening, Refusal::store_unavailable(), ctx);
         };
-        if !self.is_coming(&opening) {
+        if !self.is_coming(opening.caller.connection) {
             return;
         }
         for entry in &entries {

@@ -7,7 +7,7 @@ use super::opening::{LOG_ENTRIES_MAX, OPENING_TRIES_MAX, by_server};
 use super::{Documents, Kept, SESSIONS_OPEN_MAX, SessionLog, Waiting, put, room_id};
 use crate::context::Context;
 use crate::ids::SessionId;
-use crate::store::{Append, Query, Row, SessionRow, StoreReply, StoreRequest, TemplateRow};
+use crate::store::{Append, FOUND_ROWS_MAX, Query, Row, SessionRow, StoreReply, StoreRequest, TemplateRow};
 use crate::tickets::Pending;
 use crate::time::Timestamp;
 use std::collections::BTreeSet;
@@ -15,8 +15,8 @@ use std::sync::Arc;
 
 /// How many overdue sessions are looked for first; twice as many while so many were found.
 const OVERDUE_FIRST: u32 = 64;
-/// How many are looked for at the most.
-const OVERDUE_MAX: u32 = 8_192;
+/// How many are looked for at the most; the next look finds the others, because these await nothing then.
+const OVERDUE_MAX: u32 = FOUND_ROWS_MAX as u32;
 
 /// A look for overdue sessions.
 #[derive(Debug)]
@@ -72,7 +72,7 @@ impl Documents {
         }
         // Those that wait the longest may be open here already: the others are not to wait for them.
         if is_full && looked.max < OVERDUE_MAX {
-            look(Look { max: looked.max * 2, ..looked }, ctx);
+            look(Look { max: OVERDUE_MAX.min(looked.max * 2), ..looked }, ctx);
         }
     }
 
