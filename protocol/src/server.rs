@@ -16,7 +16,7 @@ use crate::door::Door;
 use crate::ids::ConnectionId;
 use crate::input::Input;
 use crate::rng::Rng;
-use crate::room::Rooms;
+use crate::room::{Rooms, Turn};
 use crate::settings::Settings;
 use crate::stats::Stats;
 use crate::tickets::Tickets;
@@ -86,6 +86,7 @@ impl Server {
         }
         let mut parts = self.parts(now, actions);
         parts.route(input);
+        parts.take_turns();
         parts.take_out_ended();
         parts.finish_drain();
     }
@@ -206,6 +207,16 @@ impl Parts<'_> {
         }
     }
 
+    /// Sends what connections have waited for, where its turn has come.
+    fn take_turns(&mut self) {
+        while let Some((who, turn)) = self.ctx.rooms.pacing.begin_next() {
+            match turn {
+                Turn::Page(room) => self.ctx.rooms.on_turn(&room, who, &mut self.ctx.fx),
+                Turn::Join(room, number) => self.chat.on_turn((who, room, number), &mut self.ctx),
+            }
+        }
+    }
+
     /// A connection is out of its rooms and its session.
     fn take_out(&mut self, id: ConnectionId) {
         self.documents.on_gone(id, &mut self.ctx);
@@ -213,6 +224,10 @@ impl Parts<'_> {
         for room in self.ctx.rooms.joined(id).to_vec() {
             self.chat.on_left(&room, &caller, &mut self.ctx);
         }
-        self.ctx.rooms.forget(id);
+        for turn in self.ctx.rooms.forget(id) {
+            if let Turn::Join(room, number) = turn {
+                self.chat.on_gone(&(id, room, number));
+            }
+        }
     }
 }

@@ -1,13 +1,16 @@
 //! A room is a log with people in it. This folder is the gate between the two: every entry, whoever brings it,
 //! passes `Room::arrive`, which tells entries once, in the order of their `seq`; whoever comes in reads what it
-//! has missed before it hears anything new; an answer waits until its connection has heard what precedes it.
+//! has missed before it hears anything new, at the pace at which its connection reads (`pacing`); an answer waits
+//! until its connection has heard what precedes it.
 
 mod appends;
 mod gate;
+mod pacing;
 mod presence;
 mod readers;
 pub use appends::Submission;
 pub use gate::Told;
+pub use pacing::{Pacing, Turn};
 pub use presence::{Change, PRESENCE_NAMES_MAX};
 pub use readers::{FirstPage, NEWEST_ENTRIES_MAX};
 
@@ -61,6 +64,8 @@ pub struct Rooms {
     open: BTreeMap<RoomId, Box<Room>>,
     /// Every connection that may be in rooms, and those it is in. Who has gone meanwhile is let into none.
     joined: BTreeMap<ConnectionId, Vec<RoomId>>,
+    /// Whose turn it is to be sent what it has missed, for each connection.
+    pub pacing: Pacing,
     /// Rooms, open or not, that are being deleted, and how many times over.
     removals: BTreeMap<RoomId, u32>,
 }
@@ -117,9 +122,10 @@ impl Rooms {
         self.joined.insert(who, Vec::new());
     }
 
-    /// A connection is gone and out of all its rooms.
-    pub fn forget(&mut self, who: ConnectionId) {
+    /// A connection is gone and out of all its rooms. Returns the turns that it waited for.
+    pub fn forget(&mut self, who: ConnectionId) -> VecDeque<Turn> {
         self.joined.remove(&who);
+        self.pacing.forget(who)
     }
 
     /// Whether the connection may still be in rooms.
@@ -134,7 +140,7 @@ impl Rooms {
         if !joined.contains(id) {
             joined.push(id.clone());
         }
-        room.enter(who, at, fx);
+        room.enter(who, at, &mut self.pacing, fx);
     }
 
     /// A room's gap is to be read again.
@@ -149,6 +155,7 @@ impl Rooms {
         if let Some(joined) = self.joined.get_mut(&who) {
             joined.retain(|room| room != id);
         }
+        self.pacing.end(who, &Turn::Page(id.clone()));
         let room = self.open.get_mut(id)?;
         room.used_at = fx.now;
         room.leave(who, fx)
@@ -164,18 +171,19 @@ impl Rooms {
         self.joined.len()
     }
 
-    /// A connection's outbox has room for the next page of each room it reads.
-    pub fn on_flushed(&mut self, who: ConnectionId, fx: &mut Effects<'_>) {
-        for id in self.joined.get(&who).into_iter().flatten() {
-            if let Some(room) = self.open.get_mut(id) {
-                room.on_flushed(who, fx);
-            }
+    /// It is a connection's turn to be sent the next page of a room.
+    pub fn on_turn(&mut self, id: &RoomId, who: ConnectionId, fx: &mut Effects<'_>) {
+        match self.open.get_mut(id) {
+            Some(room) => room.on_turn(who, &mut self.pacing, fx),
+            None => self.pacing.end(who, &Turn::Page(id.clone())),
         }
     }
 
     /// Forgets a room at once. Who waits for something to be stored in it hears that there is none.
     pub fn remove(&mut self, id: &RoomId, fx: &mut Effects<'_>) {
         if let Some(mut room) = self.open.remove(id) {
+            let turn = Turn::Page(id.clone());
+            room.present.keys().for_each(|who| self.pacing.end(*who, &turn));
             room.refuse_appends(fx);
         }
     }
@@ -197,7 +205,7 @@ impl Rooms {
         let Some(room) = self.open.get_mut(id) else { return Vec::new() };
         room.used_at = fx.now;
         match waiting {
-            Waiting::Page { after, tries, .. } => room.on_page(after, tries, reply, fx),
+            Waiting::Page { after, tries, .. } => room.on_page((after, tries), reply, &mut self.pacing, fx),
             Waiting::Gap { .. } => room.on_gap(reply, fx),
             Waiting::Append { .. } => room.on_appended(reply, fx),
         }
@@ -256,8 +264,8 @@ enum Standing {
     Live,
     /// Up to this place; a page is being read for it.
     Reading(Seq),
-    /// Up to this place; a page is on its way out.
-    Flushing(Seq),
+    /// Up to this place; its turn is to come.
+    Waiting(Seq),
 }
 
 impl Room {
@@ -370,7 +378,7 @@ impl Present {
     fn heard(&self, head: Seq) -> Seq {
         match self.standing {
             Standing::Live => head,
-            Standing::Reading(at) | Standing::Flushing(at) => at,
+            Standing::Reading(at) | Standing::Waiting(at) => at,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Catching up: pages from the tail or the log until a reader has reached what is told now.
 
-use super::{Present, Room, Standing, Told, Waiting};
+use super::{Pacing, Present, Room, Standing, Told, Turn, Waiting};
 use crate::action::CloseCause;
 use crate::apps;
 use crate::context::{Caller, Effects};
@@ -64,27 +64,26 @@ impl Room {
     }
 
     /// Lets a connection in that has seen everything up to `at`. What came since follows, before anything new.
-    pub fn enter(&mut self, who: Caller, at: Seq, fx: &mut Effects<'_>) {
+    pub(super) fn enter(&mut self, who: Caller, at: Seq, pacing: &mut Pacing, fx: &mut Effects<'_>) {
         let connection = who.connection;
+        pacing.end(connection, &Turn::Page(self.id.clone()));
         let answers = self.take_out(connection).map(|before| before.answers).unwrap_or_default();
         self.behind += 1;
-        let present = Present { caller: who, standing: Standing::Reading(at), answers };
+        let present = Present { caller: who, standing: Standing::Waiting(at), answers };
         self.present.insert(connection, Box::new(present));
-        self.advance(connection, fx);
-    }
-
-    /// A connection's page went out: the next may follow.
-    pub fn on_flushed(&mut self, who: ConnectionId, fx: &mut Effects<'_>) {
-        if self.present.get(&who).is_some_and(|present| matches!(present.standing, Standing::Flushing(_))) {
-            self.advance(who, fx);
+        match at >= self.head {
+            true => self.set_standing(connection, Standing::Live, fx),
+            false => pacing.line_up(connection, Turn::Page(self.id.clone())),
         }
     }
 
-    /// Brings a reader one step on: to the end of the tail, where it becomes live; to the end of a page, which
-    /// must go out first; or to a read of the log.
-    fn advance(&mut self, who: ConnectionId, fx: &mut Effects<'_>) {
-        let Some(present) = self.present.get(&who) else { return };
-        let at = present.heard(self.head);
+    /// Brings a reader whose turn it is one step on: to the end of the tail, where it becomes live; to the end of
+    /// a page, which must go out first; or to a read of the log.
+    pub(super) fn on_turn(&mut self, who: ConnectionId, pacing: &mut Pacing, fx: &mut Effects<'_>) {
+        let standing = self.present.get(&who).map(|present| present.standing);
+        let Some(Standing::Waiting(at)) = standing else {
+            return pacing.end(who, &Turn::Page(self.id.clone()));
+        };
         let Some(entries) = self.tail_after(at) else {
             self.set_standing(who, Standing::Reading(at), fx);
             if self.reading.insert(at) {
@@ -93,7 +92,7 @@ impl Room {
             return;
         };
         let page = bounded(entries.cloned(), PAGE_ENTRIES_MAX);
-        self.deliver(&page, &[who], fx);
+        self.deliver(&page, &[who], pacing, fx);
     }
 
     fn read_page(&mut self, after: Seq, tries: u32, fx: &mut Effects<'_>) {
@@ -103,9 +102,9 @@ impl Room {
 
     pub(super) fn on_page(
         &mut self,
-        after: Seq,
-        tries: u32,
+        (after, tries): (Seq, u32),
         reply: StoreReply,
+        pacing: &mut Pacing,
         fx: &mut Effects<'_>,
     ) -> Vec<Told> {
         let waits = |present: &Present| present.standing == Standing::Reading(after);
@@ -120,27 +119,34 @@ impl Room {
         let mut page = if let StoreReply::Entries { entries, .. } = reply { entries } else { Vec::new() };
         if page.first().is_some_and(|first| first.seq == after.next()) {
             page.retain(|entry| entry.seq <= self.head);
-            self.deliver(&page, &readers, fx);
+            self.deliver(&page, &readers, pacing, fx);
         } else {
             readers.iter().for_each(|reader| fx.close(*reader, CloseCause::Overloaded));
         }
         Vec::new()
     }
 
-    /// Sends a page to readers that wait at its beginning. Who has then heard everything is live; for the others
-    /// the next page follows when this one went out.
-    fn deliver(&mut self, page: &[Entry], readers: &[ConnectionId], fx: &mut Effects<'_>) {
+    /// Sends a page to readers that wait at its beginning. Who has then heard everything is live, unless it has
+    /// been sent so much that it must go out first; for the others the next page follows at their next turn.
+    fn deliver(
+        &mut self,
+        page: &[Entry],
+        readers: &[ConnectionId],
+        pacing: &mut Pacing,
+        fx: &mut Effects<'_>,
+    ) {
         let reached = page.last().map_or(self.head, |last| last.seq);
         let mut frames = BTreeMap::new();
         for reader in readers {
             let Some(present) = self.present.get_mut(reader) else { continue };
-            let sent = present.hear(page, reached < self.head, &mut frames, fx);
-            match reached >= self.head {
-                true => self.set_standing(*reader, Standing::Live, fx),
-                false => self.set_standing(*reader, Standing::Flushing(reached), fx),
-            }
-            if reached < self.head && !sent {
-                self.advance(*reader, fx);
+            let class = present.hear(page, reached < self.head, &mut frames, pacing, fx);
+            let turn = Turn::Page(self.id.clone());
+            pacing.end(*reader, &turn);
+            if reached >= self.head && class != Some(Class::Page) {
+                self.set_standing(*reader, Standing::Live, fx);
+            } else {
+                self.set_standing(*reader, Standing::Waiting(reached), fx);
+                pacing.line_up(*reader, turn);
             }
         }
     }
@@ -158,10 +164,16 @@ impl Room {
 }
 
 impl Present {
-    /// Sends a page, encoded once for each envelope, with the answers that stand in it; the last frame as a page, if
-    /// more is to follow. Whether
+    /// Sends a page, encoded once for each envelope, with the answers that stand in it. How the last frame went, if
     /// anything was sent.
-    fn hear(&mut self, page: &[Entry], more: bool, frames: &mut Frames, fx: &mut Effects<'_>) -> bool {
+    fn hear(
+        &mut self,
+        page: &[Entry],
+        more: bool,
+        frames: &mut Frames,
+        pacing: &mut Pacing,
+        fx: &mut Effects<'_>,
+    ) -> Option<Class> {
         let envelope = self.caller.envelope;
         let mut sending = Vec::new();
         for entry in page {
@@ -173,15 +185,14 @@ impl Present {
                 .or_insert_with(|| apps::caught_up(entry).map(|event| envelope.encode(&event, None)));
             sending.extend(frame.clone());
         }
-        let last = sending.pop();
+        let bytes = sending.iter().map(Frame::len).sum();
+        let last = sending.pop()?;
         for frame in sending {
             fx.send(self.caller.socket, frame, Class::Kept);
         }
-        let sent = last.is_some();
-        if let Some(last) = last {
-            fx.send(self.caller.socket, last, if more { Class::Page } else { Class::Kept });
-        }
-        sent
+        let class = pacing.sends(self.caller.connection, bytes, more);
+        fx.send(self.caller.socket, last, class);
+        Some(class)
     }
 
     /// The answers that stand at `at` or before; who has its answer does not hear the entry besides.

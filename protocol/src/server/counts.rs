@@ -17,7 +17,9 @@ pub struct Counts {
     pub rooms: usize,
     /// Connections that may be in rooms.
     pub joined: usize,
-    /// Commands that wait for their room.
+    /// Connections whose turn to be sent pages is kept.
+    pub paced: usize,
+    /// Commands that wait for their room, and joins under way.
     pub parked: usize,
     /// Open document sessions, those being opened, and those that wait for a call.
     pub sessions: usize,
@@ -37,12 +39,13 @@ impl Counts {
             requests,
             rooms,
             joined,
+            paced,
             parked,
             sessions,
             tickets,
             timers: _,
         } = *self;
-        connections + users + addresses + requests + rooms + joined + parked + sessions + tickets
+        connections + users + addresses + requests + rooms + joined + paced + parked + sessions + tickets
     }
 }
 
@@ -56,6 +59,7 @@ impl Server {
             requests: self.door.waiting_len(),
             rooms: self.rooms.len(),
             joined: self.rooms.joined_len(),
+            paced: self.rooms.pacing.len(),
             parked: self.chat.parked_len(),
             sessions: self.documents.len(),
             tickets: self.tickets.len(),

@@ -101,7 +101,7 @@ impl Parts<'_> {
         if std::mem::take(&mut connection.echoing) > 0 {
             self.ctx.fx.actions.push(Action::Read { socket, on: true });
         }
-        self.ctx.rooms.on_flushed(id, &mut self.ctx.fx);
+        self.ctx.rooms.pacing.on_flushed(id);
     }
 
     pub(super) fn carry_out(&mut self, decided: Option<Decided>) {

@@ -40,21 +40,26 @@ impl Chat {
     pub fn new(seed: u64, past: usize, size: usize) -> Self {
         let settings = Settings { rate_limit_calls: 0, refusals_max: 0, ..Settings::default() };
         let mut world = World::new(settings, seed);
-        for room in ROOMS {
-            world.store.answer(BEGINNING, &made(room));
-            for first in (0..past).step_by(200) {
-                let written = (first..past.min(first + 200)).map(|place| NewEntry {
-                    id: format!("past-{place}").into(),
-                    author: "past".into(),
-                    body: json!({"type": "chat", "content": format!("{place:0>size$}")}).to_string().into(),
-                });
-                let append = Append { room: RoomId::chat(room), expect: None, entries: written.collect() };
-                world.store.answer(BEGINNING, &StoreRequest::Commit { appends: vec![append], rows: vec![] });
-            }
-        }
         world.handle(Input::Started);
         let witness = Witness::new(&[("shut", &["ann", "bob", "cleo"])]);
-        Self { world, witness, said: 0 }
+        let mut chat = Self { world, witness, said: 0 };
+        ROOMS.into_iter().for_each(|room| chat.furnish(room, past, size));
+        chat
+    }
+
+    /// A room with `past` messages of `size` bytes each, as if it had always been there.
+    pub fn furnish(&mut self, room: &str, past: usize, size: usize) {
+        self.world.store.answer(BEGINNING, &made(room));
+        for first in (0..past).step_by(200) {
+            let written = (first..past.min(first + 200)).map(|place| NewEntry {
+                id: format!("past-{place}").into(),
+                author: "past".into(),
+                body: json!({"type": "chat", "content": format!("{place:0>size$}")}).to_string().into(),
+            });
+            let append = Append { room: RoomId::chat(room), expect: None, entries: written.collect() };
+            let commit = StoreRequest::Commit { appends: vec![append], rows: vec![] };
+            self.world.store.answer(BEGINNING, &commit);
+        }
     }
 
     /// Plays one step, chosen by four bytes.
@@ -262,7 +267,7 @@ impl Chat {
 /// A room with its first members.
 fn made(room: &str) -> StoreRequest {
     let id = RoomId::chat(room);
-    let visibility = if room == "open" { Visibility::Public } else { Visibility::Private };
+    let visibility = if room == "shut" { Visibility::Private } else { Visibility::Public };
     let row = RoomRow { id: id.clone(), name: room.into(), firm: "firm".into(), visibility };
     let members = ["ann", "bob", "cleo"].into_iter().filter(|_| room == "shut").map(|user| {
         Change::Put(Row::Member(MemberRow {

@@ -12,6 +12,7 @@
 //! | an answer comes after what precedes it | answers are not held; they come when all of a commit was told |
 //! | what is said once is stored once | a new id at the second try; a repeated id is taken as new |
 //! | after a page nothing more is sent until it went out | the next page follows at once |
+//! | who reads slowly but steadily comes to be live in every room | each room has a pace of its own |
 //! | nobody hears a room they may not | a removed member listens on; a deleted room lives on, or is loaded as it was |
 //! | nothing is kept without a room | a room that is opened while it is deleted takes messages in |
 //! | who left is not let in by an earlier join | a join goes on when its membership is stored |
@@ -113,6 +114,52 @@ fn a_reader_far_behind_is_sent_one_page_until_it_went_out() {
     chat.wait(Duration::from_secs(10));
     assert_eq!(chat.witness.heard, 500, "all that follows the first 200");
     chat.settle();
+}
+
+/// So many rooms with 300 KiB each, which a client joins all at once and reads slowly.
+fn joins_slowly(rooms: usize, steady: bool) -> Chat {
+    let mut chat = Chat::new(1, 0, 20);
+    let names: Vec<_> = (0..rooms).map(|place| format!("room-{place}")).collect();
+    names.iter().for_each(|room| chat.furnish(room, 50, 6 * 1_024));
+    chat.connect(2);
+    chat.wait(Duration::from_secs(1));
+    let socket = chat.socket(2).expect("connected");
+    chat.world.pace(socket, if steady { Pace::Slow } else { Pace::Stalled });
+    for room in &names {
+        chat.call(2, room, "chat:room:join", json!({"roomId": room, "since": 0}));
+    }
+    chat
+}
+
+#[test]
+fn who_reads_slowly_but_steadily_comes_to_be_live_in_every_room_it_joins() {
+    let mut chat = joins_slowly(100, true);
+    let socket = chat.socket(2);
+    chat.wait(Duration::from_secs(180));
+    assert_eq!(chat.socket(2), socket, "its outbox did not run over");
+    assert_eq!((chat.witness.joined, chat.witness.heard), (100, 100 * 8), "42 are shown, 8 follow");
+    chat.connect(4);
+    (0..100).for_each(|place| chat.send(4, &format!("room-{place}"), 0));
+    chat.wait(Duration::from_secs(2));
+    assert_eq!(chat.witness.heard, 100 * 9, "one more in each room, at once");
+    chat.settle();
+}
+
+#[test]
+fn joins_that_wait_for_their_turn_go_with_their_connection() {
+    let mut chat = joins_slowly(100, false);
+    chat.wait(Duration::from_secs(5));
+    // Each is counted as a join under way and as one in line.
+    assert_eq!(chat.world.server.counts().parked, 2 * 99);
+    for place in 50..60 {
+        let room = format!("room-{place}");
+        chat.call(2, &room, "chat:room:leave", json!({"roomId": room}));
+    }
+    assert_eq!(chat.world.server.counts().parked, 2 * 89);
+    let step = chat.world.cut(chat.socket(2).expect("it is not too slow"));
+    assert_eq!(step.ended.len(), 1);
+    let counts = chat.world.server.counts();
+    assert_eq!((counts.parked, counts.paced), (0, 0));
 }
 
 #[test]

@@ -8,9 +8,9 @@ use super::{
 use crate::auth::UserType;
 use crate::context::{Caller, Context};
 use crate::envelope::Event;
-use crate::ids::{RoomId, Seq, UserId};
+use crate::ids::{ConnectionId, RoomId, Seq, UserId};
 use crate::refusal::{Code, Refusal};
-use crate::room::{FirstPage, Room};
+use crate::room::{FirstPage, Room, Turn};
 use crate::store::{Change, Entry, MemberRow, ROOM_MEMBERS_MAX, Row, StoreReply, StoreRequest};
 use crate::tickets::Pending;
 use serde::Serialize;
@@ -103,6 +103,7 @@ impl Chat {
     /// The join is over. Whether it still stood: else its connection left meanwhile, which it is told.
     fn end_join(&mut self, join: &Join, ctx: &mut Context<'_>) -> bool {
         let stood = self.joining.remove(&(join.caller.connection, join.room.clone(), join.number));
+        ctx.rooms.pacing.end(join.caller.connection, &Turn::Join(join.room.clone(), join.number));
         if !stood {
             let refusal = Refusal::new(Code::ClientError, "the room was left meanwhile").recoverable();
             ctx.fx.reply(&join.caller, &refused(&refusal));
@@ -147,8 +148,40 @@ impl Chat {
         }
     }
 
-    /// Shows a room to who may come in: the first page at once, or when it is read.
+    /// It is a join's turn. While it waited its room may have been changed, closed or left.
+    pub fn on_turn(&mut self, place: (ConnectionId, RoomId, u64), ctx: &mut Context<'_>) {
+        let Some(join) = self.in_line.remove(&place) else {
+            let (who, room, number) = place;
+            return ctx.rooms.pacing.end(who, &Turn::Join(room, number));
+        };
+        match ctx.rooms.touch(&join.room, ctx.fx.now).map(|room| access(room, &join.caller.user)) {
+            Some(Access::Inside) => self.show(join, ctx),
+            Some(Access::MayJoin | Access::Denied) | None => self.join_again(join, ctx),
+        }
+    }
+
+    /// Whoever joined is gone before it was the join's turn.
+    pub fn on_gone(&mut self, place: &(ConnectionId, RoomId, u64)) {
+        self.in_line.remove(place);
+        self.joining.remove(place);
+    }
+
+    /// Shows a room to who may come in, when it is its turn: the first page at once, or when it is read.
     pub(super) fn show(&mut self, mut join: Join, ctx: &mut Context<'_>) {
+        let who = join.caller.connection;
+        if !ctx.rooms.knows(who) {
+            self.end_join(&join, ctx);
+            return;
+        }
+        let turn = Turn::Join(join.room.clone(), join.number);
+        if !ctx.rooms.pacing.is_turn(who, &turn) {
+            if ctx.rooms.pacing.is_full(who) {
+                return self.refuse_join(&join, &Refusal::busy(), ctx);
+            }
+            ctx.rooms.pacing.line_up(who, turn);
+            self.in_line.insert((who, join.room.clone(), join.number), join);
+            return;
+        }
         let Some(room) = ctx.rooms.find(&join.room) else {
             return self.refuse_join(&join, &Refusal::room_access_denied(), ctx);
         };
@@ -214,7 +247,10 @@ impl Chat {
         if let Some(member) = room.members.get_mut(&caller.user.id) {
             (member.name, member.user_type) = (caller.user.name.clone(), caller.user.user_type);
         }
-        ctx.fx.reply(&caller, &joined(room, messages, first > Seq(1), reset));
+        let answer = joined(room, messages, first > Seq(1), reset);
+        let frame = caller.envelope.encode(&answer, caller.reply_to.as_ref());
+        let class = ctx.rooms.pacing.sends(caller.connection, frame.len(), false);
+        ctx.fx.send(caller.socket, frame, class);
         ctx.rooms.enter(&id, caller, at, &mut ctx.fx);
     }
 
@@ -222,8 +258,11 @@ impl Chat {
         let who = caller.connection;
         let under_way = (who, id.clone(), 0)..=(who, id.clone(), u64::MAX);
         let overtaken: Vec<_> = self.joining.range(under_way).cloned().collect();
-        for join in &overtaken {
-            self.joining.remove(join);
+        for place in &overtaken {
+            self.joining.remove(place);
+            if let Some(join) = self.in_line.remove(place) {
+                self.end_join(&join, ctx);
+            }
         }
         self.on_left(id, caller, ctx);
         ctx.fx.reply(caller, &left(id));

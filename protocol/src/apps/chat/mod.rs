@@ -73,6 +73,8 @@ pub struct Chat {
     /// The joins under way; one that stands here no more was overtaken by a leave.
     joining: BTreeSet<(ConnectionId, RoomId, u64)>,
     joins: u64,
+    /// Joins that wait until their connection has read what it was sent before.
+    in_line: BTreeMap<(ConnectionId, RoomId, u64), Join>,
 }
 
 /// Commands that wait for one room.
@@ -157,9 +159,9 @@ impl Chat {
         Ok(())
     }
 
-    /// How many commands wait for their room, and how many joins are under way.
+    /// How many commands wait for their room, how many joins are under way, and how many of these are in line.
     pub fn parked_len(&self) -> usize {
-        self.parked_count + self.joining.len()
+        self.parked_count + self.joining.len() + self.in_line.len()
     }
 
     /// The store has not answered in time, and may yet. What writes is not sent again: it would undo what was done
