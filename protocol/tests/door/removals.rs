@@ -35,18 +35,16 @@ fn a_removal_of_unknown_outcome_is_sent_again_and_given_up_after_eight_times() {
 }
 
 #[test]
-fn a_late_removal_keeps_its_room_closed_until_what_waits_behind_it_was_carried_out() {
+fn a_late_removal_waits_for_what_the_store_carries_out_behind_it_however_long() {
     let mut world = World::new(Settings::default());
     world.ask_as_service("DELETE /api/admin/rooms/chat/x", "");
     world.answer(StoreReply::Found(vec![Row::Room(room("x", "acme"))]));
     assert_eq!(world.asked().map(|(_, asked)| asked), Some(removal()));
     let behind = StoreRequest::Commit { appends: vec![], rows: vec![] };
-    for _ in 0..2 {
+    for _ in 0..3 {
         world.wait(ANSWER_WAIT_MAX);
-        assert_eq!(world.asked().map(|(_, asked)| asked), Some(behind.clone()));
+        let asked = std::iter::from_fn(|| world.asked()).map(|(_, asked)| asked);
+        let commits: Vec<_> = asked.filter(|asked| matches!(asked, StoreRequest::Commit { .. })).collect();
+        assert_eq!(commits, std::slice::from_ref(&behind));
     }
-    world.wait(ANSWER_WAIT_MAX);
-    assert_eq!(world.answer(StoreReply::Committed(vec![])), behind);
-    world.wait(ANSWER_WAIT_MAX);
-    assert_eq!(world.asked(), None);
 }
