@@ -83,7 +83,7 @@ impl Door {
 
 /// What is answered is for the one who asked, now: nobody keeps it, unless the answer says otherwise, and no page
 /// tells another where it came from.
-fn unkept(response: Response) -> Response {
+pub(super) fn unkept(response: Response) -> Response {
     let says = |response: &Response, name| response.headers.iter().any(|(known, _)| known == name);
     let response = match says(&response, "cache-control") {
         true => response,

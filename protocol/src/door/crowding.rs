@@ -1,6 +1,7 @@
 //! Whether there is room for one more connection. It is looked at when a request comes, so that nothing is done
 //! for one that cannot be let in, and again when it has been verified: many may have been on their way at once.
 
+use super::answering::unkept;
 use super::{Admitted, Door, RETRY_WAIT, refused};
 use crate::auth::User;
 use crate::connection::{Connections, WINDOW};
@@ -38,7 +39,7 @@ impl Door {
     ) -> Option<Response> {
         let by_user = || too_many_of_user(admitted.user.as_deref()?, connections, settings);
         let by_address = || self.addresses.is_full(admitted.address, settings).then(too_many_of_address);
-        self.is_full(connections, settings).or_else(by_user).or_else(by_address)
+        self.is_full(connections, settings).or_else(by_user).or_else(by_address).map(unkept)
     }
 
     fn is_full(&self, connections: &Connections, settings: &Settings) -> Option<Response> {

@@ -28,6 +28,9 @@ fn let_in(world: &mut World, count: usize) -> (usize, Vec<u16>) {
         .filter_map(|(request, _)| world.response(*request).map(|response| response.status))
         .collect();
     refused.dedup();
+    let responses = knocking.iter().filter_map(|(request, _)| world.response(*request));
+    let no_store = ("cache-control".into(), "no-store".to_string());
+    assert!(responses.into_iter().all(|response| response.headers.contains(&no_store)));
     (inside, refused)
 }
 
