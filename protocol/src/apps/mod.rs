@@ -10,16 +10,8 @@ use crate::ids::RoomKind;
 use crate::refusal::Refusal;
 use crate::store::Entry;
 
-/// What members hear of an entry as it happens, if it has words.
+/// What members hear of an entry, as it happens or when they catch up, if it has words.
 pub fn told(entry: &Entry) -> Option<Event> {
-    match entry.room.kind {
-        RoomKind::Document => documents::told(entry),
-        RoomKind::Chat => chat::told(entry),
-    }
-}
-
-/// What who was away hears of an entry.
-pub fn caught_up(entry: &Entry) -> Option<Event> {
     match entry.room.kind {
         RoomKind::Document => documents::told(entry),
         RoomKind::Chat => chat::told(entry),

@@ -182,7 +182,7 @@ impl Present {
             }
             let frame = frames
                 .entry((envelope, entry.seq))
-                .or_insert_with(|| apps::caught_up(entry).map(|event| envelope.encode(&event, None)));
+                .or_insert_with(|| apps::told(entry).map(|event| envelope.encode(&event, None)));
             sending.extend(frame.clone());
         }
         let bytes = sending.iter().map(Frame::len).sum();

@@ -48,7 +48,7 @@ pub enum Kept {
     },
     /// The AI is asked again.
     Retried {
-        /// For the how manieth time.
+        /// Which attempt at this turn it is; the first is 1.
         attempt: u32,
     },
     /// All is asked, and the document made.
@@ -99,7 +99,7 @@ pub struct SessionLog {
     pub bytes: usize,
     /// How far it is.
     pub phase: Phase,
-    /// For the how manieth time the AI is asked for this turn.
+    /// Which attempt at this turn is under way or was the last; the first is 1.
     pub attempt: u32,
     /// The user's answers by their ids.
     answers: BTreeMap<EntryId, Entry>,
