@@ -105,6 +105,14 @@ text_id!(
     /// A generated document.
     DocumentId
 );
+text_id!(
+    /// A file in a chat room.
+    FileId
+);
+text_id!(
+    /// An escalation of a chat room to the supervisors.
+    EscalationId
+);
 
 impl UserId {
     /// The author of what no user wrote (an AI reply, a claim). No token can name it: `sub` is never empty.
@@ -121,17 +129,30 @@ pub enum RoomKind {
     Document,
     /// A chat room (WIRE §2).
     Chat,
+    /// A project, in which backends speak (WIRE §5).
+    Project,
+    /// What backends tell one user.
+    User,
+    /// What backends tell everyone.
+    Everyone,
+    /// What the supervisors of a firm are told.
+    Supervisors,
 }
 
 impl RoomKind {
     /// Every kind there is.
-    pub const ALL: [Self; 2] = [Self::Document, Self::Chat];
+    pub const ALL: [Self; 6] =
+        [Self::Document, Self::Chat, Self::Project, Self::User, Self::Everyone, Self::Supervisors];
 
     /// The kind's name in the store, in the admin API and in metrics.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Document => "document",
             Self::Chat => "chat",
+            Self::Project => "project",
+            Self::User => "user",
+            Self::Everyone => "everyone",
+            Self::Supervisors => "supervisors",
         }
     }
 
@@ -154,6 +175,26 @@ impl RoomId {
     /// The chat room with this id.
     pub fn chat(name: &str) -> Self {
         Self { kind: RoomKind::Chat, name: name.into() }
+    }
+
+    /// The project with this id.
+    pub fn project(name: &str) -> Self {
+        Self { kind: RoomKind::Project, name: name.into() }
+    }
+
+    /// What one user is told, whatever firm the token names: the issuer's `sub` stands for one person.
+    pub fn user(user: &UserId) -> Self {
+        Self { kind: RoomKind::User, name: user.0.clone() }
+    }
+
+    /// What everyone is told.
+    pub fn everyone() -> Self {
+        Self { kind: RoomKind::Everyone, name: "all".into() }
+    }
+
+    /// What the supervisors of a firm are told.
+    pub fn supervisors(firm: &FirmId) -> Self {
+        Self { kind: RoomKind::Supervisors, name: firm.0.clone() }
     }
 
     /// The log of a document session.

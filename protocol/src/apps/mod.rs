@@ -3,6 +3,7 @@
 
 pub mod chat;
 pub mod documents;
+pub mod projects;
 
 use crate::context::{Caller, Effects};
 use crate::envelope::Event;
@@ -14,7 +15,8 @@ use crate::store::Entry;
 pub fn told(entry: &Entry) -> Option<Event> {
     match entry.room.kind {
         RoomKind::Document => documents::told(entry),
-        RoomKind::Chat => chat::told(entry),
+        RoomKind::Chat | RoomKind::Supervisors => chat::told(entry),
+        RoomKind::Project | RoomKind::User | RoomKind::Everyone => projects::told(entry),
     }
 }
 
@@ -22,7 +24,8 @@ pub fn told(entry: &Entry) -> Option<Event> {
 pub fn answer(entry: &Entry) -> Event {
     match entry.room.kind {
         RoomKind::Document => documents::answer(entry),
-        RoomKind::Chat => chat::answer(entry),
+        RoomKind::Chat | RoomKind::Supervisors => chat::answer(entry),
+        RoomKind::Project | RoomKind::User | RoomKind::Everyone => projects::answer(entry),
     }
 }
 
@@ -30,7 +33,8 @@ pub fn answer(entry: &Entry) -> Event {
 pub fn is_repeat(kind: RoomKind, came: &[u8], stored: &[u8]) -> bool {
     match kind {
         RoomKind::Document => documents::is_repeat(came, stored),
-        RoomKind::Chat => chat::is_repeat(came, stored),
+        RoomKind::Chat | RoomKind::Supervisors => chat::is_repeat(came, stored),
+        RoomKind::Project | RoomKind::User | RoomKind::Everyone => projects::is_repeat(came, stored),
     }
 }
 
@@ -38,7 +42,8 @@ pub fn is_repeat(kind: RoomKind, came: &[u8], stored: &[u8]) -> bool {
 pub fn refuse(kind: RoomKind, to: &Caller, refusal: Refusal, fx: &mut Effects<'_>) {
     let event = match kind {
         RoomKind::Document => documents::refused(&refusal),
-        RoomKind::Chat => chat::refused(&refusal),
+        RoomKind::Chat | RoomKind::Supervisors => chat::refused(&refusal),
+        RoomKind::Project | RoomKind::User | RoomKind::Everyone => projects::refused(&refusal),
     };
     fx.reply(to, &event);
 }

@@ -198,9 +198,9 @@ fn by_method<T>(
     })
 }
 
-/// Kinds that rooms are made of through the admin API; sessions are not.
+/// Kinds that rooms are made of through the admin API; sessions and feeds are not.
 fn admin_kind(name: &str) -> Option<RoomKind> {
-    RoomKind::named(name).filter(|kind| *kind != RoomKind::Document)
+    RoomKind::named(name).filter(|kind| matches!(kind, RoomKind::Chat | RoomKind::Project))
 }
 
 fn read_only(head: &RequestHead, route: Route) -> Result<Route, NoRoute> {

@@ -68,7 +68,11 @@ impl Parts<'_> {
     fn on_told(&mut self, told: &Told) {
         match told.entry.room.kind {
             RoomKind::Document => self.documents.on_told(told, &mut self.ctx),
-            RoomKind::Chat => {}
+            RoomKind::Chat
+            | RoomKind::Project
+            | RoomKind::User
+            | RoomKind::Everyone
+            | RoomKind::Supervisors => {}
         }
     }
 
