@@ -148,8 +148,7 @@ fn left(store: &mut dyn Subject, room: &str) -> (usize, usize, usize) {
     let mut rows = waiting.iter().filter(of_room).count();
     rows += store.load(&chat(room)).map_or(0, |record| record.cursors.len());
     rows += store.look(Query::Escalation(room.into())).len() + store.look(Query::File(room.into())).len();
-    let mut parts =
-        |file: &str| store.look(Query::FileParts { file: file.into(), from: 0, max: 9 }).len();
+    let mut parts = |file: &str| store.look(Query::FileParts { file: file.into(), from: 0, max: 9 }).len();
     (rows, parts(room), parts("upload"))
 }
 
