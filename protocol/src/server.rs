@@ -10,10 +10,11 @@ pub use counts::Counts;
 use crate::action::{Action, Actions, CloseCause};
 use crate::apps::chat::Chat;
 use crate::apps::documents::Documents;
-use crate::connection::Connections;
+use crate::apps::projects::Projects;
+use crate::connection::{Connections, Transports};
 use crate::context::{Context, Effects};
 use crate::door::Door;
-use crate::ids::ConnectionId;
+use crate::ids::{ConnectionId, RoomKind};
 use crate::input::Input;
 use crate::rng::Rng;
 use crate::room::{Rooms, Turn};
@@ -38,7 +39,9 @@ pub struct Server {
     rooms: Rooms,
     documents: Documents,
     chat: Chat,
+    projects: Projects,
     timers: Timers,
+    transports: Transports,
     tickets: Tickets,
     rng: Rng,
     stats: Stats,
@@ -54,6 +57,7 @@ struct Parts<'a> {
     connections: &'a mut Connections,
     documents: &'a mut Documents,
     chat: &'a mut Chat,
+    projects: &'a mut Projects,
     drain: &'a mut drain::Drain,
     started_at: Timestamp,
     ctx: Context<'a>,
@@ -69,7 +73,9 @@ impl Server {
             rooms: Rooms::default(),
             documents: Documents::default(),
             chat: Chat::default(),
+            projects: Projects::default(),
             timers: Timers::default(),
+            transports: Transports::default(),
             tickets: Tickets::default(),
             rng: Rng::new(seed),
             stats: Stats::default(),
@@ -108,6 +114,7 @@ impl Server {
             actions,
             timers: &mut self.timers,
             tickets: &mut self.tickets,
+            transports: &mut self.transports,
             rng: &mut self.rng,
             stats: &mut self.stats,
             ended: &mut self.ended,
@@ -117,6 +124,7 @@ impl Server {
             connections: &mut self.connections,
             documents: &mut self.documents,
             chat: &mut self.chat,
+            projects: &mut self.projects,
             drain: &mut self.drain,
             started_at: self.started_at,
             ctx: Context { rooms: &mut self.rooms, fx },
@@ -201,8 +209,9 @@ impl Parts<'_> {
                 continue;
             };
             connection.closing = Some(cause);
-            let socket = connection.socket;
-            self.ctx.fx.actions.push(Action::Close { socket, cause });
+            if let Some(socket) = self.ctx.fx.transports.socket(id) {
+                self.ctx.fx.actions.push(Action::Close { socket, cause });
+            }
             self.take_out(id);
         }
     }
@@ -222,7 +231,15 @@ impl Parts<'_> {
         self.documents.on_gone(id, &mut self.ctx);
         let Some(caller) = self.connections.caller(id, None) else { return };
         for room in self.ctx.rooms.joined(id).to_vec() {
-            self.chat.on_left(&room, &caller, &mut self.ctx);
+            match room.kind {
+                RoomKind::Chat => self.chat.on_left(&room, &caller, &mut self.ctx),
+                RoomKind::Project | RoomKind::User | RoomKind::Everyone => {
+                    self.projects.on_left(&room, &caller, &mut self.ctx);
+                }
+                RoomKind::Document | RoomKind::Supervisors => {
+                    self.ctx.rooms.leave(&room, id, &mut self.ctx.fx);
+                }
+            }
         }
         for turn in self.ctx.rooms.forget(id) {
             if let Turn::Join(room, number) = turn {

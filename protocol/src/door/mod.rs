@@ -196,7 +196,11 @@ impl Door {
             }
             Route::Health => Some(Decided::Health(asked)),
             Route::Open(Endpoint::Echo) => self.admit(&asked, None, None),
-            Route::Open(Endpoint::Documents | Endpoint::Chat) | Route::User(_) => self.verify(asked, ctx),
+            Route::Open(Endpoint::Documents | Endpoint::Chat | Endpoint::Connect) | Route::User(_) => {
+                self.verify(asked, ctx)
+            }
+            // Socket.IO's engine answers for itself.
+            Route::Open(Endpoint::SocketIo) => None,
             Route::Service(_) => self.verify_service(asked, ctx),
         }
     }

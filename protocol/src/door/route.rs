@@ -100,6 +100,7 @@ pub fn route(head: &RequestHead) -> Result<Route, NoRoute> {
         ["health"] | ["api", "health"] | ["api", "websocket", "health"] => read_only(head, Route::Health),
         ["documents"] => read_only(head, Route::Open(Endpoint::Documents)),
         ["chat"] => read_only(head, Route::Open(Endpoint::Chat)),
+        ["api", "connect"] => read_only(head, Route::Open(Endpoint::Connect)),
         ["echo"] => read_only(head, Route::Open(Endpoint::Echo)),
         ["api", "admin", rest @ ..] => service(head, rest).map(Route::Service),
         ["api", rest @ ..] => user(head, rest),

@@ -177,30 +177,33 @@ impl Present {
         let envelope = self.caller.envelope;
         let mut sending = Vec::new();
         for entry in page {
-            if self.answers_at(entry.seq, &mut sending) {
+            if self.answers_at(entry.seq, &mut sending, fx) {
                 continue;
             }
-            let frame = frames
-                .entry((envelope, entry.seq))
-                .or_insert_with(|| apps::told(entry).map(|event| envelope.encode(&event, None)));
+            let frame = frames.entry((envelope, entry.seq)).or_insert_with(|| {
+                apps::told(entry).map(|event| {
+                    let offset = fx.offset(envelope, Class::Kept);
+                    envelope.encode(&event, offset)
+                })
+            });
             sending.extend(frame.clone());
         }
         let bytes = sending.iter().map(Frame::len).sum();
         let last = sending.pop()?;
         for frame in sending {
-            fx.send(self.caller.socket, frame, Class::Kept);
+            fx.send(self.caller.connection, frame, Class::Kept);
         }
         let class = pacing.sends(self.caller.connection, bytes, more);
-        fx.send(self.caller.socket, last, class);
+        fx.send(self.caller.connection, last, class);
         Some(class)
     }
 
     /// The answers that stand at `at` or before; who has its answer does not hear the entry besides.
-    fn answers_at(&mut self, at: Seq, sending: &mut Vec<Frame>) -> bool {
+    fn answers_at(&mut self, at: Seq, sending: &mut Vec<Frame>, fx: &mut Effects<'_>) -> bool {
         let mut answered = false;
         while let Some((place, to, event)) = self.answers.pop_front_if(|(place, ..)| *place <= at) {
             answered |= place == at;
-            sending.push(to.envelope.encode(&event, to.reply_to.as_ref()));
+            sending.extend(fx.answer(&to, &event));
         }
         answered
     }

@@ -32,6 +32,7 @@ impl Parts<'_> {
             }
             Some(Pending::Documents(waiting)) => self.documents.on_stored(waiting, reply, &mut self.ctx),
             Some(Pending::Chat(waiting)) => self.chat.on_stored(waiting, reply, &mut self.ctx),
+            Some(Pending::Projects(waiting)) => self.projects.on_stored(waiting, reply, &mut self.ctx),
             Some(Pending::Connection(_)) | None => {}
         }
     }
@@ -61,6 +62,9 @@ impl Parts<'_> {
                 self.documents.on_stored(waiting, StoreReply::Unknown, &mut self.ctx)
             }
             Pending::Chat(waiting) => self.chat.on_late(waiting, &mut self.ctx),
+            Pending::Projects(waiting) => {
+                self.projects.on_stored(waiting, StoreReply::Unknown, &mut self.ctx);
+            }
             Pending::Connection(_) => {}
         }
     }
@@ -86,7 +90,8 @@ impl Parts<'_> {
                 self.carry_out(decided);
             }
             Some(Pending::Connection(waiting)) => self.on_refreshed(waiting, outcome),
-            Some(Pending::Room(_) | Pending::Documents(_) | Pending::Chat(_)) | None => {}
+            Some(Pending::Room(_) | Pending::Documents(_) | Pending::Chat(_) | Pending::Projects(_))
+            | None => {}
         }
     }
 
@@ -132,7 +137,9 @@ impl Parts<'_> {
 
     fn upgrade(&mut self, admitted: &Admitted) -> ConnectionId {
         let Admitted { request, endpoint, user, address, bearer, .. } = admitted;
-        let (id, socket) = self.connections.open(*endpoint, user.clone(), *address, self.ctx.fx.now);
+        let id = self.connections.open(*endpoint, user.clone(), *address, self.ctx.fx.now);
+        let socket = self.connections.add_socket(id);
+        self.ctx.fx.transports.connect(id, socket);
         self.door.addresses.came(*address, self.ctx.fx.settings);
         let subprotocol = bearer.then_some(Cow::Borrowed("bearer"));
         let limits = endpoint.limits();
@@ -195,7 +202,9 @@ impl Parts<'_> {
         {
             self.take_out(id);
         }
-        let Some((id, connection)) = self.connections.remove(socket) else { return };
+        let Some(id) = self.connections.remove_socket(socket) else { return };
+        self.ctx.fx.transports.remove(id);
+        let Some(connection) = self.connections.remove(id) else { return };
         self.door.addresses.went(connection.address);
         let (code, reason) = ending(why, connection.closing);
         let mut record = Record::new(Level::Info, "ws.disconnect").with("connectionId", name(id));

@@ -98,7 +98,7 @@ enum Access {
 
 /// Why not, in the chat's words.
 pub fn refused(refusal: &Refusal) -> Event {
-    Event::new("chat:error", refusal)
+    Event::refusal("chat:error", refusal, refusal)
 }
 
 impl Chat {

@@ -138,7 +138,7 @@ enum Work {
 
 /// Why not, in the words of `/documents`.
 pub fn refused(refusal: &Refusal) -> Event {
-    Event::new("error", &json!({"error": refusal}))
+    Event::refusal("error", refusal, &json!({"error": refusal})).of("document")
 }
 
 impl Command {
