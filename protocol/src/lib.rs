@@ -68,15 +68,16 @@
 //! /// One public room, `lobby`, in which nobody is a member yet.
 //! fn store(log: &mut Vec<Entry>, request: StoreRequest) -> StoreReply {
 //!     match request {
-//!         StoreRequest::Load { room } => {
+//!         StoreRequest::Load { room: id } => {
 //!             let row = RoomRow {
-//!                 id: room.clone(),
+//!                 id: id.clone(),
 //!                 name: "Lobby".into(),
 //!                 firm: "".into(),
 //!                 visibility: Visibility::Public,
 //!             };
 //!             let (head, tail) = (Seq(log.len() as u64), log.clone());
-//!             StoreReply::Loaded(Some(Box::new(RoomRecord { id: room, room: Some(row), members: vec![], head, tail })))
+//!             let (room, members, cursors) = (Some(row), vec![], vec![]);
+//!             StoreReply::Loaded(Some(Box::new(RoomRecord { id, room, members, cursors, head, tail })))
 //!         }
 //!         StoreRequest::Commit { appends, .. } => {
 //!             let first = log.len();

@@ -253,7 +253,14 @@ fn row_json(row: &Row) -> Option<Value> {
             }
             json
         }
-        Row::Session(_) | Row::Document(_) => return None,
+        Row::Session(_)
+        | Row::Document(_)
+        | Row::Cursor(_)
+        | Row::File(_)
+        | Row::FilePart(_)
+        | Row::Prompt(_)
+        | Row::Escalation(_)
+        | Row::Mark(_) => return None,
     })
 }
 

@@ -104,7 +104,8 @@ impl Door {
             | StoreReply::Loaded(_)
             | StoreReply::Entries { .. }
             | StoreReply::Heads(_)
-            | StoreReply::Found(_) => {}
+            | StoreReply::Found(_)
+            | StoreReply::Appended { .. } => {}
         }
         self.no_store(&asked, ctx);
         admin::undone(write.changed).map(Decided::Changed)

@@ -302,5 +302,5 @@ fn session_id(room: &RoomId) -> SessionId {
 }
 
 fn empty_room(id: &RoomId, head: Seq) -> RoomRecord {
-    RoomRecord { id: id.clone(), room: None, members: vec![], head, tail: vec![] }
+    RoomRecord { id: id.clone(), room: None, members: vec![], cursors: vec![], head, tail: vec![] }
 }
