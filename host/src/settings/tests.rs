@@ -66,7 +66,7 @@ fn nothing_said_gives_the_defaults_of_the_core() {
     assert!(loaded.database.ends_with("parlor.db"));
     assert_eq!((loaded.durability, loaded.log_format), (Durability::PowerLoss, LogFormat::Human));
     assert_eq!((loaded.log_level, loaded.trial), (Level::Info, false));
-    assert_eq!((loaded.public_url, loaded.ai.is_none(), loaded.warnings), (None, true, Vec::new()));
+    assert_eq!((loaded.public_url, loaded.services.ai.is_none(), loaded.warnings), (None, true, Vec::new()));
 }
 
 #[test]
@@ -95,10 +95,12 @@ fn every_setting_is_taken_from_every_source_under_its_names() {
             let text = match setting.kind {
                 Kind::Text | Kind::Secret => "0123456789abcdef0123456789abcdef",
                 Kind::File => "other.toml",
-                Kind::Url => "https://a.example",
+                Kind::Url | Kind::Target => "https://a.example",
+                Kind::Clamd => "127.0.0.1:3310",
                 Kind::Address | Kind::Addresses => "127.0.0.1",
                 Kind::Origins => "https://a.example",
                 Kind::Database => "sqlite:x.db",
+                Kind::Number { min: 1_024, .. } => "1024",
                 Kind::Number { .. } => "100",
                 Kind::Switch => "true",
                 Kind::Choice(words) => words[0],
@@ -334,7 +336,10 @@ fn times_modes_and_the_ai_service_reach_the_core() {
         ..Settings::default()
     };
     assert_eq!(loaded.core, expected);
-    assert_eq!(format!("{:?}", loaded.ai), "Some(AiService { url: \"http://127.0.0.1:9/ai\", key: false })");
+    assert_eq!(
+        format!("{:?}", loaded.services.ai),
+        "Some(AiService { url: \"http://127.0.0.1:9/ai\", key: false })"
+    );
     assert_eq!((loaded.durability, loaded.host.to_string()), (Durability::Process, "::".to_string()));
     assert_eq!(
         (loaded.database, loaded.public_url.as_deref()),
