@@ -143,8 +143,6 @@ impl Parts<'_> {
         let engine = Engine { session, client, token, connected: None, due: None, last_own: 0 };
         fx.transports.connect_engine(id, engine);
         self.sessions.by_sid.insert(sid, id);
-        let record = Record::new(Level::Info, "ws.connect").with("connectionId", name(id));
-        fx.log(record.with("endpoint", Endpoint::SocketIo.path()));
         self.carry_orders(id, orders);
     }
 
@@ -375,6 +373,9 @@ impl Parts<'_> {
         engine.connected = Some(names.clone());
         let frame: Frame = engine.client.accepted(NAMESPACE, &names.sid, names.pid.as_deref());
         self.ctx.fx.send(id, frame, Class::Kept);
+        let record = Record::new(Level::Info, "ws.connect").with("connectionId", name(id));
+        let record = record.with("endpoint", Endpoint::SocketIo.path()).with("userId", user.id.as_str());
+        self.ctx.fx.log(record.with("firmId", user.firm.as_str()));
         self.ctx.rooms.welcome(id);
         self.connections.watch_token(id, &mut self.ctx.fx);
         let Some(caller) = self.connections.caller(id, None) else { return };
@@ -410,6 +411,7 @@ impl Parts<'_> {
     /// The client has left the namespace; its session goes on without it.
     fn leave_namespace(&mut self, id: ConnectionId) {
         self.take_out(id);
+        self.log_left(id, 1000, "left by the client");
         self.connections.exit(id);
         if let Some(engine) = self.ctx.fx.transports.engine(id) {
             engine.connected = None;
@@ -418,7 +420,7 @@ impl Parts<'_> {
 
     /// A session is over, and the connection with it.
     fn on_session_ended(&mut self, id: ConnectionId, why: &Ended) {
-        let (cause, reason) = ending(why);
+        let (code, reason) = ending(why);
         let Some(known) = self.connections.find(id) else { return };
         let closing = known.closing;
         if closing.is_none() {
@@ -431,14 +433,19 @@ impl Parts<'_> {
             let sid = engine.session.sid().clone();
             self.sessions.by_sid.remove(&sid);
         }
+        let (code, reason) = closing.map_or((code, reason), |cause| (cause.code(), cause.reason()));
+        self.log_left(id, code, reason);
         self.ctx.fx.transports.remove(id);
-        let Some(connection) = self.connections.remove(id) else { return };
-        self.door.addresses.went(connection.address);
-        let mut record = Record::new(Level::Info, "ws.disconnect").with("connectionId", name(id));
-        if let Some(user) = &connection.user {
-            record = record.with("userId", user.id.as_str());
+        if let Some(connection) = self.connections.remove(id) {
+            self.door.addresses.went(connection.address);
         }
-        let (code, reason) = closing.map_or((cause.code(), reason), |cause| (cause.code(), cause.reason()));
+    }
+
+    /// A user has gone, as the log says it; sessions that were nobody's are not told.
+    fn log_left(&mut self, id: ConnectionId, code: u16, reason: &'static str) {
+        let Some(user) = self.connections.find(id).and_then(|known| known.user.clone()) else { return };
+        let record = Record::new(Level::Info, "ws.disconnect").with("connectionId", name(id));
+        let record = record.with("userId", user.id.as_str());
         self.ctx.fx.log(record.with("code", code).with("reason", reason));
     }
 
@@ -468,15 +475,15 @@ impl Parts<'_> {
 }
 
 /// What a session's end is called in the log.
-fn ending(why: &Ended) -> (CloseCause, &'static str) {
+fn ending(why: &Ended) -> (u16, &'static str) {
     match why {
-        Ended::PingTimeout => (CloseCause::HeartbeatMissed, "ping timeout"),
-        Ended::ClientClosed => (CloseCause::Finished, "closed by the client"),
-        Ended::TransportLost => (CloseCause::Finished, "transport lost"),
-        Ended::Malformed(_) => (CloseCause::Faulty(Fault::Protocol), "protocol error"),
-        Ended::PollsOverlap => (CloseCause::Faulty(Fault::Protocol), "overlapping polls"),
-        Ended::TooSlow => (CloseCause::TooSlow, "too slow"),
-        Ended::ByServer => (CloseCause::Finished, "closed by the server"),
+        Ended::PingTimeout => (4000, "heartbeat missed"),
+        Ended::ClientClosed => (1000, "closed by the client"),
+        Ended::TransportLost => (1006, "connection lost"),
+        Ended::Malformed(_) => (1002, "protocol error"),
+        Ended::PollsOverlap => (1002, "overlapping polls"),
+        Ended::TooSlow => (4002, "too slow"),
+        Ended::ByServer => (1000, "closed by the server"),
     }
 }
 
