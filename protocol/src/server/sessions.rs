@@ -227,6 +227,9 @@ impl Parts<'_> {
     }
 
     fn carry_orders(&mut self, id: ConnectionId, orders: Vec<Order>) {
+        let ended = orders
+            .iter()
+            .find_map(|order| if let Order::Ended(why) = order { Some(cause_of(why)) } else { None });
         for order in orders {
             match order {
                 Order::Respond { request, response } => {
@@ -240,7 +243,7 @@ impl Parts<'_> {
                 }
                 Order::Close { socket } => {
                     let closing = self.connections.find(id).and_then(|connection| connection.closing);
-                    let cause = closing.unwrap_or(CloseCause::Finished);
+                    let cause = closing.or(ended).unwrap_or(CloseCause::Finished);
                     self.ctx.fx.actions.push(Action::Close { socket, cause });
                 }
                 Order::Message(message) => self.on_said(id, message),
@@ -330,7 +333,7 @@ impl Parts<'_> {
     }
 
     fn connect_error(&mut self, id: ConnectionId, message: &str, data: &Value) {
-        let error = json!({"message": message, "data": data}).to_string();
+        let error = format!("{{\"message\":{},\"data\":{data}}}", json!(message));
         let engine = self.ctx.fx.transports.engine(id);
         if let Some(frame) = engine.map(|engine| engine.client.refused(NAMESPACE, &error)) {
             self.ctx.fx.send(id, frame, Class::Kept);
@@ -484,6 +487,16 @@ fn ending(why: &Ended) -> (u16, &'static str) {
         Ended::PollsOverlap => (1002, "overlapping polls"),
         Ended::TooSlow => (4002, "too slow"),
         Ended::ByServer => (1000, "closed by the server"),
+    }
+}
+
+/// What a WebSocket is closed with at a session's end.
+fn cause_of(why: &Ended) -> CloseCause {
+    match why {
+        Ended::PingTimeout => CloseCause::HeartbeatMissed,
+        Ended::Malformed(_) | Ended::PollsOverlap => CloseCause::Faulty(Fault::Protocol),
+        Ended::TooSlow => CloseCause::TooSlow,
+        Ended::ClientClosed | Ended::TransportLost | Ended::ByServer => CloseCause::Finished,
     }
 }
 
