@@ -267,7 +267,7 @@ fn reply(kind: u8) -> StoreReply {
         at: super::BEGINNING,
         body: "{}".into(),
     };
-    match kind % 9 {
+    match kind % 10 {
         0 => StoreReply::Committed(vec![]),
         1 => StoreReply::Committed(vec![entry]),
         2 => StoreReply::Stale { room, head: Seq(u64::MAX) },
@@ -276,6 +276,7 @@ fn reply(kind: u8) -> StoreReply {
         5 => StoreReply::Entries { entries: vec![], head: Seq(u64::MAX) },
         6 => StoreReply::Heads(vec![(room, Seq::ZERO)]),
         7 => StoreReply::Found(vec![]),
+        8 => StoreReply::Appended { entries: vec![(u64::MAX, entry)], end: 0 },
         _ => StoreReply::Unavailable,
     }
 }

@@ -247,7 +247,8 @@ impl Documents {
             | StoreReply::Loaded(_)
             | StoreReply::Entries { .. }
             | StoreReply::Heads(_)
-            | StoreReply::Found(_) => {
+            | StoreReply::Found(_)
+            | StoreReply::Appended { .. } => {
                 ctx.fx.timers.set(ctx.fx.now + REPLY_RETRY, Timer::Attempt(room_id(id)));
             }
         }
