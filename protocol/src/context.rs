@@ -64,6 +64,13 @@ pub struct Context<'a> {
     pub fx: Effects<'a>,
 }
 
+impl Context<'_> {
+    /// Whether a connection is here: neither gone nor closed in this step.
+    pub fn is_here(&self, who: ConnectionId) -> bool {
+        self.rooms.knows(who) && self.fx.ended.iter().all(|(ended, _)| *ended != who)
+    }
+}
+
 impl Effects<'_> {
     /// Sends one connection a frame.
     pub fn send(&mut self, to: ConnectionId, frame: Frame, class: Class) {
@@ -140,6 +147,12 @@ impl Effects<'_> {
         let ticket = self.tickets.issue(self.now, pending, false);
         self.actions.push(Action::Call { ticket, call });
         ticket
+    }
+
+    /// Forgets a call: nobody waits for it any more.
+    pub fn cancel(&mut self, ticket: Ticket) {
+        drop(self.tickets.take(ticket));
+        self.actions.push(Action::Cancel { ticket });
     }
 
     /// Whether no more may be waited for now.

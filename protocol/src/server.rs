@@ -195,7 +195,7 @@ impl Parts<'_> {
         let now = self.ctx.fx.now;
         match timer {
             // Reading is off until its session is open: what it says cannot be heard yet.
-            Timer::Heartbeat(connection) if self.documents.is_coming(connection) => {
+            Timer::Heartbeat(connection) if self.documents.is_unread(connection) => {
                 self.connections.watch_heartbeat(connection, &mut self.ctx.fx);
             }
             Timer::Heartbeat(connection) => self.connections.on_heartbeat(connection, &mut self.ctx.fx),

@@ -16,6 +16,7 @@ pub use limits::Addresses;
 use route::{EngineCall, NoRoute, Route, UserCall};
 
 use crate::action::CloseCause;
+use crate::apps::documents::template_for;
 use crate::auth::{AuthFailure, User};
 use crate::connection::{Connections, Endpoint};
 use crate::context::Context;
@@ -377,7 +378,7 @@ impl Door {
         }
         match (step, reply) {
             (Step::Template(user), StoreReply::Found(rows)) => {
-                let template = rest::template_for(rows, &user);
+                let template = template_for(rows, &user);
                 let Some(template) = template else {
                     let refusal = Refusal::new(Code::NotFound, "there is no such template");
                     return self.refuse(&asked, 404, &refusal, CloseCause::ResourceUnknown, ctx);

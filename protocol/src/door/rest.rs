@@ -9,7 +9,7 @@ use crate::http::{Body, Response};
 use crate::ids::{RoomId, Seq};
 use crate::job::Job;
 use crate::refusal::{Code, Refusal};
-use crate::store::{DocumentRow, Entry, Query, RoomRow, Row, StoreRequest, TemplateRow};
+use crate::store::{DocumentRow, Entry, Query, RoomRow, Row, StoreRequest};
 use crate::tickets::Pending;
 use serde_json::{Value, json};
 use std::borrow::Cow;
@@ -48,14 +48,6 @@ pub fn query(call: &UserCall, user: &User) -> Query {
         UserCall::Documents => Query::Documents { firm: user.firm.clone(), user: user.id.clone() },
         UserCall::Document(id) => Query::Document(id.clone()),
     }
-}
-
-/// The template, if this user may open it.
-pub fn template_for(rows: Vec<Row>, user: &User) -> Option<TemplateRow> {
-    rows.into_iter().find_map(|row| {
-        let Row::Template(template) = row else { return None };
-        template.firm.as_ref().is_none_or(|firm| *firm == user.firm).then_some(template)
-    })
 }
 
 impl Door {
