@@ -293,20 +293,7 @@ export class Client {
       const error = new ParlorError({ code: 'CONNECTION_LOST', message: `not connected: ${data.code} ${data.reason}`, details: data, recoverable: true });
       for (const { reject } of this.#connecting.splice(0)) reject(error);
     }
-    for (const name of [event, '*']) {
-      for (const handler of [...(this.#handlers.get(name) ?? [])]) this.#tell(handler, told, event);
-    }
-  }
-
-  #tell(handler, data, event) {
-    try {
-      handler(data, event);
-    } catch (error) {
-      // A fault of the app's: told where such faults are told, and nothing of ours stops for it.
-      queueMicrotask(() => {
-        throw error;
-      });
-    }
+    for (const name of [event, '*']) tellAll(this.#handlers.get(name), told, event);
   }
 
   #listenToNetwork(listens = true) {
@@ -318,6 +305,24 @@ export class Client {
   }
 
   #networkChanged = ({ type }) => this.#handle({ fact: type });
+}
+
+/**
+ * Calls all handlers. What one throws is a fault of the app's: it is told where such faults are, and nothing stops for it.
+ * @param {Iterable<(data: any, event: string) => void>} [handlers]
+ * @param {any} data
+ * @param {string} event
+ */
+export function tellAll(handlers = [], data, event) {
+  for (const handler of [...handlers]) {
+    try {
+      handler(data, event);
+    } catch (error) {
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
+  }
 }
 
 /**

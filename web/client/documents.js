@@ -1,7 +1,7 @@
 // Guided documents (WIRE §1). A session outlives its connections: coming back, the answer under way is compared with what
 // the server has, so that it is saved once and never as the answer to another question.
 
-import { Client, ParlorError, addressOf, freshId } from './client.js';
+import { Client, ParlorError, addressOf, freshId, tellAll } from './client.js';
 import { TYPED } from './frames.js';
 
 /** How many answers may wait for their questions. */
@@ -85,6 +85,8 @@ export class DocAPI {
       if (this.#client === client) this.#heard(event, data);
     });
     client.connect();
+    // Whoever does not wait for it hears of its end by the message.
+    started.catch(() => {});
     return started;
   }
 
@@ -124,10 +126,7 @@ export class DocAPI {
 
   /** Leaves; the session can be resumed. */
   close() {
-    const client = this.#client;
-    client?.disconnect();
-    this.#client = null;
-    this.#refuseAnswers(ended(1000, 'closed'));
+    if (this.#client) this.#end({ code: 1000, reason: 'closed' });
   }
 
   #heard(event, data) {
@@ -145,12 +144,18 @@ export class DocAPI {
       case 'error':
         return this.#tell(event, { error: data });
       case 'closed':
-        this.#client = null;
-        this.#refuseAnswers(ended(data.code, data.reason));
-        return this.#tell(event, data);
+        return this.#end(data);
       default:
         return this.#tell(event, data);
     }
+  }
+
+  #end({ code, reason }) {
+    const client = this.#client;
+    this.#client = null;
+    client.disconnect();
+    this.#refuseAnswers(ended(code, reason));
+    this.#tell('closed', { code, reason });
   }
 
   #began(event, data) {
@@ -207,8 +212,9 @@ export class DocAPI {
 
   /** Coming back, the server begins another session: this one was completed meanwhile, or set aside. */
   async #lookForDocument(sessionId) {
-    this.#client.disconnect();
     const answers = this.#answers.splice(0);
+    this.#client.disconnect();
+    this.#client = null;
     const found = await this.#documentOf(sessionId);
     const error = new ParlorError({ code: 'CONFLICT', message: 'the session has ended elsewhere', recoverable: true });
     for (const { question, resolve, reject } of answers) {
@@ -217,6 +223,7 @@ export class DocAPI {
     }
     if (found) this.#tell('document_complete', { sessionId, documentId: found.id });
     else this.#tell('error', { error });
+    this.#tell('closed', { code: 1000, reason: error.message });
   }
 
   async #documentOf(sessionId) {
@@ -232,7 +239,7 @@ export class DocAPI {
   }
 
   #tell(type, data) {
-    for (const handler of [...(this.#handlers.get(type) ?? [])]) handler({ type, ...data });
+    tellAll(this.#handlers.get(type), { type, ...data }, type);
   }
 }
 

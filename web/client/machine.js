@@ -52,11 +52,11 @@ export class Machine {
   #toldDeadline = Infinity;
 
   /** @param {Settings} settings `draw` gives a number from 0 to below 1 */
-  constructor({ draw, envelope = PLAIN, ...settings }) {
-    const defaults = { autoReconnect: true, reconnectAttempts: Infinity, reconnectDelay: 1_000, heartbeatInterval: 30_000, canRefresh: false };
-    this.#settings = { ...defaults, envelope, ...settings };
-    this.#backoff = new Backoff(this.#settings.reconnectDelay, draw);
-    this.#heartbeat = new Heartbeat(this.#settings.heartbeatInterval);
+  constructor({ draw, envelope = PLAIN, autoReconnect = true, reconnectAttempts = Infinity, reconnectDelay = 1_000, ...more }) {
+    const { heartbeatInterval = 30_000, canRefresh = false } = more;
+    this.#settings = { envelope, autoReconnect, reconnectAttempts, canRefresh };
+    this.#backoff = new Backoff(reconnectDelay, draw);
+    this.#heartbeat = new Heartbeat(heartbeatInterval);
     this.#calls = new Calls(envelope);
   }
 
