@@ -157,3 +157,8 @@ export class Calls {
     return next;
   }
 }
+
+/** Why a call that was not answered in time is refused. */
+export function overdue(event, timeoutMs) {
+  return fault('CONNECTION_LOST', `${event} was not answered in ${timeoutMs} ms`, { timeoutMs });
+}

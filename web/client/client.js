@@ -241,24 +241,24 @@ export class Client {
     socket.onmessage = ({ data }) => {
       if (typeof data === 'string') this.#handle({ fact: 'message', text: data });
     };
-    // Every error is followed by the close.
-    socket.onerror = () => {};
-    socket.onclose = ({ code, reason }) => {
-      this.#forgetSocket();
-      this.#handle({ fact: 'closed', code, reason });
-    };
+    // Not every WebSocket tells of a close after an attempt that failed.
+    socket.onerror = ({ message = '' }) => this.#lost(LOST, message);
+    socket.onclose = ({ code, reason }) => this.#lost(code, reason);
   }
 
-  #forgetSocket() {
-    const socket = this.#socket;
-    this.#socket = null;
-    if (socket) socket.onopen = socket.onmessage = socket.onclose = null;
-    return socket;
+  #lost(code, reason) {
+    this.#drop(1000, '');
+    this.#handle({ fact: 'closed', code, reason });
   }
 
   #drop(code, reason) {
+    const socket = this.#socket;
     this.#opening += 1;
-    this.#forgetSocket()?.close(code, reason);
+    this.#socket = null;
+    if (!socket) return;
+    socket.onopen = socket.onmessage = socket.onclose = null;
+    socket.onerror = () => {};
+    socket.close(code, reason);
   }
 
   #askToken() {

@@ -8,8 +8,9 @@ import { TYPED } from './frames.js';
 const ANSWERS_MAX = 100;
 
 /**
- * @typedef {{id: string, text: string, question: number|null, isSent: boolean, resolve: (saved: {turn: number}) => void,
- *   reject: (error: Error) => void}} Answer `question`: the turn of the one it was sent for
+ * @typedef {{id: string, text: string, question: number|null, isSent: boolean, wasSent: boolean,
+ *   resolve: (saved: {turn: number}) => void, reject: (error: Error) => void}} Answer `question`: the turn of the one it
+ *   is meant for; `isSent`: over the connection there is, `wasSent`: over any
  */
 
 /** A conversation that writes a document. Its methods are static too, for an app that has one at a time. */
@@ -101,7 +102,8 @@ export class DocAPI {
       return Promise.reject(new ParlorError({ code: 'OVERLOADED', message: `${ANSWERS_MAX} answers wait already`, recoverable: true }));
     }
     return new Promise((resolve, reject) => {
-      this.#answers.push({ id: freshId(), text, question: null, isSent: false, resolve, reject });
+      const question = this.#answers.length === 0 ? this.#question : null;
+      this.#answers.push({ id: freshId(), text, question, isSent: false, wasSent: false, resolve, reject });
       this.#sendAnswer();
     });
   }
@@ -172,14 +174,14 @@ export class DocAPI {
     this.#sendAnswer();
   }
 
-  /** Looks whether the answer that was under way arrived. */
+  /** Looks whether the answer that was under way arrived, or its question was answered otherwise. */
   #compare(history) {
     const [answer] = this.#answers;
     if (!answer || answer.question === null) return;
     answer.isSent = false;
     const saved = history.find(({ turn, role }) => role === 'user' && turn > answer.question);
     if (!saved) return;
-    if (saved.content === withoutControls(answer.text)) this.#saved(answer, { turn: saved.turn });
+    if (answer.wasSent && saved.content === withoutControls(answer.text)) this.#saved(answer, { turn: saved.turn });
     else this.#refuseAnswers(new ParlorError({ code: 'CONFLICT', message: 'the question was answered elsewhere', recoverable: true }));
   }
 
@@ -188,6 +190,7 @@ export class DocAPI {
     if (!answer || answer.isSent || this.#question === null || this.#client?.state !== 'open') return;
     const client = this.#client;
     answer.isSent = true;
+    answer.wasSent = true;
     answer.question = this.#question;
     try {
       const saved = await client.call('user_response', { id: answer.id, content: answer.text }, { timeout: 0 });
@@ -217,8 +220,8 @@ export class DocAPI {
     this.#client = null;
     const found = await this.#documentOf(sessionId);
     const error = new ParlorError({ code: 'CONFLICT', message: 'the session has ended elsewhere', recoverable: true });
-    for (const { question, resolve, reject } of answers) {
-      if (found && question !== null) resolve({ turn: question + 1 });
+    for (const { question, wasSent, resolve, reject } of answers) {
+      if (found && wasSent) resolve({ turn: question + 1 });
       else reject(error);
     }
     if (found) this.#tell('document_complete', { sessionId, documentId: found.id });

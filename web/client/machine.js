@@ -5,7 +5,7 @@
 // A connection that is lost is opened again after a pause drawn at random from a range that doubles with each failure.
 // Then every room is joined again with the last `seq` heard in it, and the calls that may be repeated are sent again.
 
-import { Calls } from './calls.js';
+import { Calls, overdue } from './calls.js';
 import { PLAIN, fault, isFault } from './frames.js';
 import { Backoff, Heartbeat, PING_WAIT_MS_MAX } from './pacing.js';
 import { ROOMS_MAX, Rooms } from './rooms.js';
@@ -44,7 +44,8 @@ export class Machine {
   #backoff;
   #heartbeat;
   #openingUntil = Infinity;
-  #openedAt = 0;
+  /** @type {number|null} since when the socket is open */
+  #openedAt = null;
   #reconnectAt = Infinity;
   #pausedUntil = 0;
   #refreshAt = Infinity;
@@ -111,6 +112,10 @@ export class Machine {
     }
   }
 
+  get #isOpen() {
+    return this.#openedAt !== null;
+  }
+
   #order(order, more) {
     this.#orders.push({ order, ...more });
   }
@@ -128,11 +133,7 @@ export class Machine {
   }
 
   #deadline() {
-    const isOpen = this.state === 'open';
-    const rooms = this.#rooms.all.flatMap((room) => [
-      ...room.waiting.map(({ until }) => until),
-      isOpen && room.step === 'out' ? room.notBefore : Infinity,
-    ]);
+    const isOpen = this.#isOpen;
     return Math.min(
       this.state === 'connecting' ? this.#openingUntil : Infinity,
       this.state === 'waiting' ? this.#reconnectAt : Infinity,
@@ -140,7 +141,7 @@ export class Machine {
       isOpen ? this.#refreshAt : Infinity,
       isOpen && this.#pausedUntil > this.#now ? this.#pausedUntil : Infinity,
       this.#calls.deadline,
-      ...rooms,
+      this.#rooms.deadline(isOpen),
     );
   }
 
@@ -149,13 +150,13 @@ export class Machine {
     for (const room of this.#rooms.all) this.#endOverdueJoins(room);
     if (this.state === 'waiting' && this.#reconnectAt <= this.#now) this.#open();
     if (this.state === 'connecting' && this.#openingUntil <= this.#now) this.#abandon(LOST, `not open after ${OPENING_MS_MAX} ms`);
-    if (this.state !== 'open') return;
+    if (!this.#isOpen) return;
     if (this.#refreshAt <= this.#now) {
       this.#refreshAt = Infinity;
       this.#order('refresh');
     }
     const heartbeat = this.#heartbeat.check(this.#now);
-    if (heartbeat === 'ping') this.#send('ping', {}, this.#requestId());
+    if (heartbeat === 'ping') this.#send('ping', {}, 'ping');
     if (heartbeat === 'missed') this.#abandon(HEARTBEAT_MISSED, `nothing heard ${PING_WAIT_MS_MAX} ms after a ping`);
   }
 
@@ -174,13 +175,14 @@ export class Machine {
 
   #opened() {
     if (this.state !== 'connecting') return;
-    this.state = 'open';
     this.#openedAt = this.#now;
     this.#heartbeat.heard(this.#now);
     this.#pausedUntil = 0;
     this.#refreshAt = Infinity;
     for (const room of this.#rooms.all) room.notBefore = 0;
-    this.#tell('open', {});
+    this.#flush();
+    // A server lets in before it refuses: the first thing heard shows that one is let in, so something is asked.
+    if (this.#orders.length === 0) this.#send('ping', {}, 'ping');
   }
 
   #disconnect() {
@@ -200,7 +202,8 @@ export class Machine {
   #lose(code, reason) {
     if (this.state !== 'open' && this.state !== 'connecting') return;
     const { autoReconnect, reconnectAttempts } = this.#settings;
-    if (this.state === 'open' && this.#now - this.#openedAt >= STEADY_MS) this.#backoff.attempts = 0;
+    if (this.#isOpen && this.#now - this.#openedAt >= STEADY_MS) this.#backoff.attempts = 0;
+    this.#openedAt = null;
     this.#loseAnswers(code, reason);
     if (FINAL_CODES.has(code) || !autoReconnect) return this.#end(code, reason);
     if (this.#backoff.attempts >= reconnectAttempts) return this.#end(code, `given up after ${reconnectAttempts} attempts`);
@@ -215,19 +218,16 @@ export class Machine {
       else this.#reject(call, fault('CONNECTION_LOST', `the connection was lost before ${event} was answered`, { code, reason }));
     }
     this.#refreshId = null;
-    for (const room of this.#rooms.all) {
-      room.step = 'out';
-      room.requestId = null;
-    }
+    for (const room of this.#rooms.all) room.lose();
   }
 
   #end(code, reason) {
     this.state = 'closed';
+    this.#openedAt = null;
     const error = fault('CONNECTION_LOST', `the connection has ended: ${code} ${reason}`.trim(), { code, reason });
     for (const { call } of this.#calls.takeAll()) this.#reject(call, error);
     for (const room of this.#rooms.all) {
-      room.step = 'out';
-      room.requestId = null;
+      room.lose();
       this.#endWaiting(room, error);
       if (!room.wasIn) this.#rooms.forget(room);
     }
@@ -236,8 +236,12 @@ export class Machine {
 
   #heard(text) {
     const frame = this.#settings.envelope.decode(text);
-    if (this.state !== 'open' || !frame) return;
+    if (!this.#isOpen || !frame) return;
     this.#heartbeat.heard(this.#now);
+    if (this.state === 'connecting') {
+      this.state = 'open';
+      this.#tell('open', {});
+    }
     const { event, data, requestId } = frame;
     if (event === 'server_shutdown') this.#backoff.holdOff(this.#now, data?.reconnectAfterMs);
     else this.#backoff.attempts = 0;
@@ -352,7 +356,7 @@ export class Machine {
       this.#rooms.forget(room);
       this.#endWaiting(room, fault('CLIENT_ERROR', 'left before it was joined'));
     }
-    if (this.state !== 'open') return this.#order('resolve', { call, data: answer });
+    if (!this.#isOpen) return this.#order('resolve', { call, data: answer });
     this.#call({ call, event, data, timeoutMs, ifLost: answer });
   }
 
@@ -364,20 +368,20 @@ export class Machine {
   }
 
   #refresh(token) {
-    if (this.state !== 'open') return;
+    if (!this.#isOpen) return;
     this.#refreshId = this.#requestId();
     this.#send('auth:refresh', { token }, this.#refreshId);
   }
 
   #refreshFailed(error) {
-    if (this.state !== 'open') return;
+    if (!this.#isOpen) return;
     if (this.#settings.canRefresh) this.#refreshAt = this.#now + REFRESH_PAUSE_MS;
     this.#tell('refresh_failed', error);
   }
 
   /** Sends what waits for a connection: rooms first, so that what follows is heard in them. */
   #flush() {
-    if (this.state !== 'open') return;
+    if (!this.#isOpen) return;
     for (const room of this.#rooms.all) {
       if (room.step !== 'out' || room.notBefore > this.#now) continue;
       const { event, data } = room.call;
@@ -393,8 +397,4 @@ export class Machine {
     this.#requests += 1;
     return `own-${this.#requests}`;
   }
-}
-
-function overdue(event, timeoutMs) {
-  return fault('CONNECTION_LOST', `${event} was not answered in ${timeoutMs} ms`, { timeoutMs });
 }

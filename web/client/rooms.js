@@ -68,6 +68,12 @@ export class Room {
     }
   }
 
+  /** The connection is lost, and nobody listens any more. */
+  lose() {
+    this.step = 'out';
+    this.requestId = null;
+  }
+
   /**
    * It is joined.
    * @param {any} answer
@@ -142,6 +148,19 @@ export class Rooms {
   /** @returns {Room[]} in the order in which they were joined first */
   get all() {
     return [...this.#byKey.values()];
+  }
+
+  /**
+   * @param {boolean} isOpen whether there is a connection
+   * @returns {number} when a room is to be joined, or somebody has waited long enough for it
+   */
+  deadline(isOpen) {
+    let next = Infinity;
+    for (const { step, notBefore, waiting } of this.#byKey.values()) {
+      if (isOpen && step === 'out') next = Math.min(next, notBefore);
+      for (const { until } of waiting) next = Math.min(next, until);
+    }
+    return next;
   }
 
   /**

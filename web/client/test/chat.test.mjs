@@ -143,8 +143,9 @@ test('a token that ends is renewed while connected', async (t) => {
     return token('ada', asked === 1 ? 61 : 3_600);
   };
   const ada = chat(t, server, 'ada', { token: short });
+  const refreshed = next(ada.client, 'auth:refreshed');
   await ada.connect();
-  const { expiresAt } = await next(ada.client, 'auth:refreshed');
+  const { expiresAt } = await refreshed;
   assert.ok(Date.parse(expiresAt) - Date.now() > 3_500_000, expiresAt);
   assert.equal(asked, 2);
 });

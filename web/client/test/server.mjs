@@ -14,6 +14,11 @@ const BINARY = resolve(process.env.PARLOR_BIN ?? new URL('../../../target/debug/
 const SECRET = 'a secret of the tests, long enough to sign with';
 const SERVICE_KEY = 'the key of the backend in the tests';
 
+/** Those that run, which end with the tests however these end. */
+const running = new Set();
+process.once('exit', () => running.forEach((child) => child.kill('SIGKILL')));
+process.once('SIGTERM', () => process.exit(1));
+
 /** A running server. */
 export class Server {
   #folder;
@@ -45,6 +50,9 @@ export class Server {
     const settings = { RATE_LIMIT_CALLS: 0, DRAIN_SPREAD: 0, ...this.#settings };
     const env = { PATH, JWT_SECRET: SECRET, SERVICE_API_KEY: SERVICE_KEY, WEBSOCKET_PORT: this.#port, DATABASE_URL: 'sqlite:parlor.db', ...settings };
     this.#child = spawn(BINARY, [], { cwd: this.#folder, env, stdio: ['ignore', 'pipe', 'ignore'] });
+    const child = this.#child;
+    running.add(child);
+    child.once('exit', () => running.delete(child));
     for await (const line of createInterface({ input: this.#child.stdout })) {
       const address = / listens on http:\/\/[^:]+:(\d+)/.exec(line);
       if (!address) continue;
