@@ -179,8 +179,11 @@ export class Client {
     this.#orders.push(...this.#machine.handle(fact, performance.now()));
     if (this.#isPerforming) return;
     this.#isPerforming = true;
-    for (let order = this.#orders.shift(); order; order = this.#orders.shift()) this.#perform(order);
-    this.#isPerforming = false;
+    try {
+      for (let order = this.#orders.shift(); order; order = this.#orders.shift()) this.#perform(order);
+    } finally {
+      this.#isPerforming = false;
+    }
   }
 
   #perform({ order, ...more }) {
