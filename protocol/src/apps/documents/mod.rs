@@ -138,7 +138,7 @@ enum Work {
 
 /// Why not, in the words of `/documents`.
 pub fn refused(refusal: &Refusal) -> Event {
-    Event::new("error", &json!({"error": refusal}))
+    Event::refusal("error", refusal, &json!({"error": refusal})).of("document")
 }
 
 impl Command {
@@ -166,6 +166,11 @@ impl Documents {
     /// How many sessions are open, being opened, or waiting for a call.
     pub fn len(&self) -> usize {
         self.sessions.len() + self.arrivals.len() + self.by_connection.len() + self.queued.len() + self.calls
+    }
+
+    /// Whether a connection has a session, or one is being opened for it.
+    pub fn has_session(&self, who: ConnectionId) -> bool {
+        self.by_connection.contains_key(&who) || self.is_coming(who)
     }
 
     /// The store answered something that the app waits for.
@@ -297,5 +302,5 @@ fn session_id(room: &RoomId) -> SessionId {
 }
 
 fn empty_room(id: &RoomId, head: Seq) -> RoomRecord {
-    RoomRecord { id: id.clone(), room: None, members: vec![], head, tail: vec![] }
+    RoomRecord { id: id.clone(), room: None, members: vec![], cursors: vec![], head, tail: vec![] }
 }

@@ -2,7 +2,7 @@
 
 use super::log::Phase;
 use super::{Documents, Kept, SESSIONS_OPEN_MAX, Session, SessionLog, Waiting, Work, put, refused, room_id};
-use crate::action::{Action, CloseCause};
+use crate::action::CloseCause;
 use crate::auth::User;
 use crate::context::{Caller, Context};
 use crate::envelope::Event;
@@ -39,7 +39,7 @@ pub struct Opening {
 impl Documents {
     /// A connection came for a template. Its reading is off until its session is open.
     pub fn open(&mut self, caller: Caller, template: TemplateRow, fresh: bool, ctx: &mut Context<'_>) {
-        ctx.fx.actions.push(Action::Read { socket: caller.socket, on: false });
+        ctx.fx.read(caller.connection, false);
         let User { id: user, firm, .. } = (*caller.user).clone();
         let destination = (firm.clone(), user.clone(), template.id.clone());
         if let Some(older) = self.arrivals.begin(caller.connection, destination) {
@@ -178,7 +178,8 @@ impl Documents {
             | StoreReply::Loaded(_)
             | StoreReply::Entries { .. }
             | StoreReply::Heads(_)
-            | StoreReply::Found(_) => {
+            | StoreReply::Found(_)
+            | StoreReply::Appended { .. } => {
                 self.give_up(opening, Refusal::store_unavailable(), ctx);
             }
         }
@@ -238,7 +239,7 @@ impl Documents {
             ctx.fx.reply(&caller, &question);
         }
         let head = session.log.head;
-        ctx.fx.actions.push(Action::Read { socket: caller.socket, on: true });
+        ctx.fx.read(caller.connection, true);
         ctx.rooms.enter(&room_id(id), caller, head, &mut ctx.fx);
     }
 }
