@@ -21,8 +21,8 @@ pub struct Server {
     pub log: Vec<Entry>,
     /// Who hears what is stored, by connection.
     joined: BTreeMap<u64, String>,
-    /// Where those began who came without having heard anything.
-    pub begun: BTreeMap<String, u64>,
+    /// Where those connections began that came without having heard anything.
+    pub begun: BTreeMap<u64, u64>,
 }
 
 impl Server {
@@ -46,7 +46,7 @@ impl Server {
         let after = since.map_or(head.saturating_sub(NEWEST), |since| since as usize);
         assert!(after <= head, "{user} has heard more than there is");
         if since.is_none() {
-            self.begun.insert(user.to_string(), after as u64 + 1);
+            self.begun.insert(line, after as u64 + 1);
         }
         self.joined.insert(line, user.to_string());
         let missed: Vec<Value> = (after + 1..=head).map(|seq| self.message(seq)).collect();

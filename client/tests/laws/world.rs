@@ -5,12 +5,12 @@ use crate::server::Server;
 use parlor_client::action::{Action, Event, State};
 use parlor_client::client::Client;
 use parlor_client::config::Config;
-use parlor_client::error::Error;
+use parlor_client::error::{Error, OVERLOADED};
 use parlor_client::input::{CallId, Input};
 use parlor_client::room::Room;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 pub const PEOPLE: usize = 3;
@@ -25,6 +25,8 @@ const STAY_AWAY: Duration = Duration::from_millis(2_500);
 pub enum Step {
     /// Somebody says something.
     Say(usize),
+    /// Somebody wishes once more to be where they are: what is caught up with may be on its way already.
+    JoinAgain(usize),
     /// The server takes the oldest message on its way to it.
     Arrive(usize),
     /// A client takes the oldest message on its way to it.
@@ -57,6 +59,7 @@ pub fn step() -> impl Strategy<Value = Step> {
     ];
     prop_oneof![
         5 => who.clone().prop_map(Step::Say),
+        1 => who.clone().prop_map(Step::JoinAgain),
         8 => who.clone().prop_map(Step::Arrive),
         8 => who.clone().prop_map(Step::Hear),
         2 => (who.clone(), code, any::<bool>()).prop_map(|(who, code, arrives)| Step::Cut { who, code, arrives }),
@@ -77,11 +80,14 @@ pub struct Person {
     next_call: u64,
     /// What is waited for, and until when.
     pub waiting: BTreeMap<CallId, (String, Duration)>,
+    joins: BTreeSet<CallId>,
     /// How each message was answered.
     pub answers: Vec<(String, Result<Value, Error>)>,
     pub late: Vec<Result<Value, Error>>,
     /// The messages that came as events.
     pub heard: Vec<(u64, String)>,
+    /// The first place that it was to hear of.
+    pub begun: Option<u64>,
     asked: bool,
     door: bool,
     line: Option<Line>,
@@ -113,10 +119,7 @@ impl World {
             lines: 0,
             strays: VecDeque::new(),
         };
-        for who in 0..PEOPLE {
-            let room = Room::Chat("r".to_string());
-            world.fact(who, Input::Joined { call: CallId(0), room, since: None, timeout: FOR_EVER });
-        }
+        (0..PEOPLE).for_each(|who| world.join(who));
         world.pass(Duration::ZERO);
         world
     }
@@ -124,12 +127,9 @@ impl World {
     pub fn run(&mut self, step: Step) {
         match step {
             Step::Say(who) => self.say(who),
+            Step::JoinAgain(who) => self.join(who),
             Step::Arrive(who) => self.arrive(who),
-            Step::Hear(who) => {
-                if let Some(text) = self.people[who].line.as_mut().and_then(|line| line.back.pop_front()) {
-                    self.fact(who, Input::Received(text));
-                }
-            }
+            Step::Hear(who) => self.hear(who),
             Step::Cut { who, code, arrives } => {
                 if self.hang_up(who, arrives) {
                     self.fact(who, Input::Closed { code });
@@ -188,6 +188,14 @@ impl World {
         self.fact(who, Input::Called { call, name: "chat:message:send".to_string(), data, timeout: TIMEOUT });
     }
 
+    fn join(&mut self, who: usize) {
+        let person = &mut self.people[who];
+        person.next_call += 1;
+        person.joins.insert(CallId(person.next_call));
+        let (call, room) = (CallId(person.next_call), Room::Chat("r".to_string()));
+        self.fact(who, Input::Joined { call, room, since: None, timeout: FOR_EVER });
+    }
+
     fn arrive(&mut self, who: usize) {
         let person = &mut self.people[who];
         let name = person.name.clone();
@@ -196,6 +204,16 @@ impl World {
         {
             self.call(line, &name, &text);
         }
+    }
+
+    fn hear(&mut self, who: usize) {
+        let person = &mut self.people[who];
+        let Some(line) = &mut person.line else { return };
+        let Some(text) = line.back.pop_front() else { return };
+        if text.contains("chat:room:joined") && person.begun.is_none() {
+            person.begun = Some(self.server.begun[&line.number]);
+        }
+        self.fact(who, Input::Received(text));
     }
 
     fn call(&mut self, line: u64, user: &str, text: &str) {
@@ -279,11 +297,13 @@ impl World {
                 person.door = false;
                 self.hang_up(who, true);
             }
-            Action::Answer { call: CallId(0), result } => assert!(result.is_ok(), "{result:?}"),
-            Action::Answer { call, result } => {
-                let (content, _) = person.waiting.remove(&call).expect("a call is answered once");
-                person.answers.push((content, result));
-            }
+            Action::Answer { call, result } => match person.waiting.remove(&call) {
+                Some((content, _)) => person.answers.push((content, result)),
+                None => {
+                    assert!(person.joins.remove(&call), "a call is answered once");
+                    assert!(result.as_ref().is_ok_and(is_joined) || result.is_err_and(is_overload));
+                }
+            },
             Action::Tell(Event::Entry { seq, data, .. }) => {
                 person.heard.push((seq, data["content"].as_str().expect("a text").to_string()));
             }
@@ -309,9 +329,11 @@ impl Person {
             client: Client::new(config, [seed.wrapping_add(who as u8); 32]),
             next_call: 0,
             waiting: BTreeMap::new(),
+            joins: BTreeSet::new(),
             answers: Vec::new(),
             late: Vec::new(),
             heard: Vec::new(),
+            begun: None,
             asked: false,
             door: false,
             line: None,
@@ -321,4 +343,12 @@ impl Person {
     pub fn name(&self) -> &str {
         &self.name
     }
+}
+
+fn is_joined(data: &Value) -> bool {
+    data["lastSeq"].is_u64() && data.get("messages").is_none()
+}
+
+fn is_overload(error: Error) -> bool {
+    error.code == OVERLOADED
 }
