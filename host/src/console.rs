@@ -23,6 +23,7 @@ macro_rules! file {
 
 const FILES: &[(&str, &[u8])] = &[
     file!("answer.js"),
+    file!("backend-form.js"),
     file!("bubble.js"),
     file!("chat-page.js"),
     file!("chat.js"),
@@ -40,11 +41,14 @@ const FILES: &[(&str, &[u8])] = &[
     file!("console.js"),
     file!("documents.js"),
     file!("dom.js"),
+    file!("feed.js"),
     file!("icon.svg"),
     file!("index.html"),
     file!("interview-page.js"),
     file!("interview.js"),
     file!("markdown.js"),
+    file!("projects.css"),
+    file!("projects.js"),
     file!("rest.js"),
     file!("room-view.js"),
     file!("room.js"),
