@@ -42,23 +42,27 @@ pub(super) fn lists(present: &BTreeMap<ConnectionId, Box<Present>>, fx: &Effects
 }
 
 impl Room {
-    /// Encodes once for every envelope that is spoken here, and sends it to all who are live.
+    /// Encodes once for every envelope that is spoken here, and sends it to all who are live. The number that it
+    /// has for those who may come back, if there are such.
     pub(super) fn tell_live(
         &mut self,
         event: &Event,
         class: Class,
         except: Option<ConnectionId>,
         fx: &mut Effects<'_>,
-    ) {
+    ) -> Option<u64> {
+        let mut numbered = None;
         if self.live.is_empty() {
             self.live = lists(&self.present, fx);
         }
         let except_socket = except.and_then(|except| fx.transports.socket(except));
         for list in &self.live {
             let offset = fx.offset(list.envelope, class);
+            numbered = offset.or(numbered);
             let frame = list.envelope.encode(event, offset);
             list.tell(&frame, class, (except, except_socket), fx);
         }
+        numbered
     }
 
     /// A connection is reached in another way from now on.

@@ -230,7 +230,8 @@ impl Documents {
             | StoreReply::Loaded(_)
             | StoreReply::Entries { .. }
             | StoreReply::Heads(_)
-            | StoreReply::Found(_) => {
+            | StoreReply::Found(_)
+            | StoreReply::Appended { .. } => {
                 self.give_up(&opening.way, &Refusal::store_unavailable(), ctx);
             }
         }
