@@ -369,7 +369,8 @@ impl World {
                     self.names.insert(*socket, name.as_str().unwrap_or_default().to_string());
                 }
             }
-            Action::Cancel { .. } | Action::Log(_) | Action::Drained => {}
+            Action::Cancel { ticket } => step.cancelled.push(ticket),
+            Action::Log(_) | Action::Drained => {}
         }
     }
 

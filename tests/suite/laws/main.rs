@@ -9,6 +9,7 @@
 mod any_facts;
 mod chat;
 mod documents;
+mod openings;
 
 use proptest::test_runner::Config;
 
