@@ -103,9 +103,9 @@ fn sent(actions: &[Action]) -> Vec<(String, Value, String)> {
 }
 
 fn answers(actions: &[Action]) -> Vec<(u64, Result<Value, Error>)> {
-    let answer = |action: &Action| match action {
-        Action::Answer { call, result } => Some((call.0, result.clone())),
-        _ => None,
+    let answer = |action: &Action| {
+        let Action::Answer { call, result } = action else { return None };
+        Some((call.0, result.clone()))
     };
     actions.iter().filter_map(answer).collect()
 }
@@ -115,17 +115,17 @@ fn codes(actions: &[Action]) -> Vec<(u64, String)> {
 }
 
 fn entries(actions: &[Action]) -> Vec<u64> {
-    let entry = |action: &Action| match action {
-        Action::Tell(Event::Entry { seq, .. }) => Some(*seq),
-        _ => None,
+    let entry = |action: &Action| {
+        let Action::Tell(Event::Entry { seq, .. }) = action else { return None };
+        Some(*seq)
     };
     actions.iter().filter_map(entry).collect()
 }
 
 fn waits(actions: &[Action]) -> Duration {
-    let wait = |action: &Action| match action {
-        Action::Tell(Event::State(State::Waiting(wait))) => Some(*wait),
-        _ => None,
+    let wait = |action: &Action| {
+        let Action::Tell(Event::State(State::Waiting(wait))) = action else { return None };
+        Some(*wait)
     };
     actions.iter().find_map(wait).expect("it waits")
 }
@@ -209,7 +209,7 @@ fn an_error_event_is_the_error_of_its_call() {
     );
     let error =
         json!({"code": "RATE_LIMITED", "message": "m", "details": {"retryAfterMs": 5}, "recoverable": true});
-    let after = case.answer("c1", "chat:error", error.clone());
+    let after = case.answer("c1", "chat:error", error);
     let (details, code) = (Some(json!({"retryAfterMs": 5})), "RATE_LIMITED".to_string());
     let error = Error { code, message: "m".to_string(), details, recoverable: true };
     assert_eq!(after, [Action::Answer { call: CallId(1), result: Err(error.clone()) }]);

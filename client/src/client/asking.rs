@@ -94,7 +94,7 @@ impl Client {
             return;
         }
         let until = now + self.config.answer_wait_max;
-        for (room, seat) in self.rooms.to_join(now) {
+        for (room, seat) in self.rooms.due_for_joining(now) {
             self.request += 1;
             let (name, data) = seat.join(room);
             actions.push(Action::Send(envelope::write(name, &data, &format!("j{}", self.request))));
