@@ -4,9 +4,10 @@
 use crate::action::{Action, Actions, CloseCause, Recipients};
 use crate::auth::User;
 use crate::call::Call;
-use crate::envelope::{Envelope, Event, ReplyId};
+use crate::connection::Transports;
+use crate::envelope::{Envelope, Event, ReplyId, socket_io};
 use crate::frame::Frame;
-use crate::ids::{ConnectionId, SocketId, Ticket};
+use crate::ids::{ConnectionId, Ticket};
 use crate::job::Job;
 use crate::outbox::Class;
 use crate::record::Record;
@@ -25,8 +26,6 @@ use std::sync::Arc;
 pub struct Caller {
     /// The connection.
     pub connection: ConnectionId,
-    /// Its socket.
-    pub socket: SocketId,
     /// How it writes.
     pub envelope: Envelope,
     /// Who it is.
@@ -47,6 +46,8 @@ pub struct Effects<'a> {
     pub timers: &'a mut Timers,
     /// All that is waited for.
     pub tickets: &'a mut Tickets,
+    /// How connections are reached.
+    pub transports: &'a mut Transports,
     /// The dice.
     pub rng: &'a mut Rng,
     /// What is counted.
@@ -63,22 +64,64 @@ pub struct Context<'a> {
     pub fx: Effects<'a>,
 }
 
+impl Context<'_> {
+    /// Whether a connection is here: neither gone nor closed in this step.
+    pub fn is_here(&self, who: ConnectionId) -> bool {
+        self.rooms.knows(who) && self.fx.ended.iter().all(|(ended, _)| *ended != who)
+    }
+}
+
 impl Effects<'_> {
-    /// Puts a frame into one outbox.
-    pub fn send(&mut self, socket: SocketId, frame: Frame, class: Class) {
+    /// Sends one connection a frame.
+    pub fn send(&mut self, to: ConnectionId, frame: Frame, class: Class) {
         self.stats.messages_out += 1;
-        self.actions.push(Action::Send { to: Recipients::One(socket), frame, class });
+        match self.transports.socket(to) {
+            Some(socket) => self.actions.push(Action::Send { to: Recipients::One(socket), frame, class }),
+            None => self.transports.queue(to, frame, class),
+        }
     }
 
-    /// Answers a call, under its id if it had one.
+    /// The number of the next frame, where clients may name it when they come back.
+    pub fn offset(&mut self, envelope: Envelope, class: Class) -> Option<u64> {
+        let kept = matches!(class, Class::Kept | Class::Page);
+        (kept && self.recovers(envelope)).then(|| self.transports.next_offset())
+    }
+
+    /// Whether who writes like this may come back after being cut off.
+    pub fn recovers(&self, envelope: Envelope) -> bool {
+        envelope == Envelope::SocketIo && !self.settings.recovery_window.is_zero()
+    }
+
+    /// The frames that answer a call, under its id if it had one.
+    pub fn answer(&mut self, to: &Caller, event: &Event) -> Vec<Frame> {
+        let offset = self.offset(to.envelope, Class::Kept);
+        let frames = to.envelope.answer(event, to.reply_to.as_ref(), offset);
+        // An ack carries no number.
+        if let Some(offset) = offset.filter(|_| frames.iter().any(socket_io::is_event)) {
+            self.transports.sent_alone(to.connection, offset);
+        }
+        frames
+    }
+
+    /// Answers a call.
     pub fn reply(&mut self, to: &Caller, event: &Event) {
-        let frame = to.envelope.encode(event, to.reply_to.as_ref());
-        self.send(to.socket, frame, Class::Kept);
+        for frame in self.answer(to, event) {
+            self.send(to.connection, frame, Class::Kept);
+        }
     }
 
     /// Tells one connection something that is no answer.
-    pub fn tell(&mut self, to: &Caller, event: &Event, class: Class) {
-        self.send(to.socket, to.envelope.encode(event, None), class);
+    pub fn tell(&mut self, to: ConnectionId, envelope: Envelope, event: &Event, class: Class) {
+        let offset = self.offset(envelope, class);
+        offset.into_iter().for_each(|offset| self.transports.sent_alone(to, offset));
+        self.send(to, envelope.encode(event, offset), class);
+    }
+
+    /// Goes on reading a connection that is one socket, or stops.
+    pub fn read(&mut self, from: ConnectionId, on: bool) {
+        if let Some(socket) = self.transports.socket(from) {
+            self.actions.push(Action::Read { socket, on });
+        }
     }
 
     /// Ends a connection after what was sent to it.
@@ -104,6 +147,12 @@ impl Effects<'_> {
         let ticket = self.tickets.issue(self.now, pending, false);
         self.actions.push(Action::Call { ticket, call });
         ticket
+    }
+
+    /// Forgets a call: nobody waits for it any more.
+    pub fn cancel(&mut self, ticket: Ticket) {
+        drop(self.tickets.take(ticket));
+        self.actions.push(Action::Cancel { ticket });
     }
 
     /// Whether no more may be waited for now.

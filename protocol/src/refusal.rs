@@ -29,6 +29,10 @@ pub enum Code {
     TooLarge,
     /// Over a limit of rate.
     RateLimited,
+    /// The same, in the words of projects.
+    RateLimitExceeded,
+    /// The project is closed to the caller, or absent.
+    ProjectAccessDenied,
     /// Something that should not happen.
     ServerError,
     /// The AI service answered what is no answer.
@@ -55,6 +59,8 @@ impl Code {
             Self::Conflict => "CONFLICT",
             Self::TooLarge => "TOO_LARGE",
             Self::RateLimited => "RATE_LIMITED",
+            Self::RateLimitExceeded => "RATE_LIMIT_EXCEEDED",
+            Self::ProjectAccessDenied => "PROJECT_ACCESS_DENIED",
             Self::ServerError => "SERVER_ERROR",
             Self::AiBadReply => "AI_BAD_REPLY",
             Self::AiUnavailable => "AI_UNAVAILABLE",
@@ -68,11 +74,11 @@ impl Code {
         match self {
             Self::ProtocolError | Self::ClientError => 400,
             Self::AuthFailed | Self::TokenExpired => 401,
-            Self::PermissionDenied | Self::RoomAccessDenied => 403,
+            Self::PermissionDenied | Self::RoomAccessDenied | Self::ProjectAccessDenied => 403,
             Self::NotFound => 404,
             Self::Conflict => 409,
             Self::TooLarge => 413,
-            Self::RateLimited => 429,
+            Self::RateLimited | Self::RateLimitExceeded => 429,
             Self::ServerError => 500,
             Self::AiBadReply => 502,
             Self::AiUnavailable | Self::StoreUnavailable | Self::Overloaded => 503,
@@ -85,6 +91,7 @@ impl Code {
             Self::TokenExpired
             | Self::Conflict
             | Self::RateLimited
+            | Self::RateLimitExceeded
             | Self::ServerError
             | Self::AiBadReply
             | Self::AiUnavailable
@@ -95,6 +102,7 @@ impl Code {
             | Self::AuthFailed
             | Self::PermissionDenied
             | Self::RoomAccessDenied
+            | Self::ProjectAccessDenied
             | Self::NotFound
             | Self::TooLarge => false,
         }

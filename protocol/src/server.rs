@@ -4,16 +4,18 @@ mod calls;
 mod counts;
 mod drain;
 mod routing;
+mod sessions;
 
 pub use counts::Counts;
 
 use crate::action::{Action, Actions, CloseCause};
 use crate::apps::chat::Chat;
 use crate::apps::documents::Documents;
-use crate::connection::Connections;
+use crate::apps::projects::Projects;
+use crate::connection::{Connections, Endpoint, Transports};
 use crate::context::{Context, Effects};
 use crate::door::Door;
-use crate::ids::ConnectionId;
+use crate::ids::{ConnectionId, RoomKind};
 use crate::input::Input;
 use crate::rng::Rng;
 use crate::room::{Rooms, Turn};
@@ -38,12 +40,15 @@ pub struct Server {
     rooms: Rooms,
     documents: Documents,
     chat: Chat,
+    projects: Projects,
     timers: Timers,
+    transports: Transports,
     tickets: Tickets,
     rng: Rng,
     stats: Stats,
     started_at: Timestamp,
     drain: drain::Drain,
+    sessions: sessions::Sessions,
     /// Connections that were closed in this step.
     ended: Vec<(ConnectionId, CloseCause)>,
 }
@@ -54,7 +59,9 @@ struct Parts<'a> {
     connections: &'a mut Connections,
     documents: &'a mut Documents,
     chat: &'a mut Chat,
+    projects: &'a mut Projects,
     drain: &'a mut drain::Drain,
+    sessions: &'a mut sessions::Sessions,
     started_at: Timestamp,
     ctx: Context<'a>,
 }
@@ -63,13 +70,16 @@ impl Server {
     /// A server at rest. The same settings, seed and inputs give the same actions, byte for byte.
     pub fn new(settings: Settings, seed: [u8; 32]) -> Self {
         Self {
+            sessions: sessions::Sessions::new(&settings),
             settings,
             door: Door::default(),
             connections: Connections::default(),
             rooms: Rooms::default(),
             documents: Documents::default(),
             chat: Chat::default(),
+            projects: Projects::default(),
             timers: Timers::default(),
+            transports: Transports::default(),
             tickets: Tickets::default(),
             rng: Rng::new(seed),
             stats: Stats::default(),
@@ -86,8 +96,7 @@ impl Server {
         }
         let mut parts = self.parts(now, actions);
         parts.route(input);
-        parts.take_turns();
-        parts.take_out_ended();
+        parts.settle();
         parts.finish_drain();
     }
 
@@ -108,6 +117,7 @@ impl Server {
             actions,
             timers: &mut self.timers,
             tickets: &mut self.tickets,
+            transports: &mut self.transports,
             rng: &mut self.rng,
             stats: &mut self.stats,
             ended: &mut self.ended,
@@ -117,7 +127,9 @@ impl Server {
             connections: &mut self.connections,
             documents: &mut self.documents,
             chat: &mut self.chat,
+            projects: &mut self.projects,
             drain: &mut self.drain,
+            sessions: &mut self.sessions,
             started_at: self.started_at,
             ctx: Context { rooms: &mut self.rooms, fx },
         }
@@ -125,6 +137,17 @@ impl Server {
 }
 
 impl Parts<'_> {
+    /// Carries out what the step has brought about in all parts.
+    fn settle(&mut self) {
+        loop {
+            self.take_turns();
+            self.take_out_ended();
+            if !self.carry_sessions_out() {
+                return;
+            }
+        }
+    }
+
     fn route(&mut self, input: Input) {
         match input {
             Input::Started => self.on_started(),
@@ -133,7 +156,10 @@ impl Parts<'_> {
                     self.door.on_requested(request, peer, &head, body, self.connections, &mut self.ctx);
                 self.carry_out(decided);
             }
-            Input::RequestGone { request } => self.door.on_gone(request),
+            Input::RequestGone { request } => {
+                self.door.on_gone(request);
+                self.on_engine_request_gone(request);
+            }
             Input::Received { socket, message } => self.on_received(socket, message),
             Input::Disconnected { socket, why } => self.on_disconnected(socket, why),
             Input::Stored(replies) => {
@@ -169,10 +195,11 @@ impl Parts<'_> {
         let now = self.ctx.fx.now;
         match timer {
             // Reading is off until its session is open: what it says cannot be heard yet.
-            Timer::Heartbeat(connection) if self.documents.is_coming(connection) => {
+            Timer::Heartbeat(connection) if self.documents.is_unread(connection) => {
                 self.connections.watch_heartbeat(connection, &mut self.ctx.fx);
             }
             Timer::Heartbeat(connection) => self.connections.on_heartbeat(connection, &mut self.ctx.fx),
+            Timer::Engine(connection) => self.on_engine_timer(connection),
             Timer::TokenEnds(connection) => self.connections.on_token_ends(connection, &mut self.ctx.fx),
             Timer::Attempt(room) => self.documents.on_attempt(&room, &mut self.ctx),
             Timer::Gap(room) => self.ctx.rooms.on_gap_due(&room, &mut self.ctx.fx),
@@ -188,6 +215,7 @@ impl Parts<'_> {
                 self.connections.tidy(now);
                 self.door.addresses.tidy(now);
                 self.ctx.rooms.tidy(now);
+                self.sessions.recovery.tidy(now);
             }
         }
     }
@@ -200,10 +228,19 @@ impl Parts<'_> {
             else {
                 continue;
             };
-            connection.closing = Some(cause);
-            let socket = connection.socket;
-            self.ctx.fx.actions.push(Action::Close { socket, cause });
+            let endpoint = connection.endpoint;
+            if endpoint == Endpoint::SocketIo && !matches!(cause.code(), 1008 | 4001) {
+                self.remember(id);
+            }
+            if let Some(connection) = self.connections.find(id) {
+                connection.closing = Some(cause);
+            }
             self.take_out(id);
+            if endpoint == Endpoint::SocketIo {
+                self.close_engine(id, cause);
+            } else if let Some(socket) = self.ctx.fx.transports.socket(id) {
+                self.ctx.fx.actions.push(Action::Close { socket, cause });
+            }
         }
     }
 
@@ -222,7 +259,15 @@ impl Parts<'_> {
         self.documents.on_gone(id, &mut self.ctx);
         let Some(caller) = self.connections.caller(id, None) else { return };
         for room in self.ctx.rooms.joined(id).to_vec() {
-            self.chat.on_left(&room, &caller, &mut self.ctx);
+            match room.kind {
+                RoomKind::Chat => self.chat.on_left(&room, &caller, &mut self.ctx),
+                RoomKind::Project | RoomKind::User | RoomKind::Everyone => {
+                    self.projects.on_left(&room, &caller, &mut self.ctx);
+                }
+                RoomKind::Document | RoomKind::Supervisors => {
+                    self.ctx.rooms.leave(&room, id, &mut self.ctx.fx);
+                }
+            }
         }
         for turn in self.ctx.rooms.forget(id) {
             if let Turn::Join(room, number) = turn {

@@ -1,7 +1,7 @@
 //! What the core waits for: one bounded table of typed continuations, each with a deadline. A reply that
 //! comes late finds nothing and is dropped; whoever waited was told so at the deadline.
 
-use crate::apps::{chat, documents};
+use crate::apps::{chat, documents, projects};
 use crate::connection;
 use crate::door;
 use crate::ids::{Slots, Ticket};
@@ -29,6 +29,8 @@ pub enum Pending {
     Documents(documents::Waiting),
     /// The chat app.
     Chat(chat::Waiting),
+    /// The projects app.
+    Projects(projects::Waiting),
 }
 
 /// All that is waited for.

@@ -59,7 +59,7 @@ impl Connections {
             Some(pinged) => pinged + timeout,
             None if fx.now.since(connection.last_heard) >= interval => {
                 connection.pinged_at = Some(fx.now);
-                fx.send(connection.socket, Frame::ping(), Class::Kept);
+                fx.send(id, Frame::ping(), Class::Kept);
                 fx.now + timeout
             }
             None => connection.last_heard + interval,
@@ -82,7 +82,7 @@ impl Connections {
             fx.close(id, CloseCause::TokenExpired);
         } else if fx.now >= ends - EXPIRY_NOTICE {
             if connection.expiry_told.replace(ends) != Some(ends) {
-                tell_expiring(connection, ends, fx);
+                tell_expiring(id, connection, ends, fx);
             }
             connection.set_token_timer(id, closes, fx);
         } else {
@@ -99,7 +99,7 @@ impl Connection {
     }
 }
 
-fn tell_expiring(connection: &Connection, ends: Timestamp, fx: &mut Effects<'_>) {
+fn tell_expiring(id: ConnectionId, connection: &Connection, ends: Timestamp, fx: &mut Effects<'_>) {
     let event = Event::new("auth:expiring", &json!({"expiresAt": ends.to_string()}));
-    fx.send(connection.socket, connection.endpoint.envelope().encode(&event, None), Class::Kept);
+    fx.tell(id, connection.endpoint.envelope(), &event, Class::Kept);
 }

@@ -3,8 +3,12 @@
 
 mod heartbeat;
 mod rate;
+mod recovery;
+mod transports;
 
 pub use rate::{Bucket, WINDOW, Window};
+pub use recovery::{Place, Recovery, Resumption};
+pub use transports::{Credential, Engine, Names, Transports};
 
 use crate::action::{CloseCause, SocketLimits};
 use crate::auth::User;
@@ -25,6 +29,13 @@ pub const MALFORMED_MAX: u32 = 10;
 pub enum Waiting {
     /// A new token is being verified.
     Refresh(Caller),
+    /// The token of who connects to the namespace of Socket.IO is being verified.
+    Connect {
+        /// Who.
+        connection: ConnectionId,
+        /// What it was before, and the last it heard then.
+        recover: Option<(String, u64)>,
+    },
 }
 
 /// Where a connection came in.
@@ -36,6 +47,10 @@ pub enum Endpoint {
     Documents,
     /// `/chat`
     Chat,
+    /// `/api/connect`
+    Connect,
+    /// `/socket.io/`
+    SocketIo,
 }
 
 impl Endpoint {
@@ -45,6 +60,8 @@ impl Endpoint {
             Self::Echo => "/echo",
             Self::Documents => "/documents",
             Self::Chat => "/chat",
+            Self::Connect => "/api/connect",
+            Self::SocketIo => "/socket.io/",
         }
     }
 
@@ -52,7 +69,8 @@ impl Endpoint {
     pub fn envelope(self) -> Envelope {
         match self {
             Self::Documents => Envelope::Fields,
-            Self::Echo | Self::Chat => Envelope::Event,
+            Self::Echo | Self::Chat | Self::Connect => Envelope::Event,
+            Self::SocketIo => Envelope::SocketIo,
         }
     }
 
@@ -60,7 +78,8 @@ impl Endpoint {
     pub fn limits(self) -> SocketLimits {
         match self {
             Self::Echo => SocketLimits { message_bytes_max: 16 << 20, fragments_max: 262_144 },
-            Self::Documents | Self::Chat => {
+            Self::SocketIo => SocketLimits { message_bytes_max: 1_000_000, fragments_max: 1_024 },
+            Self::Documents | Self::Chat | Self::Connect => {
                 SocketLimits { message_bytes_max: 64 << 10, fragments_max: 1_024 }
             }
         }
@@ -70,8 +89,6 @@ impl Endpoint {
 /// One session of a client.
 #[derive(Debug)]
 pub struct Connection {
-    /// Its socket.
-    pub socket: SocketId,
     /// Where it came in.
     pub endpoint: Endpoint,
     /// Who it is; `/echo` does not ask.
@@ -102,7 +119,7 @@ pub struct Connection {
 #[derive(Debug, Default)]
 pub struct Connections {
     all: Slots<ConnectionId, Connection>,
-    sockets: Slots<SocketId, Option<ConnectionId>>,
+    sockets: Slots<SocketId, ConnectionId>,
     users: BTreeMap<(FirmId, UserId), UserUse>,
 }
 
@@ -126,13 +143,11 @@ impl Connections {
         user: Option<Arc<User>>,
         address: IpAddr,
         now: Timestamp,
-    ) -> (ConnectionId, SocketId) {
+    ) -> ConnectionId {
         if let Some(user) = &user {
             self.users.entry((user.firm.clone(), user.id.clone())).or_default().connections += 1;
         }
-        let socket = self.sockets.insert(None);
-        let id = self.all.insert(Connection {
-            socket,
+        self.all.insert(Connection {
             endpoint,
             user,
             address,
@@ -145,28 +160,45 @@ impl Connections {
             pings: Bucket::default(),
             malformed: Window::default(),
             refusals: Window::default(),
-        });
-        if let Some(place) = self.sockets.get_mut(socket) {
-            *place = Some(id);
-        }
-        (id, socket)
+        })
     }
 
-    /// Forgets a connection whose socket has ended.
-    pub fn remove(&mut self, socket: SocketId) -> Option<(ConnectionId, Connection)> {
-        let id = self.sockets.remove(socket)??;
-        let connection = self.all.remove(id)?;
-        if let Some(user) = &connection.user
-            && let Some(used) = self.users.get_mut(&(user.firm.clone(), user.id.clone()))
-        {
+    /// A connection is a user's from now on.
+    pub fn enter(&mut self, id: ConnectionId, user: Arc<User>) {
+        if let Some(connection) = self.all.get_mut(id) {
+            self.users.entry((user.firm.clone(), user.id.clone())).or_default().connections += 1;
+            connection.user = Some(user);
+        }
+    }
+
+    /// A connection is nobody's any more.
+    pub fn exit(&mut self, id: ConnectionId) {
+        let Some(user) = self.all.get_mut(id).and_then(|connection| connection.user.take()) else { return };
+        if let Some(used) = self.users.get_mut(&(user.firm.clone(), user.id.clone())) {
             used.connections -= 1;
         }
-        Some((id, connection))
+    }
+
+    /// A socket that belongs to a connection.
+    pub fn add_socket(&mut self, id: ConnectionId) -> SocketId {
+        self.sockets.insert(id)
+    }
+
+    /// A socket has ended: whose it was.
+    pub fn remove_socket(&mut self, socket: SocketId) -> Option<ConnectionId> {
+        self.sockets.remove(socket)
+    }
+
+    /// Forgets a connection that has ended.
+    pub fn remove(&mut self, id: ConnectionId) -> Option<Connection> {
+        let user = self.all.get(id)?.user.clone();
+        self.exit(id);
+        self.all.remove(id).map(|connection| Connection { user, ..connection })
     }
 
     /// The connection of a socket.
     pub fn by_socket(&mut self, socket: SocketId) -> Option<(ConnectionId, &mut Connection)> {
-        let id = (*self.sockets.get(socket)?)?;
+        let id = *self.sockets.get(socket)?;
         self.all.get_mut(id).map(|connection| (id, connection))
     }
 
@@ -180,7 +212,7 @@ impl Connections {
         let connection = self.all.get(id)?;
         let user = connection.user.clone()?;
         let envelope = connection.endpoint.envelope();
-        Some(Caller { connection: id, socket: connection.socket, envelope, user, reply_to })
+        Some(Caller { connection: id, envelope, user, reply_to })
     }
 
     /// Counts a call of this user; how long to wait if it is over the limit.

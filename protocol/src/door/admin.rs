@@ -62,7 +62,7 @@ impl Door {
                 return ctx.fx.store(request, Pending::Door(Waiting { asked, step: Step::Rows(None) }));
             }
             Route::Service(call) => look(call),
-            Route::User(_) | Route::Asset(_) | Route::Health | Route::Open(_) => return,
+            Route::User(_) | Route::Asset(_) | Route::Health | Route::Open(_) | Route::Engine(_) => return,
         };
         self.look(asked, query, step, ctx);
     }
@@ -253,7 +253,14 @@ fn row_json(row: &Row) -> Option<Value> {
             }
             json
         }
-        Row::Session(_) | Row::Document(_) => return None,
+        Row::Session(_)
+        | Row::Document(_)
+        | Row::Cursor(_)
+        | Row::File(_)
+        | Row::FilePart(_)
+        | Row::Prompt(_)
+        | Row::Escalation(_)
+        | Row::Mark(_) => return None,
     })
 }
 

@@ -1,6 +1,6 @@
-//! The envelope of `/chat`: 001's `WebSocketEvent`.
+//! The envelope of `/chat` and `/api/connect`: 001's `WebSocketEvent`.
 
-use super::{Call, Event, Malformed, ReplyId, quoted, reply_id};
+use super::{Call, Event, Malformed, ReplyId, general_data, general_name, quoted, reply_id};
 use crate::frame::Frame;
 use crate::json;
 use serde::Deserialize;
@@ -32,16 +32,28 @@ pub fn decode(text: &str) -> Result<Call<'_>, Malformed> {
             reply_to,
             version: true,
         }),
-        _ => Ok(Call { name: spelled.event, data: spelled.data.map_or("null", RawValue::get), reply_to }),
+        _ => {
+            let data = spelled.data.map_or("null", RawValue::get);
+            Ok(Call { name: spelled.event, data, reply_to, attachments: &[] })
+        }
     }
 }
 
 pub fn encode(event: &Event, reply_to: Option<&ReplyId>) -> Frame {
-    let mut text = format!("{{\"event\":{},\"data\":{}", quoted(&event.name), event.data.as_str());
-    if let Some(ReplyId(id)) = reply_to {
+    let id = match reply_to {
+        Some(ReplyId::Request(id)) => Some(&**id),
+        Some(ReplyId::SocketIo(_)) | None => None,
+    };
+    Frame::text(&spelled(event, id))
+}
+
+/// An event as a `WebSocketEvent`.
+pub fn spelled(event: &Event, request_id: Option<&str>) -> String {
+    let mut text = format!("{{\"event\":{},\"data\":{}", quoted(&general_name(event)), general_data(event));
+    if let Some(id) = request_id {
         text.push_str(",\"requestId\":");
         text.push_str(&quoted(id));
     }
     text.push_str(",\"version\":\"1\"}");
-    Frame::text(&text)
+    text
 }

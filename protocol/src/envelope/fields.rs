@@ -17,7 +17,7 @@ struct Spelled<'a> {
 
 pub fn decode(text: &str) -> Result<Call<'_>, Malformed> {
     let spelled: Spelled<'_> = json::object(text).map_err(|why| Malformed::no_call(text, why))?;
-    Ok(Call { name: spelled.name, data: text, reply_to: reply_id(spelled.request_id)? })
+    Ok(Call { name: spelled.name, data: text, reply_to: reply_id(spelled.request_id)?, attachments: &[] })
 }
 
 pub fn encode(event: &Event, reply_to: Option<&ReplyId>) -> Frame {
@@ -28,7 +28,7 @@ pub fn encode(event: &Event, reply_to: Option<&ReplyId>) -> Frame {
         text.push(',');
         text.push_str(fields);
     }
-    if let Some(ReplyId(id)) = reply_to {
+    if let Some(ReplyId::Request(id)) = reply_to {
         text.push_str(",\"requestId\":");
         text.push_str(&quoted(id));
     }

@@ -3,9 +3,12 @@
 
 mod event;
 mod fields;
+pub mod socket_io;
 
 use crate::frame::Frame;
 use crate::json::{self, Json};
+use crate::refusal::Refusal;
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::fmt;
@@ -21,18 +24,49 @@ pub struct Event {
     pub name: Cow<'static, str>,
     /// Its data; an object where fields are to stand beside the name.
     pub data: Json,
+    /// The app before the name, where a connection has several: `document` makes `document:name`.
+    pub family: Option<&'static str>,
+    /// What an endpoint of one app knows without being told, and others are told in the data.
+    pub within: Option<(&'static str, Arc<str>)>,
+    /// The error, when it is a refusal.
+    pub refusal: Option<Json>,
 }
 
 impl Event {
     /// An event with `data` as JSON.
     pub fn new(name: &'static str, data: &impl Serialize) -> Self {
-        Self { name: Cow::Borrowed(name), data: Json::of(data) }
+        Self::named(Cow::Borrowed(name), Json::of(data))
+    }
+
+    /// An event whose name is not known beforehand.
+    pub fn named(name: Cow<'static, str>, data: Json) -> Self {
+        Self { name, data, family: None, within: None, refusal: None }
+    }
+
+    /// An event that says why not; `data` is what it says where it is told as an event.
+    pub fn refusal(name: &'static str, refusal: &Refusal, data: &impl Serialize) -> Self {
+        Self { refusal: Some(Json::of(refusal)), ..Self::new(name, data) }
+    }
+
+    /// The same as one of an app's, where a connection has several.
+    pub fn of(self, family: &'static str) -> Self {
+        Self { family: Some(family), ..self }
+    }
+
+    /// The same about one of several things of an app.
+    pub fn within(self, key: &'static str, id: Arc<str>) -> Self {
+        Self { within: Some((key, id)), ..self }
     }
 }
 
 /// Repeats in an answer what the client wrote in its call.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReplyId(pub Arc<str>);
+pub enum ReplyId {
+    /// Its `requestId`.
+    Request(Arc<str>),
+    /// A call over Socket.IO that is answered in a way of its own.
+    SocketIo(Arc<socket_io::Emitted>),
+}
 
 /// What a client asks, still without meaning: the app that owns the name parses the data.
 #[derive(Debug, PartialEq, Eq)]
@@ -43,6 +77,8 @@ pub struct Call<'a> {
     pub data: &'a str,
     /// Where the answer belongs.
     pub reply_to: Option<ReplyId>,
+    /// The binary attachments that came with it, in the order of their placeholders.
+    pub attachments: &'a [Bytes],
 }
 
 /// A frame that is not what the envelope asks for.
@@ -63,6 +99,8 @@ pub enum Envelope {
     Fields,
     /// `{"event":name,"data":…,"requestId"?,"version":"1"}` (001)
     Event,
+    /// Socket.IO v5, default namespace (004)
+    SocketIo,
 }
 
 impl Envelope {
@@ -73,22 +111,59 @@ impl Envelope {
         let call = match self {
             Self::Fields => fields::decode(text),
             Self::Event => event::decode(text),
+            Self::SocketIo => socket_io::decode(text, None, &[]),
         }?;
-        match call.name.len() <= ID_BYTES_MAX {
-            true => Ok(call),
-            false => {
-                let why = format!("a name of {} bytes, over {ID_BYTES_MAX}", call.name.len());
-                Err(Malformed { reply_to: call.reply_to, ..Malformed::because(why) })
-            }
+        call.checked()
+    }
+
+    /// Writes an event as many hear it. `offset`: its place for connection state recovery, where there is that.
+    pub fn encode(self, event: &Event, offset: Option<u64>) -> Frame {
+        match self {
+            Self::Fields => fields::encode(event, None),
+            Self::Event => event::encode(event, None),
+            Self::SocketIo => socket_io::encode(event, offset),
         }
     }
 
-    /// Writes an event, as the answer to `reply_to` if there is one.
-    pub fn encode(self, event: &Event, reply_to: Option<&ReplyId>) -> Frame {
-        match self {
-            Self::Fields => fields::encode(event, reply_to),
-            Self::Event => event::encode(event, reply_to),
+    /// Writes an event as the answer to a call, under its id if it had one: one frame, or an ack and the event besides.
+    pub fn answer(self, event: &Event, reply_to: Option<&ReplyId>, offset: Option<u64>) -> Vec<Frame> {
+        match (self, reply_to) {
+            (Self::Fields, reply_to) => vec![fields::encode(event, reply_to)],
+            (Self::Event, reply_to) => vec![event::encode(event, reply_to)],
+            (Self::SocketIo, Some(ReplyId::SocketIo(call))) => socket_io::answer(event, call, offset),
+            (Self::SocketIo, Some(ReplyId::Request(_)) | None) => vec![socket_io::encode(event, offset)],
         }
+    }
+}
+
+impl Call<'_> {
+    /// The same, unless its name is too long to be one.
+    pub fn checked(self) -> Result<Self, Malformed> {
+        match self.name.len() <= ID_BYTES_MAX {
+            true => Ok(self),
+            false => {
+                let why = format!("a name of {} bytes, over {ID_BYTES_MAX}", self.name.len());
+                Err(Malformed { reply_to: self.reply_to, ..Malformed::because(why) })
+            }
+        }
+    }
+}
+
+/// An event's name where a connection has several apps.
+fn general_name(event: &Event) -> Cow<'_, str> {
+    match event.family {
+        Some(family) => Cow::Owned(format!("{family}:{}", event.name)),
+        None => Cow::Borrowed(&event.name),
+    }
+}
+
+/// An event's data where a connection has several apps: what it is about stands in it.
+fn general_data(event: &Event) -> Cow<'_, str> {
+    let data = event.data.as_str();
+    match (&event.within, data.strip_prefix('{')) {
+        (Some((key, id)), Some("}")) => Cow::Owned(format!("{{{}:{}}}", quoted(key), quoted(id))),
+        (Some((key, id)), Some(rest)) => Cow::Owned(format!("{{{}:{},{rest}", quoted(key), quoted(id))),
+        (Some(_), None) | (None, _) => Cow::Borrowed(data),
     }
 }
 
@@ -116,7 +191,7 @@ fn reply_id(id: Option<Cow<'_, str>>) -> Result<Option<ReplyId>, Malformed> {
         Some(id) if id.len() > ID_BYTES_MAX => {
             Err(Malformed::because(format!("a requestId of {} bytes, over {ID_BYTES_MAX}", id.len())))
         }
-        id => Ok(id.map(|id| ReplyId(id.into()))),
+        id => Ok(id.map(|id| ReplyId::Request(id.into()))),
     }
 }
 
@@ -134,10 +209,13 @@ mod tests {
         let call = Envelope::Fields
             .decode(br#"{"type":"user_response","content":"x","requestId":"r"}"#)
             .expect("good");
-        assert_eq!((call.name.as_ref(), call.reply_to), ("user_response", Some(ReplyId("r".into()))));
+        assert_eq!(
+            (call.name.as_ref(), call.reply_to),
+            ("user_response", Some(ReplyId::Request("r".into())))
+        );
         let event = Event::new("response_saved", &serde_json::json!({"turn": 2}));
-        let frame = Envelope::Fields.encode(&event, Some(&ReplyId("r".into())));
-        assert_eq!(frame, Frame::text(r#"{"type":"response_saved","turn":2,"requestId":"r"}"#));
+        let frame = Envelope::Fields.answer(&event, Some(&ReplyId::Request("r".into())), None);
+        assert_eq!(frame, [Frame::text(r#"{"type":"response_saved","turn":2,"requestId":"r"}"#)]);
         let bare = Envelope::Fields.encode(&Event::new("pong", &serde_json::json!({})), None);
         assert_eq!(bare, Frame::text(r#"{"type":"pong"}"#));
     }
@@ -148,9 +226,10 @@ mod tests {
             .decode(br#"{"event":"a:b","data":{"x":[1]},"requestId":"\u0072"}"#)
             .expect("good");
         assert_eq!((call.name.as_ref(), call.data), ("a:b", r#"{"x":[1]}"#));
-        assert_eq!(call.reply_to, Some(ReplyId("r".into())));
-        let frame = Envelope::Event.encode(&Event::new("a:c", &[1, 2]), Some(&ReplyId("r\"".into())));
-        assert_eq!(frame, Frame::text(r#"{"event":"a:c","data":[1,2],"requestId":"r\"","version":"1"}"#));
+        assert_eq!(call.reply_to, Some(ReplyId::Request("r".into())));
+        let frame =
+            Envelope::Event.answer(&Event::new("a:c", &[1, 2]), Some(&ReplyId::Request("r\"".into())), None);
+        assert_eq!(frame, [Frame::text(r#"{"event":"a:c","data":[1,2],"requestId":"r\"","version":"1"}"#)]);
         assert_eq!(Envelope::Event.decode(br#"{"event":"x"}"#).expect("good").data, "null");
     }
 
@@ -170,7 +249,7 @@ mod tests {
         assert!(Envelope::Event.decode(long.as_bytes()).is_err());
         let other =
             Envelope::Event.decode(br#"{"event":"x","requestId":"r","version":"2"}"#).expect_err("version 2");
-        assert_eq!((other.version, other.reply_to), (true, Some(ReplyId("r".into()))));
+        assert_eq!((other.version, other.reply_to), (true, Some(ReplyId::Request("r".into()))));
         for text in [r#"{"content":"x"}"#, r#"{"type":null}"#, "42", "not json"] {
             assert!(Envelope::Fields.decode(text.as_bytes()).is_err(), "{text}");
         }
@@ -185,7 +264,7 @@ mod tests {
         );
         for text in [deep.as_str(), r#"{"event":"x","requestId":"r","data":{"a":1,"a":2}}"#] {
             let malformed = Envelope::Event.decode(text.as_bytes()).expect_err("the gate refuses it");
-            assert_eq!(malformed.reply_to, Some(ReplyId("r".into())), "{}", malformed.why);
+            assert_eq!(malformed.reply_to, Some(ReplyId::Request("r".into())), "{}", malformed.why);
         }
     }
 }

@@ -74,8 +74,9 @@ impl Room {
 
     fn tell_entry(&mut self, origin: Option<ConnectionId>, entry: &Entry, fx: &mut Effects<'_>) {
         let Some(event) = apps::told(entry) else { return };
-        let except = origin.and_then(|origin| self.present.get(&origin)).map(|present| present.caller.socket);
-        self.tell_live(&event, Class::Kept, except, fx);
+        if let Some(number) = self.tell_live(&event, Class::Kept, origin, fx) {
+            self.number(entry.seq, number, origin);
+        }
     }
 
     fn keep(&mut self, entry: Entry) {

@@ -2,7 +2,7 @@
 
 use super::Parts;
 use crate::action::{Action, CloseCause};
-use crate::apps::{chat, documents};
+use crate::apps::{chat, documents, projects};
 use crate::auth::TOKEN_BYTES_MAX;
 use crate::connection::{Endpoint, MALFORMED_MAX, Waiting};
 use crate::context::Caller;
@@ -21,7 +21,7 @@ use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Calls of `/documents` that do not count.
+/// Calls that do not count, where they are spoken.
 const FREE_CALLS: [&str; 2] = ["ping", "pong"];
 /// How many pings a second, and how many at once, are answered; pongs and free calls count with them.
 const PINGS_PER_SECOND: u32 = 10;
@@ -31,13 +31,48 @@ const ECHO_BYTES_MAX: usize = 256 * 1024;
 
 /// A call as its app understands it.
 enum Asked {
-    Documents(documents::Command),
+    Documents(Result<documents::Command, Refusal>),
     Chat(Result<chat::Command, Refusal>),
+    Projects(Result<projects::Command, Refusal>),
     Unknown,
+}
+
+/// What a call is about, where an app has several of it.
+type About = Option<(&'static str, Arc<str>)>;
+
+impl Asked {
+    fn about(&self) -> About {
+        let Self::Documents(Ok(command)) = self else { return None };
+        command.session().map(|session| ("sessionId", session.0.clone()))
+    }
+}
+
+/// In whose words a call is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum App {
+    Documents,
+    Chat,
+    Projects,
+}
+
+impl App {
+    /// Whose call this is, where it came in. What is nobody's is answered as 004 does.
+    fn of(endpoint: Endpoint, name: &str) -> Self {
+        match endpoint {
+            Endpoint::Documents => Self::Documents,
+            Endpoint::Chat | Endpoint::Echo => Self::Chat,
+            Endpoint::Connect | Endpoint::SocketIo if name.starts_with("document:") => Self::Documents,
+            Endpoint::Connect | Endpoint::SocketIo if name.starts_with("chat:") => Self::Chat,
+            Endpoint::Connect | Endpoint::SocketIo => Self::Projects,
+        }
+    }
 }
 
 impl Parts<'_> {
     pub(super) fn on_received(&mut self, socket: SocketId, message: Message) {
+        if self.on_engine_message(socket, &message) {
+            return;
+        }
         let now = self.ctx.fx.now;
         let Some((id, connection)) = self.connections.by_socket(socket) else { return };
         if connection.closing.is_some() {
@@ -65,10 +100,10 @@ impl Parts<'_> {
     }
 
     fn echo(&mut self, socket: SocketId, frame: Frame) {
-        let Some((_, connection)) = self.connections.by_socket(socket) else { return };
+        let Some((id, connection)) = self.connections.by_socket(socket) else { return };
         connection.echoing += frame.len();
         let full = connection.echoing >= ECHO_BYTES_MAX;
-        self.ctx.fx.send(socket, frame, if full { Class::Page } else { Class::Kept });
+        self.ctx.fx.send(id, frame, if full { Class::Page } else { Class::Kept });
         if full {
             self.ctx.fx.actions.push(Action::Read { socket, on: false });
         }
@@ -86,7 +121,7 @@ impl Parts<'_> {
 
     /// On `/documents` what is malformed is ignored and counted (000); elsewhere it is told, and too much of it
     /// ends the connection.
-    fn on_malformed(&mut self, endpoint: Endpoint, malformed: Malformed, caller: Caller) {
+    pub(super) fn on_malformed(&mut self, endpoint: Endpoint, malformed: Malformed, caller: Caller) {
         self.ctx.fx.stats.malformed += 1;
         if endpoint == Endpoint::Documents {
             return;
@@ -96,7 +131,7 @@ impl Parts<'_> {
         if malformed.version {
             refusal = refusal.with(json!({"supported": ["1"]}));
         }
-        self.ctx.fx.reply(&caller, &refused(endpoint, &refusal));
+        self.ctx.fx.reply(&caller, &refused(App::of(endpoint, ""), &refusal));
         let now = self.ctx.fx.now;
         let count = self.connections.find(caller.connection).map_or(0, |known| known.malformed.count(now));
         if count >= MALFORMED_MAX {
@@ -104,32 +139,40 @@ impl Parts<'_> {
         }
     }
 
-    fn on_call(&mut self, endpoint: Endpoint, call: Call<'_>, caller: Caller) {
+    pub(super) fn on_call(&mut self, endpoint: Endpoint, call: Call<'_>, caller: Caller) {
         let caller = Caller { reply_to: call.reply_to.clone(), ..caller };
-        let free = call.name == "auth:refresh"
-            || (endpoint == Endpoint::Documents && FREE_CALLS.contains(&&*call.name));
+        let app = App::of(endpoint, &call.name);
+        let pings = endpoint != Endpoint::Chat && FREE_CALLS.contains(&&*call.name);
+        let free = pings || call.name == "auth:refresh";
         if free && !self.may_call_free(caller.connection) {
             let wait = Duration::from_secs(1) / PINGS_PER_SECOND;
             let refusal = Refusal::rate_limited(PINGS_PER_SECOND, Duration::from_secs(1), wait);
-            return self.refuse(endpoint, &caller, &refusal);
+            return self.refuse(app, &caller, &refusal);
         }
         match &*call.name {
-            "auth:refresh" => return self.on_refresh(endpoint, call.data, caller),
-            "ping" if endpoint == Endpoint::Documents => {
-                return self.ctx.fx.reply(&caller, &Event::new("pong", &json!({})));
-            }
-            "pong" if endpoint == Endpoint::Documents => return,
+            "auth:refresh" => return self.on_refresh(app, call.data, caller),
+            "ping" if pings => return self.pong(app, &caller),
+            "pong" if pings => return,
             _ => {}
         }
-        let Some(asked) = self.read(endpoint, &call) else { return };
+        let Some(asked) = self.read(endpoint, app, &call) else { return };
+        let about = asked.about();
         let (limit, now) = (self.ctx.fx.settings.rate_limit_calls, self.ctx.fx.now);
         let applied = match self.connections.count_call(&caller.user, limit, now) {
             Ok(()) => self.apply(asked, &call, caller),
             Err(wait) => Err((caller, Refusal::rate_limited(limit, crate::connection::WINDOW, wait))),
         };
         if let Err((caller, refusal)) = applied {
-            self.refuse(endpoint, &caller, &refusal);
+            self.refuse_about(app, about, &caller, &refusal);
         }
+    }
+
+    fn pong(&mut self, app: App, caller: &Caller) {
+        let data = match app {
+            App::Documents => json!({}),
+            App::Chat | App::Projects => json!({"timestamp": self.ctx.fx.now.to_string()}),
+        };
+        self.ctx.fx.reply(caller, &Event::new("pong", &data));
     }
 
     /// What costs nothing of a user's budget is still not without limit: it shares the pings'.
@@ -140,31 +183,36 @@ impl Parts<'_> {
     }
 
     /// Reads a call as its app does; `None`: it is to be ignored, whatever the caller's budget.
-    fn read(&mut self, endpoint: Endpoint, call: &Call<'_>) -> Option<Asked> {
-        match endpoint {
-            Endpoint::Documents => match documents::Command::parse(&call.name, call.data) {
-                documents::Parsed::Command(command) => Some(Asked::Documents(command)),
-                documents::Parsed::Unknown => Some(Asked::Unknown),
-                documents::Parsed::Malformed => {
-                    self.ctx.fx.stats.malformed += 1;
-                    None
+    fn read(&mut self, endpoint: Endpoint, app: App, call: &Call<'_>) -> Option<Asked> {
+        let asked = match app {
+            App::Documents if endpoint == Endpoint::Documents => {
+                match documents::Command::parse(&call.name, call.data) {
+                    documents::Parsed::Command(command) => Some(Asked::Documents(Ok(command))),
+                    documents::Parsed::Unknown => None,
+                    documents::Parsed::Malformed => {
+                        self.ctx.fx.stats.malformed += 1;
+                        return None;
+                    }
                 }
-            },
-            Endpoint::Chat => {
-                Some(chat::Command::parse(&call.name, call.data).map_or(Asked::Unknown, Asked::Chat))
             }
-            Endpoint::Echo => None,
-        }
+            App::Documents => documents::Command::parse_among(&call.name, call.data).map(Asked::Documents),
+            App::Chat => chat::Command::parse(&call.name, call.data).map(Asked::Chat),
+            App::Projects => projects::Command::parse(&call.name, call.data).map(Asked::Projects),
+        };
+        Some(asked.unwrap_or(Asked::Unknown))
     }
 
     fn apply(&mut self, asked: Asked, call: &Call<'_>, caller: Caller) -> Result<(), (Caller, Refusal)> {
         match asked {
-            Asked::Documents(command) => {
+            Asked::Documents(Ok(command)) => {
                 let applied = self.documents.apply(command, &caller, &mut self.ctx);
                 applied.map_err(|refusal| (caller, refusal))
             }
             Asked::Chat(Ok(command)) => self.chat.apply(command, caller, &mut self.ctx),
-            Asked::Chat(Err(refusal)) => Err((caller, refusal)),
+            Asked::Projects(Ok(command)) => self.projects.apply(command, caller, &mut self.ctx),
+            Asked::Documents(Err(refusal)) | Asked::Chat(Err(refusal)) | Asked::Projects(Err(refusal)) => {
+                Err((caller, refusal))
+            }
             Asked::Unknown => Err(self.unknown(call, caller)),
         }
     }
@@ -175,8 +223,14 @@ impl Parts<'_> {
         (caller, Refusal::new(Code::ClientError, format!("there is no call {:?}", call.name)))
     }
 
-    fn refuse(&mut self, endpoint: Endpoint, caller: &Caller, refusal: &Refusal) {
-        self.ctx.fx.reply(caller, &refused(endpoint, refusal));
+    pub(super) fn refuse(&mut self, app: App, caller: &Caller, refusal: &Refusal) {
+        self.refuse_about(app, None, caller, refusal);
+    }
+
+    /// Refuses a call about one of several things of its app.
+    fn refuse_about(&mut self, app: App, about: About, caller: &Caller, refusal: &Refusal) {
+        let event = Event { within: about, ..refused(app, refusal) };
+        self.ctx.fx.reply(caller, &event);
         let (most, now) = (self.ctx.fx.settings.refusals_max, self.ctx.fx.now);
         let count = self.connections.find(caller.connection).map_or(0, |known| known.refusals.count(now));
         if most > 0 && count >= most {
@@ -184,7 +238,7 @@ impl Parts<'_> {
         }
     }
 
-    fn on_refresh(&mut self, endpoint: Endpoint, data: &str, caller: Caller) {
+    fn on_refresh(&mut self, app: App, data: &str, caller: Caller) {
         #[derive(Deserialize)]
         struct Refresh {
             token: String,
@@ -194,23 +248,20 @@ impl Parts<'_> {
                 self.ctx.fx.work(Job::VerifyToken { token }, Pending::Connection(Waiting::Refresh(caller)));
             }
             Ok(Refresh { token }) if token.len() > TOKEN_BYTES_MAX => {
-                self.refuse(endpoint, &caller, &Refusal::too_large("token", token.len(), TOKEN_BYTES_MAX));
+                self.refuse(app, &caller, &Refusal::too_large("token", token.len(), TOKEN_BYTES_MAX));
             }
-            Ok(_) => self.refuse(endpoint, &caller, &Refusal::busy()),
-            Err(_) => {
-                self.refuse(endpoint, &caller, &Refusal::new(Code::ClientError, "no token to refresh with"))
-            }
+            Ok(_) => self.refuse(app, &caller, &Refusal::busy()),
+            Err(_) => self.refuse(app, &caller, &Refusal::new(Code::ClientError, "no token to refresh with")),
         }
     }
 
-    pub(super) fn on_refreshed(&mut self, waiting: Waiting, outcome: Outcome) {
-        let Waiting::Refresh(caller) = waiting;
+    pub(super) fn on_refreshed(&mut self, caller: Caller, outcome: Outcome) {
         let Some(connection) =
             self.connections.find(caller.connection).filter(|known| known.closing.is_none())
         else {
             return;
         };
-        let endpoint = connection.endpoint;
+        let app = App::of(connection.endpoint, "auth:refresh");
         match outcome {
             Outcome::Token(Ok(user)) if user.id == caller.user.id && user.firm == caller.user.firm => {
                 let ends = user.expires_at;
@@ -220,16 +271,17 @@ impl Parts<'_> {
                 self.ctx.fx.reply(&caller, &refreshed);
             }
             Outcome::Token(_) | Outcome::Service(_) | Outcome::Rendered(_) => {
-                self.refuse(endpoint, &caller, &Refusal::new(Code::AuthFailed, "authentication failed"));
+                self.refuse(app, &caller, &Refusal::new(Code::AuthFailed, "authentication failed"));
             }
         }
     }
 }
 
-/// Why not, in the words of an endpoint.
-fn refused(endpoint: Endpoint, refusal: &Refusal) -> Event {
-    match endpoint {
-        Endpoint::Documents => documents::refused(refusal),
-        Endpoint::Chat | Endpoint::Echo => chat::refused(refusal),
+/// Why not, in the words of an app.
+fn refused(app: App, refusal: &Refusal) -> Event {
+    match app {
+        App::Documents => documents::refused(refusal),
+        App::Chat => chat::refused(refusal),
+        App::Projects => projects::refused(refusal),
     }
 }

@@ -4,7 +4,8 @@ use super::Parts;
 use crate::action::{Action, CloseCause};
 use crate::apps::documents;
 use crate::call::Said;
-use crate::connection::name;
+use crate::connection::{Waiting, name};
+use crate::context::Caller;
 use crate::door::{Admitted, Changed, Decided};
 use crate::http::Response;
 use crate::ids::{ConnectionId, RoomKind, SocketId, Ticket};
@@ -32,6 +33,7 @@ impl Parts<'_> {
             }
             Some(Pending::Documents(waiting)) => self.documents.on_stored(waiting, reply, &mut self.ctx),
             Some(Pending::Chat(waiting)) => self.chat.on_stored(waiting, reply, &mut self.ctx),
+            Some(Pending::Projects(waiting)) => self.projects.on_stored(waiting, reply, &mut self.ctx),
             Some(Pending::Connection(_)) | None => {}
         }
     }
@@ -61,6 +63,9 @@ impl Parts<'_> {
                 self.documents.on_stored(waiting, StoreReply::Unknown, &mut self.ctx)
             }
             Pending::Chat(waiting) => self.chat.on_late(waiting, &mut self.ctx),
+            Pending::Projects(waiting) => {
+                self.projects.on_stored(waiting, StoreReply::Unknown, &mut self.ctx);
+            }
             Pending::Connection(_) => {}
         }
     }
@@ -85,8 +90,12 @@ impl Parts<'_> {
                 let decided = self.door.on_worked(waiting, outcome, self.connections, &mut self.ctx);
                 self.carry_out(decided);
             }
-            Some(Pending::Connection(waiting)) => self.on_refreshed(waiting, outcome),
-            Some(Pending::Room(_) | Pending::Documents(_) | Pending::Chat(_)) | None => {}
+            Some(Pending::Connection(Waiting::Refresh(caller))) => self.on_refreshed(caller, outcome),
+            Some(Pending::Connection(Waiting::Connect { connection, recover })) => {
+                self.on_connect_verified(connection, recover, outcome);
+            }
+            Some(Pending::Room(_) | Pending::Documents(_) | Pending::Chat(_) | Pending::Projects(_))
+            | None => {}
         }
     }
 
@@ -121,6 +130,7 @@ impl Parts<'_> {
                 let id = self.upgrade(&admitted);
                 self.ctx.fx.close(id, cause);
             }
+            Some(Decided::Engine(to)) => self.on_engine_request(*to),
             Some(Decided::Health(asked)) => {
                 let response = self.health();
                 self.door.answer(&asked, response, &mut self.ctx);
@@ -132,7 +142,9 @@ impl Parts<'_> {
 
     fn upgrade(&mut self, admitted: &Admitted) -> ConnectionId {
         let Admitted { request, endpoint, user, address, bearer, .. } = admitted;
-        let (id, socket) = self.connections.open(*endpoint, user.clone(), *address, self.ctx.fx.now);
+        let id = self.connections.open(*endpoint, user.clone(), *address, self.ctx.fx.now);
+        let socket = self.connections.add_socket(id);
+        self.ctx.fx.transports.connect(id, socket);
         self.door.addresses.came(*address, self.ctx.fx.settings);
         let subprotocol = bearer.then_some(Cow::Borrowed("bearer"));
         let limits = endpoint.limits();
@@ -149,14 +161,21 @@ impl Parts<'_> {
     fn admit(&mut self, admitted: Admitted) {
         let id = self.upgrade(&admitted);
         self.connections.watch(id, &mut self.ctx.fx);
-        if admitted.user.is_some() {
+        if let Some(caller) = self.connections.caller(id, None) {
             self.ctx.rooms.welcome(id);
+            self.on_user_came(&caller);
         }
         if let (Some((template, fresh)), Some(caller)) =
             (admitted.template, self.connections.caller(id, None))
         {
             self.documents.open(caller, template, fresh, &mut self.ctx);
         }
+    }
+
+    /// A connection is a user's from now on, and in the rooms that are its by right.
+    pub(super) fn on_user_came(&mut self, caller: &Caller) {
+        self.projects.on_user_came(caller, &mut self.ctx);
+        self.chat.on_user_came(caller, &mut self.ctx);
     }
 
     fn on_changed(&mut self, changed: Changed) {
@@ -190,12 +209,20 @@ impl Parts<'_> {
     }
 
     pub(super) fn on_disconnected(&mut self, socket: SocketId, why: Ending) {
+        if let Some((id, _)) = self.connections.by_socket(socket)
+            && self.ctx.fx.transports.engine(id).is_some()
+        {
+            self.connections.remove_socket(socket);
+            return self.on_engine_socket_gone(id, socket);
+        }
         if let Some((id, connection)) = self.connections.by_socket(socket)
             && connection.closing.is_none()
         {
             self.take_out(id);
         }
-        let Some((id, connection)) = self.connections.remove(socket) else { return };
+        let Some(id) = self.connections.remove_socket(socket) else { return };
+        self.ctx.fx.transports.remove(id);
+        let Some(connection) = self.connections.remove(id) else { return };
         self.door.addresses.went(connection.address);
         let (code, reason) = ending(why, connection.closing);
         let mut record = Record::new(Level::Info, "ws.disconnect").with("connectionId", name(id));

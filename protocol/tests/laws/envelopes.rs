@@ -35,9 +35,10 @@ proptest! {
     fn what_an_envelope_writes_it_reads_again(fields in fields(), reply_to in proptest::option::of(".{0,20}")) {
         let data = Value::Object(fields);
         let event = Event::new("chat:any:thing", &data);
-        let reply_to = reply_to.map(|id| ReplyId(id.as_str().into()));
+        let reply_to = reply_to.map(|id| ReplyId::Request(id.as_str().into()));
         for envelope in [Envelope::Fields, Envelope::Event] {
-            let frame = envelope.encode(&event, reply_to.as_ref());
+            let frames = envelope.answer(&event, reply_to.as_ref(), None);
+            let [frame] = &frames[..] else { panic!("one frame: {frames:?}") };
             let call = envelope.decode(frame.payload()).expect("what is written is a call");
             prop_assert_eq!(&*call.name, "chat:any:thing");
             prop_assert_eq!(&call.reply_to, &reply_to);

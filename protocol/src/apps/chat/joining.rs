@@ -248,9 +248,7 @@ impl Chat {
             (member.name, member.user_type) = (caller.user.name.clone(), caller.user.user_type);
         }
         let answer = joined(room, messages, first > Seq(1), reset);
-        let frame = caller.envelope.encode(&answer, caller.reply_to.as_ref());
-        let class = ctx.rooms.pacing.sends(caller.connection, frame.len(), false);
-        ctx.fx.send(caller.socket, frame, class);
+        ctx.rooms.show(&caller, &answer, &mut ctx.fx);
         ctx.rooms.enter(&id, caller, at, &mut ctx.fx);
     }
 

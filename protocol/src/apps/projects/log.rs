@@ -41,7 +41,7 @@ pub fn told(entry: &Entry) -> Option<Event> {
     }
     data.insert("seq".to_string(), json!(entry.seq.0));
     data.insert("at".to_string(), json!(entry.at.to_string()));
-    Some(Event { name: Cow::Owned(event), data: Json::of(&data) })
+    Some(Event::named(Cow::Owned(event), Json::of(&data)))
 }
 
 /// A backend is answered over HTTP; what stands here is for the gate alone.

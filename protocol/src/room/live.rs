@@ -1,0 +1,92 @@
+//! Who is live in a room, listed so that what is told to all is encoded once for each envelope, and given to a
+//! driver as one order for all sockets.
+
+use super::{Present, Room, Standing};
+use crate::action::{Action, Recipients};
+use crate::context::Effects;
+use crate::envelope::{Envelope, Event};
+use crate::frame::Frame;
+use crate::ids::{ConnectionId, SocketId};
+use crate::outbox::Class;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The live ones that write in one way.
+#[derive(Debug)]
+pub(super) struct Live {
+    /// How they write.
+    pub envelope: Envelope,
+    sockets: Arc<[SocketId]>,
+    /// Those that poll.
+    polling: Vec<ConnectionId>,
+}
+
+/// Lists who is live.
+pub(super) fn lists(present: &BTreeMap<ConnectionId, Box<Present>>, fx: &Effects<'_>) -> Vec<Live> {
+    let mut lists: BTreeMap<Envelope, (Vec<SocketId>, Vec<ConnectionId>)> = BTreeMap::new();
+    for present in present.values().filter(|present| present.standing == Standing::Live) {
+        let who = present.caller.connection;
+        let (sockets, polling) = lists.entry(present.caller.envelope).or_default();
+        match fx.transports.socket(who) {
+            Some(socket) => sockets.push(socket),
+            None => polling.push(who),
+        }
+    }
+    let mut live = Vec::with_capacity(lists.len());
+    live.extend(lists.into_iter().map(|(envelope, (sockets, polling))| Live {
+        envelope,
+        sockets: sockets.into(),
+        polling,
+    }));
+    live
+}
+
+impl Room {
+    /// Encodes once for every envelope that is spoken here, and sends it to all who are live. The number that it
+    /// has for those who may come back, if there are such.
+    pub(super) fn tell_live(
+        &mut self,
+        event: &Event,
+        class: Class,
+        except: Option<ConnectionId>,
+        fx: &mut Effects<'_>,
+    ) -> Option<u64> {
+        let mut numbered = None;
+        if self.live.is_empty() {
+            self.live = lists(&self.present, fx);
+        }
+        let except_socket = except.and_then(|except| fx.transports.socket(except));
+        for list in &self.live {
+            let offset = fx.offset(list.envelope, class);
+            numbered = offset.or(numbered);
+            let frame = list.envelope.encode(event, offset);
+            list.tell(&frame, class, (except, except_socket), fx);
+        }
+        numbered
+    }
+
+    /// A connection is reached in another way from now on.
+    pub(super) fn moved(&mut self) {
+        self.live.clear();
+    }
+}
+
+impl Live {
+    /// Sends a frame to all of them but one.
+    pub fn tell(
+        &self,
+        frame: &Frame,
+        class: Class,
+        (except, except_socket): (Option<ConnectionId>, Option<SocketId>),
+        fx: &mut Effects<'_>,
+    ) {
+        if !self.sockets.is_empty() {
+            fx.stats.messages_out += self.sockets.len() as u64;
+            let to = Recipients::Many { sockets: self.sockets.clone(), except: except_socket };
+            fx.actions.push(Action::Send { to, frame: frame.clone(), class });
+        }
+        for who in self.polling.iter().filter(|who| Some(**who) != except) {
+            fx.send(*who, frame.clone(), class);
+        }
+    }
+}
