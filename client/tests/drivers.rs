@@ -4,7 +4,7 @@
 use parlor_client::action::{End, Event, State};
 use parlor_client::config::Config;
 use parlor_client::connection::{Connection, Events};
-use parlor_client::error::{CLIENT_ERROR, Error, TIMEOUT};
+use parlor_client::error::{CLIENT_ERROR, CONNECTION_LOST, Error};
 use parlor_client::{smol, threads};
 use serde_json::{Value, json};
 use std::convert::Infallible;
@@ -90,7 +90,7 @@ fn what_was_said_arrives_before_the_goodbye() {
             server.join().expect("it ends").into_iter().map(|call| call["data"].clone()).collect();
         assert_eq!(arrived, (0..100).map(Value::from).collect::<Vec<_>>());
         for answer in said {
-            assert_eq!(answer.wait().expect_err("nobody answers").code, "CONNECTION_LOST");
+            assert_eq!(answer.wait().expect_err("nobody answers").code, CONNECTION_LOST);
         }
     }
 }
@@ -171,7 +171,7 @@ fn a_server_that_does_not_answer_is_given_up_and_calls_time_out_meanwhile() {
         let (connection, mut events) = open(config).expect("a URL");
         let hurried = connection.with_timeout(Duration::from_millis(50));
         let error = hurried.send_message("a", "x").wait().expect_err("there is no connection");
-        assert_eq!(error.code, TIMEOUT);
+        assert_eq!(error.code, CONNECTION_LOST);
         assert!(error.details.expect("the message has an id")["id"].is_string());
         next_state(&mut events, |state| matches!(state, State::Waiting(_)));
         connection.close_and_wait();
