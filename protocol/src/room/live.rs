@@ -3,7 +3,7 @@
 
 use super::{Present, Room, Standing};
 use crate::action::{Action, Recipients};
-use crate::context::Effects;
+use crate::context::{Caller, Effects};
 use crate::envelope::{Envelope, Event};
 use crate::frame::Frame;
 use crate::ids::{ConnectionId, SocketId};
@@ -22,9 +22,9 @@ pub(super) struct Live {
 }
 
 /// Lists who is live.
-pub(super) fn lists(present: &BTreeMap<ConnectionId, Box<Present>>, fx: &Effects<'_>) -> Vec<Live> {
+pub(super) fn lists<'a>(present: impl Iterator<Item = &'a Box<Present>>, fx: &Effects<'_>) -> Vec<Live> {
     let mut lists: BTreeMap<Envelope, (Vec<SocketId>, Vec<ConnectionId>)> = BTreeMap::new();
-    for present in present.values().filter(|present| present.standing == Standing::Live) {
+    for present in present.filter(|present| present.standing == Standing::Live) {
         let who = present.caller.connection;
         let (sockets, polling) = lists.entry(present.caller.envelope).or_default();
         match fx.transports.socket(who) {
@@ -51,13 +51,30 @@ impl Room {
         fx: &mut Effects<'_>,
     ) {
         if self.live.is_empty() {
-            self.live = lists(&self.present, fx);
+            self.live = lists(self.present.values(), fx);
         }
         let except_socket = except.and_then(|except| fx.transports.socket(except));
         for list in &self.live {
             let offset = fx.offset(list.envelope, class);
             let frame = list.envelope.encode(event, offset);
             list.tell(&frame, class, (except, except_socket), fx);
+        }
+    }
+
+    /// The same to those who are live and not left out by `skip`.
+    pub fn tell_but(
+        &mut self,
+        event: &Event,
+        class: Class,
+        skip: impl Fn(&Caller) -> bool,
+        fx: &mut Effects<'_>,
+    ) {
+        if !self.present.values().any(|present| skip(&present.caller)) {
+            return self.tell_live(event, class, None, fx);
+        }
+        for list in &lists(self.present.values().filter(|present| !skip(&present.caller)), fx) {
+            let offset = fx.offset(list.envelope, class);
+            list.tell(&list.envelope.encode(event, offset), class, (None, None), fx);
         }
     }
 
