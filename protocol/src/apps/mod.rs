@@ -64,3 +64,15 @@ pub fn composed(name: &str) -> Cow<'_, str> {
 pub fn stripped(text: &str) -> String {
     text.chars().filter(|char| !char.is_control() || matches!(char, '\n' | '\t')).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_looks_the_same_is_the_same_name() {
+        assert_eq!(composed("cafe\u{301}"), "caf\u{e9}");
+        assert_eq!(composed("\u{1100}\u{1161}\u{11a8}"), "\u{ac01}");
+        assert!(matches!(composed("caf\u{e9} — 角"), Cow::Borrowed("caf\u{e9} — 角")));
+    }
+}
