@@ -167,6 +167,7 @@
 //! | `apps` | what an entry means: documents, chat |
 //! | [`auth`], [`job`] | credentials checked outside, so that no secret is in the core |
 //! | [`store`], [`call`] | what is asked of the store and of services, as data |
+//! | [`socket_io`] | Engine.IO and Socket.IO, and nothing of the rest |
 //! | [`outbox`], [`walker`], [`http`] | pure pieces that drivers use |
 
 pub mod action;
@@ -190,6 +191,7 @@ mod rng;
 mod room;
 pub mod server;
 pub mod settings;
+pub mod socket_io;
 mod stats;
 pub mod store;
 mod tickets;

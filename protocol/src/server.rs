@@ -4,6 +4,7 @@ mod calls;
 mod counts;
 mod drain;
 mod routing;
+mod sessions;
 
 pub use counts::Counts;
 
@@ -11,7 +12,7 @@ use crate::action::{Action, Actions, CloseCause};
 use crate::apps::chat::Chat;
 use crate::apps::documents::Documents;
 use crate::apps::projects::Projects;
-use crate::connection::{Connections, Transports};
+use crate::connection::{Connections, Endpoint, Transports};
 use crate::context::{Context, Effects};
 use crate::door::Door;
 use crate::ids::{ConnectionId, RoomKind};
@@ -49,6 +50,7 @@ pub struct Server {
     drain: drain::Drain,
     /// Whose calls were refused in this step.
     refused: Vec<ConnectionId>,
+    sessions: sessions::Sessions,
     /// Connections that were closed in this step.
     ended: Vec<(ConnectionId, CloseCause)>,
 }
@@ -61,6 +63,7 @@ struct Parts<'a> {
     chat: &'a mut Chat,
     projects: &'a mut Projects,
     drain: &'a mut drain::Drain,
+    sessions: &'a mut sessions::Sessions,
     started_at: Timestamp,
     ctx: Context<'a>,
 }
@@ -69,6 +72,7 @@ impl Server {
     /// A server at rest. The same settings, seed and inputs give the same actions, byte for byte.
     pub fn new(settings: Settings, seed: [u8; 32]) -> Self {
         Self {
+            sessions: sessions::Sessions::new(&settings),
             settings,
             door: Door::default(),
             connections: Connections::default(),
@@ -95,9 +99,7 @@ impl Server {
         }
         let mut parts = self.parts(now, actions);
         parts.route(input);
-        parts.take_turns();
-        parts.count_refusals();
-        parts.take_out_ended();
+        parts.settle();
         parts.finish_drain();
     }
 
@@ -131,6 +133,7 @@ impl Server {
             chat: &mut self.chat,
             projects: &mut self.projects,
             drain: &mut self.drain,
+            sessions: &mut self.sessions,
             started_at: self.started_at,
             ctx: Context { rooms: &mut self.rooms, fx },
         }
@@ -138,6 +141,18 @@ impl Server {
 }
 
 impl Parts<'_> {
+    /// Carries out what the step has brought about in all parts.
+    fn settle(&mut self) {
+        loop {
+            self.take_turns();
+            self.count_refusals();
+            self.take_out_ended();
+            if !self.carry_sessions_out() {
+                return;
+            }
+        }
+    }
+
     fn route(&mut self, input: Input) {
         match input {
             Input::Started => self.on_started(),
@@ -146,7 +161,10 @@ impl Parts<'_> {
                     self.door.on_requested(request, peer, &head, body, self.connections, &mut self.ctx);
                 self.carry_out(decided);
             }
-            Input::RequestGone { request } => self.door.on_gone(request),
+            Input::RequestGone { request } => {
+                self.door.on_gone(request);
+                self.on_engine_request_gone(request);
+            }
             Input::Received { socket, message } => self.on_received(socket, message),
             Input::Disconnected { socket, why } => self.on_disconnected(socket, why),
             Input::Stored(replies) => {
@@ -183,10 +201,11 @@ impl Parts<'_> {
         let now = self.ctx.fx.now;
         match timer {
             // Reading is off until its session is open: what it says cannot be heard yet.
-            Timer::Heartbeat(connection) if self.documents.is_coming(connection) => {
+            Timer::Heartbeat(connection) if self.documents.is_unread(connection) => {
                 self.connections.watch_heartbeat(connection, &mut self.ctx.fx);
             }
             Timer::Heartbeat(connection) => self.connections.on_heartbeat(connection, &mut self.ctx.fx),
+            Timer::Engine(connection) => self.on_engine_timer(connection),
             Timer::TokenEnds(connection) => self.connections.on_token_ends(connection, &mut self.ctx.fx),
             Timer::Attempt(room) => self.documents.on_attempt(&room, &mut self.ctx),
             Timer::Robot(room, prompt) => self.chat.on_robot_due((room, prompt), &mut self.ctx),
@@ -205,6 +224,7 @@ impl Parts<'_> {
                 self.connections.tidy(now);
                 self.door.addresses.tidy(now);
                 self.ctx.rooms.tidy(now);
+                self.sessions.recovery.tidy(now);
             }
         }
     }
@@ -217,11 +237,19 @@ impl Parts<'_> {
             else {
                 continue;
             };
-            connection.closing = Some(cause);
-            if let Some(socket) = self.ctx.fx.transports.socket(id) {
-                self.ctx.fx.actions.push(Action::Close { socket, cause });
+            let endpoint = connection.endpoint;
+            if endpoint == Endpoint::SocketIo && !matches!(cause.code(), 1008 | 4001) {
+                self.remember(id);
+            }
+            if let Some(connection) = self.connections.find(id) {
+                connection.closing = Some(cause);
             }
             self.take_out(id);
+            if endpoint == Endpoint::SocketIo {
+                self.close_engine(id, cause);
+            } else if let Some(socket) = self.ctx.fx.transports.socket(id) {
+                self.ctx.fx.actions.push(Action::Close { socket, cause });
+            }
         }
     }
 

@@ -63,7 +63,7 @@ impl Door {
                 return ctx.fx.store(request, Pending::Door(Waiting { asked, step: Step::Rows(None) }));
             }
             Route::Service(call) => look(call),
-            Route::User(_) | Route::Asset(_) | Route::Health | Route::Open(_) => return,
+            Route::User(_) | Route::Asset(_) | Route::Health | Route::Open(_) | Route::Engine(_) => return,
         };
         self.look(asked, query, step, ctx);
     }

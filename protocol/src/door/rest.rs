@@ -9,7 +9,7 @@ use crate::http::{Body, Response};
 use crate::ids::{RoomId, Seq};
 use crate::job::Job;
 use crate::refusal::{Code, Refusal};
-use crate::store::{DocumentRow, Entry, Query, RoomRow, Row, StoreRequest, TemplateRow};
+use crate::store::{DocumentRow, Entry, Query, RoomRow, Row, StoreRequest};
 use crate::tickets::Pending;
 use serde_json::{Value, json};
 use std::borrow::Cow;
@@ -50,14 +50,6 @@ pub fn query(call: &UserCall, user: &User) -> Query {
     }
 }
 
-/// The template, if this user may open it.
-pub fn template_for(rows: Vec<Row>, user: &User) -> Option<TemplateRow> {
-    rows.into_iter().find_map(|row| {
-        let Row::Template(template) = row else { return None };
-        template.firm.as_ref().is_none_or(|firm| *firm == user.firm).then_some(template)
-    })
-}
-
 impl Door {
     /// Shows the rows that were asked for; `user` is none for a backend.
     pub(super) fn show(
@@ -80,7 +72,7 @@ impl Door {
                 let response = admin::show(call, &rows);
                 self.answer(&asked, response, ctx);
             }
-            (Route::User(_) | Route::Asset(_) | Route::Health | Route::Open(_), _) => {}
+            (Route::User(_) | Route::Asset(_) | Route::Health | Route::Open(_) | Route::Engine(_), _) => {}
         }
     }
 

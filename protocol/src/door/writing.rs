@@ -54,7 +54,12 @@ impl Door {
                 let refusal = Refusal::new(Code::NotFound, "there is no such room");
                 self.answer(&asked, refused(404, &refusal), ctx);
             }
-            Route::Service(_) | Route::User(_) | Route::Asset(_) | Route::Health | Route::Open(_) => {
+            Route::Service(_)
+            | Route::User(_)
+            | Route::Asset(_)
+            | Route::Health
+            | Route::Open(_)
+            | Route::Engine(_) => {
                 self.write(asked, rows, tries, ctx);
             }
         }

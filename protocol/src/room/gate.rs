@@ -78,7 +78,9 @@ impl Room {
             return;
         }
         let Some(event) = apps::told(entry) else { return };
-        self.tell_live(&event, Class::Kept, origin, fx);
+        if let Some(number) = self.tell_live(&event, Class::Kept, origin, fx) {
+            self.number(entry.seq, number, origin);
+        }
     }
 
     fn keep(&mut self, entry: Entry) {

@@ -6,7 +6,7 @@ use crate::action::{Action, Recipients};
 use crate::context::{Caller, Effects};
 use crate::envelope::{Envelope, Event};
 use crate::frame::Frame;
-use crate::ids::{ConnectionId, SocketId};
+use crate::ids::{ConnectionId, Seq, SocketId};
 use crate::outbox::Class;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -42,23 +42,27 @@ pub(super) fn lists<'a>(present: impl Iterator<Item = &'a Box<Present>>, fx: &Ef
 }
 
 impl Room {
-    /// Encodes once for every envelope that is spoken here, and sends it to all who are live.
+    /// Encodes once for every envelope that is spoken here, and sends it to all who are live. The number that it
+    /// has for those who may come back, if there are such.
     pub(super) fn tell_live(
         &mut self,
         event: &Event,
         class: Class,
         except: Option<ConnectionId>,
         fx: &mut Effects<'_>,
-    ) {
+    ) -> Option<u64> {
+        let mut numbered = None;
         if self.live.is_empty() {
             self.live = lists(self.present.values(), fx);
         }
         let except_socket = except.and_then(|except| fx.transports.socket(except));
         for list in &self.live {
             let offset = fx.offset(list.envelope, class);
+            numbered = offset.or(numbered);
             let frame = list.envelope.encode(event, offset);
             list.tell(&frame, class, (except, except_socket), fx);
         }
+        numbered
     }
 
     /// The same to those who are live and not left out by `skip`.
@@ -68,13 +72,24 @@ impl Room {
         class: Class,
         skip: impl Fn(&Caller) -> bool,
         fx: &mut Effects<'_>,
-    ) {
+    ) -> Option<u64> {
         if !self.present.values().any(|present| skip(&present.caller)) {
             return self.tell_live(event, class, None, fx);
         }
+        let mut numbered = None;
         for list in &lists(self.present.values().filter(|present| !skip(&present.caller)), fx) {
             let offset = fx.offset(list.envelope, class);
+            numbered = offset.or(numbered);
             list.tell(&list.envelope.encode(event, offset), class, (None, None), fx);
+        }
+        numbered
+    }
+
+    /// Tells an entry to those who are live but these, who have heard it otherwise.
+    pub fn tell_entry_but(&mut self, seq: Seq, event: &Event, others: &[ConnectionId], fx: &mut Effects<'_>) {
+        let is_other = |caller: &Caller| others.contains(&caller.connection);
+        if let Some(number) = self.tell_but(event, Class::Kept, is_other, fx) {
+            self.number(seq, number, others.iter().copied());
         }
     }
 

@@ -10,6 +10,7 @@ mod pacing;
 mod presence;
 mod readers;
 mod rooms;
+mod trail;
 pub use appends::Submission;
 pub use gate::Told;
 pub use pacing::{Pacing, Turn};
@@ -87,6 +88,9 @@ pub struct Room {
     reading: BTreeSet<Seq>,
     /// Whether what is missing is being read.
     mending: bool,
+    /// Until when it stays open for who may come back.
+    held_until: Timestamp,
+    numbers: Option<Box<trail::Numbers>>,
     appends: appends::Appends,
     presence: presence::Presence,
 }
@@ -98,6 +102,8 @@ struct Present {
     standing: Standing,
     /// Answers that wait until everything before them is heard.
     answers: VecDeque<(Seq, Caller, Event)>,
+    /// Set for who may come back after being cut off.
+    trail: Option<Box<trail::Trail>>,
 }
 
 /// How far a connection has heard.
@@ -133,6 +139,8 @@ impl Room {
             first_pages: 0,
             reading: BTreeSet::new(),
             mending: false,
+            held_until: Timestamp::default(),
+            numbers: None,
             appends: appends::Appends::default(),
             presence: presence::Presence::default(),
         }
@@ -180,7 +188,9 @@ impl Room {
         for present in behind.filter(|present| Some(present.caller.connection) != except) {
             fx.tell(present.caller.connection, present.caller.envelope, event, class);
         }
-        self.tell_live(event, class, except, fx);
+        if let Some(number) = self.tell_live(event, class, except, fx) {
+            self.number_notice(number);
+        }
     }
 
     /// Takes a connection out. Its answers that still wait are sent: nothing more precedes them for it.

@@ -31,10 +31,20 @@ const ECHO_BYTES_MAX: usize = 256 * 1024;
 
 /// A call as its app understands it.
 enum Asked {
-    Documents(documents::Command),
+    Documents(Result<documents::Command, Refusal>),
     Chat(Result<chat::Command, Refusal>),
     Projects(Result<projects::Command, Refusal>),
     Unknown,
+}
+
+/// What a call is about, where an app has several of it.
+type About = Option<(&'static str, Arc<str>)>;
+
+impl Asked {
+    fn about(&self) -> About {
+        let Self::Documents(Ok(command)) = self else { return None };
+        command.session().map(|session| ("sessionId", session.0.clone()))
+    }
 }
 
 /// In whose words a call is answered.
@@ -60,6 +70,9 @@ impl App {
 
 impl Parts<'_> {
     pub(super) fn on_received(&mut self, socket: SocketId, message: Message) {
+        if self.on_engine_message(socket, &message) {
+            return;
+        }
         let now = self.ctx.fx.now;
         let Some((id, connection)) = self.connections.by_socket(socket) else { return };
         if connection.closing.is_some() {
@@ -108,7 +121,7 @@ impl Parts<'_> {
 
     /// On `/documents` what is malformed is ignored and counted (000); elsewhere it is told, and too much of it
     /// ends the connection.
-    fn on_malformed(&mut self, endpoint: Endpoint, malformed: Malformed, caller: Caller) {
+    pub(super) fn on_malformed(&mut self, endpoint: Endpoint, malformed: Malformed, caller: Caller) {
         self.ctx.fx.stats.malformed += 1;
         if endpoint == Endpoint::Documents {
             return;
@@ -142,13 +155,14 @@ impl Parts<'_> {
             "pong" if pings => return,
             _ => {}
         }
-        let Some(asked) = self.read(app, &call) else { return };
+        let Some(asked) = self.read(endpoint, app, &call) else { return };
+        let about = asked.about();
         let applied = match self.count(&asked, &caller) {
             Ok(()) => self.apply(asked, &call, caller),
             Err(refusal) => Err((caller, refusal)),
         };
         if let Err((caller, refusal)) = applied {
-            self.refuse(app, &caller, &refusal);
+            self.refuse_about(app, about, &caller, &refusal);
         }
     }
 
@@ -168,16 +182,19 @@ impl Parts<'_> {
     }
 
     /// Reads a call as its app does; `None`: it is to be ignored, whatever the caller's budget.
-    fn read(&mut self, app: App, call: &Call<'_>) -> Option<Asked> {
+    fn read(&mut self, endpoint: Endpoint, app: App, call: &Call<'_>) -> Option<Asked> {
         let asked = match app {
-            App::Documents => match documents::Command::parse(&call.name, call.data) {
-                documents::Parsed::Command(command) => Some(Asked::Documents(command)),
-                documents::Parsed::Unknown => None,
-                documents::Parsed::Malformed => {
-                    self.ctx.fx.stats.malformed += 1;
-                    return None;
+            App::Documents if endpoint == Endpoint::Documents => {
+                match documents::Command::parse(&call.name, call.data) {
+                    documents::Parsed::Command(command) => Some(Asked::Documents(Ok(command))),
+                    documents::Parsed::Unknown => None,
+                    documents::Parsed::Malformed => {
+                        self.ctx.fx.stats.malformed += 1;
+                        return None;
+                    }
                 }
-            },
+            }
+            App::Documents => documents::Command::parse_among(&call.name, call.data).map(Asked::Documents),
             App::Chat => chat::Command::parse(&call.name, call.data).map(Asked::Chat),
             App::Projects => projects::Command::parse(&call.name, call.data).map(Asked::Projects),
         };
@@ -199,7 +216,7 @@ impl Parts<'_> {
 
     fn apply(&mut self, asked: Asked, call: &Call<'_>, caller: Caller) -> Result<(), (Caller, Refusal)> {
         match asked {
-            Asked::Documents(command) => {
+            Asked::Documents(Ok(command)) => {
                 let applied = self.documents.apply(command, &caller, &mut self.ctx);
                 applied.map_err(|refusal| (caller, refusal))
             }
@@ -208,7 +225,9 @@ impl Parts<'_> {
             }
             Asked::Chat(Ok(command)) => self.chat.apply(command, caller, &mut self.ctx),
             Asked::Projects(Ok(command)) => self.projects.apply(command, caller, &mut self.ctx),
-            Asked::Chat(Err(refusal)) | Asked::Projects(Err(refusal)) => Err((caller, refusal)),
+            Asked::Documents(Err(refusal)) | Asked::Chat(Err(refusal)) | Asked::Projects(Err(refusal)) => {
+                Err((caller, refusal))
+            }
             Asked::Unknown => Err(self.unknown(call, caller)),
         }
     }
@@ -220,7 +239,13 @@ impl Parts<'_> {
     }
 
     pub(super) fn refuse(&mut self, app: App, caller: &Caller, refusal: &Refusal) {
-        self.ctx.fx.refuse(caller, &refused(app, refusal));
+        self.refuse_about(app, None, caller, refusal);
+    }
+
+    /// Refuses a call about one of several things of its app.
+    fn refuse_about(&mut self, app: App, about: About, caller: &Caller, refusal: &Refusal) {
+        let event = Event { within: about, ..refused(app, refusal) };
+        self.ctx.fx.refuse(caller, &event);
     }
 
     /// Counts the refusals of this step, whoever spoke them and whenever the calls came.
@@ -251,8 +276,7 @@ impl Parts<'_> {
         }
     }
 
-    pub(super) fn on_refreshed(&mut self, waiting: Waiting, outcome: Outcome) {
-        let Waiting::Refresh(caller) = waiting;
+    pub(super) fn on_refreshed(&mut self, caller: Caller, outcome: Outcome) {
         let Some(connection) =
             self.connections.find(caller.connection).filter(|known| known.closing.is_none())
         else {
@@ -262,16 +286,13 @@ impl Parts<'_> {
         match outcome {
             Outcome::Token(Ok(user)) if user.id == caller.user.id && user.firm == caller.user.firm => {
                 let ends = user.expires_at;
-                let speaks_chat = connection.endpoint != Endpoint::Documents;
                 let user = Arc::new(user);
                 connection.user = Some(user.clone());
                 let refreshed = Event::new("auth:refreshed", &json!({"expiresAt": ends.to_string()}));
                 self.connections.watch_token(caller.connection, &mut self.ctx.fx);
                 self.ctx.fx.reply(&caller, &refreshed);
-                if speaks_chat {
-                    let before = caller.user.user_type;
-                    self.chat.on_refreshed(before, Caller { user, reply_to: None, ..caller }, &mut self.ctx);
-                }
+                let before = caller.user.user_type;
+                self.chat.on_refreshed(before, Caller { user, reply_to: None, ..caller }, &mut self.ctx);
             }
             Outcome::Token(_) | Outcome::Service(_) | Outcome::Rendered(_) => {
                 self.refuse(app, &caller, &Refusal::new(Code::AuthFailed, "authentication failed"));

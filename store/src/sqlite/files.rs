@@ -63,9 +63,9 @@ pub(super) fn put(connection: &Connection, row: &FileRow) -> Result<()> {
     )
 }
 
-/// A piece is written twice, into the write-ahead log and from there into the database, and everything else that is
-/// in its group waits for the first of these: 64 pages of 4 KiB for a piece of the greatest size, a few milliseconds of
-/// a slow disk. That is why a commit holds one piece.
+/// A piece is written twice, into the write-ahead log and from there into the database, and everything else that
+/// is in its group waits for the first of these: 64 pages of 4 KiB for a piece of the greatest size. That is why
+/// a commit holds one piece, and an uploader sends the next when the last one is answered.
 pub(super) fn put_part(connection: &Connection, now: Timestamp, row: &FilePartRow) -> Result<()> {
     execute(
         connection,

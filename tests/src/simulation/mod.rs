@@ -223,7 +223,7 @@ impl World {
         self.requests.insert(request, client);
         let mut headers =
             vec![("host".into(), "a".into()), ("authorization".into(), format!("Bearer {token}"))];
-        if method == "GET" && !target.starts_with("/api") {
+        if method == "GET" && (!target.starts_with("/api") || target == "/api/connect") {
             for (name, value) in [
                 ("connection", "Upgrade"),
                 ("upgrade", "websocket"),

@@ -1,6 +1,7 @@
 //! What follows, as text that is the same every time: ids are named at their first appearance, times are left
 //! out, long runs of one character are counted.
 
+use super::deed::{RECORD, RECORD_SHOWN};
 use super::play::{Answer, Heard};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -99,8 +100,9 @@ impl Names {
 
     /// Text with names in place of ids, and without what differs from one time to the next.
     pub fn text(&mut self, raw: &str) -> String {
+        let raw = raw.replace(RECORD, RECORD_SHOWN);
         let mut text = String::with_capacity(raw.len());
-        let mut rest = raw;
+        let mut rest = raw.as_str();
         let mut before = None;
         while let Some(char) = rest.chars().next() {
             let taken = if let Some(length) = id_length(rest, before) {

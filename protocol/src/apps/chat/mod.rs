@@ -296,6 +296,19 @@ fn permitted(user: &User, permission: Permission) -> Result<(), Refusal> {
     }
 }
 
+/// Whether this user may hear a room that it was in.
+pub fn may_hear(room: &Room, user: &User) -> bool {
+    access(room, user) == Access::Inside
+}
+
+/// A connection that was cut off is in a room again.
+pub fn comes_back(id: &RoomId, caller: &Caller, ctx: &mut Context<'_>) {
+    if let Some(room) = ctx.rooms.find(id) {
+        room.came(caller, &mut ctx.fx);
+        ctx.fx.log(room_record("room.join", id, caller));
+    }
+}
+
 fn access(room: &Room, user: &User) -> Access {
     let Some(row) = room.row.as_ref().filter(|row| row.firm == user.firm && !room.closing) else {
         return Access::Denied;

@@ -7,7 +7,7 @@ use super::{Chat, READ_TRIES_MAX, Waiting};
 use crate::action::CloseCause;
 use crate::auth::UserType;
 use crate::context::{Caller, Context};
-use crate::envelope::Event;
+use crate::envelope::{Envelope, Event};
 use crate::frame::Frame;
 use crate::ids::{ConnectionId, EscalationId, RoomId, Seq, UserId};
 use crate::outbox::Class;
@@ -115,16 +115,21 @@ impl Desk {
 }
 
 impl Chat {
-    /// A connection came on which chat may be spoken: a supervisor is told what is open, now and from now on.
-    pub fn welcome(&mut self, caller: Caller, ctx: &mut Context<'_>) {
-        if caller.user.user_type != UserType::Supervisor {
+    /// A connection is a user's from now on: a supervisor is told what is open, now and later. Who comes back to what
+    /// it had when it was cut off is told the rest from the log.
+    pub fn on_user_came(&mut self, caller: &Caller, ctx: &mut Context<'_>) {
+        let desk = RoomId::supervisors(&caller.user.firm);
+        // Nothing but documents is spoken in this envelope.
+        let speaks_chat = caller.envelope != Envelope::Fields;
+        let is_supervisor = caller.user.user_type == UserType::Supervisor;
+        if !speaks_chat || !is_supervisor || ctx.rooms.joined(caller.connection).contains(&desk) {
             return;
         }
         if ctx.fx.is_busy() {
             return ctx.fx.close(caller.connection, CloseCause::Overloaded);
         }
         self.joins += 1;
-        let desk = RoomId::supervisors(&caller.user.firm);
+        let caller = Caller { reply_to: None, ..caller.clone() };
         let coming = Coming { caller, number: self.joins, at: Seq::ZERO, open: None, tries: 0 };
         self.desks.entry(desk.clone()).or_default().comers.push(coming);
         self.desk_goes_on(&desk, ctx);
@@ -138,7 +143,7 @@ impl Chat {
             (UserType::Supervisor, UserType::Employee | UserType::Guest) => {
                 ctx.rooms.leave(&desk, caller.connection, &mut ctx.fx);
             }
-            (UserType::Employee | UserType::Guest, _) => self.welcome(caller, ctx),
+            (UserType::Employee | UserType::Guest, _) => self.on_user_came(&caller, ctx),
         }
     }
 
@@ -251,10 +256,9 @@ impl Chat {
         while bytes < PAGE_BYTES_MAX
             && let Some(row) = open.pop_front()
         {
-            let offset = ctx.fx.offset(coming.caller.envelope, Class::Kept);
-            let frame = coming.caller.envelope.encode(&Notice::created(&row).event(), offset);
-            bytes += frame.len();
-            frames.push(frame);
+            let told = ctx.fx.answer(&coming.caller, &Notice::created(&row).event());
+            bytes += told.iter().map(Frame::len).sum::<usize>();
+            frames.extend(told);
         }
         let more = !open.is_empty();
         send(&frames, who, ctx.rooms.pacing.sends(who, bytes, more), ctx);
@@ -295,12 +299,7 @@ impl Chat {
         let hears = |who: &ConnectionId| ctx.rooms.joined(*who).contains(&about) || told.origin == Some(*who);
         let skipped: Vec<_> = present.into_iter().filter(hears).collect();
         let Some(desk) = ctx.rooms.find(&told.entry.room) else { return };
-        desk.tell_but(
-            &notice.event(),
-            Class::Kept,
-            |caller| skipped.contains(&caller.connection),
-            &mut ctx.fx,
-        );
+        desk.tell_entry_but(told.entry.seq, &notice.event(), &skipped, &mut ctx.fx);
     }
 }
 

@@ -154,6 +154,7 @@ impl Chat {
 fn tell(id: &RoomId, user: &UserId, name: Option<&str>, typing: bool, ctx: &mut Context<'_>) {
     let Some(room) = ctx.rooms.find(id) else { return };
     let event = event(id, user, name, typing);
+    // A signal has no number.
     room.tell_but(&event, Class::Signal, |caller| caller.user.id == *user, &mut ctx.fx);
 }
 

@@ -40,7 +40,7 @@ impl Documents {
         if !matches!((&session.log.phase, &session.work), (Phase::Asking, Work::Idle)) {
             return;
         }
-        session.work = Work::Asking { tries: 0, out: false };
+        session.work = Work::Asking { tries: 0, out: None };
         match ctx.fx.settings.interviewer {
             Interviewer::BuiltIn => {
                 let document = ctx.fx.rng.id("doc").into();
@@ -57,12 +57,12 @@ impl Documents {
     /// One attempt, now or when a call is free.
     fn attempt(&mut self, id: &SessionId, ctx: &mut Context<'_>) {
         let Some(session) = self.sessions.get_mut(id) else { return };
-        let Work::Asking { tries, out: out @ false } = &mut session.work else { return };
+        let Work::Asking { tries, out: out @ None } = &mut session.work else { return };
         if self.calls >= CALLS_MAX {
             self.queued.push_back(id.clone());
             return;
         }
-        (*tries, *out) = (*tries + 1, true);
+        *tries += 1;
         self.calls += 1;
         let template = &session.template;
         let message = session.log.turns.last().filter(|turn| turn.role == Role::User);
@@ -82,10 +82,10 @@ impl Documents {
         let call = Call::NextQuestion { idempotency_key, request: Box::new(request) };
         let (turn, attempt) = (session.log.next_turn(), session.log.attempt);
         let waiting = Waiting::Attempt(Attempt { session: id.clone(), turn, attempt });
-        ctx.fx.call(call, Pending::Documents(waiting));
+        *out = Some(ctx.fx.call(call, Pending::Documents(waiting)));
     }
 
-    fn call_ended(&mut self, ctx: &mut Context<'_>) {
+    pub(super) fn call_ended(&mut self, ctx: &mut Context<'_>) {
         self.calls = self.calls.saturating_sub(1);
         // A session that has gone meanwhile leaves its turn to the one behind it.
         while self.calls < CALLS_MAX
@@ -110,7 +110,7 @@ impl Documents {
         if (*turn, *attempt) != (session.log.next_turn(), session.log.attempt) {
             return;
         }
-        *out = false;
+        *out = None;
         let tries = *tries;
         match said {
             Said::NextQuestion(reply) => self.save_reply(id, reply, ctx),

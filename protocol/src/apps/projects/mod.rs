@@ -7,10 +7,12 @@ mod log;
 pub use command::Command;
 pub use log::{answer, is_repeat, told};
 
+use crate::auth::User;
 use crate::context::{Caller, Context};
 use crate::envelope::Event;
 use crate::ids::RoomId;
 use crate::refusal::{Code, Refusal};
+use crate::room::Room;
 use crate::store::StoreReply;
 
 /// What the projects wait for.
@@ -33,6 +35,12 @@ pub fn refused(refusal: &Refusal) -> Event {
     Event::refusal("error", &refusal, &refusal)
 }
 
+/// Whether this user may hear a project that it was in.
+pub fn may_hear(room: &Room, user: &User) -> bool {
+    let row = room.row.as_ref().filter(|row| row.firm == user.firm && !room.closing);
+    row.is_some() && room.members.contains_key(&user.id)
+}
+
 impl Projects {
     /// Carries out a command.
     pub fn apply(
@@ -47,6 +55,9 @@ impl Projects {
             }
         }
     }
+
+    /// A connection is a user's from now on.
+    pub fn on_user_came(&mut self, _caller: &Caller, _ctx: &mut Context<'_>) {}
 
     /// The store answered something that the projects wait for.
     pub fn on_stored(&mut self, waiting: Waiting, _reply: StoreReply, _ctx: &mut Context<'_>) {
