@@ -52,6 +52,8 @@ pub struct Effects<'a> {
     pub rng: &'a mut Rng,
     /// What is counted.
     pub stats: &'a mut Stats,
+    /// Whose calls were refused in this step; `server.rs` counts them at its end.
+    pub refused: &'a mut Vec<ConnectionId>,
     /// Connections that were closed in this step; `server.rs` takes them out of everything at its end.
     pub ended: &'a mut Vec<(ConnectionId, CloseCause)>,
 }
@@ -108,6 +110,12 @@ impl Effects<'_> {
         for frame in self.answer(to, event) {
             self.send(to.connection, frame, Class::Kept);
         }
+    }
+
+    /// Refuses a call. Too many refusals end a connection.
+    pub fn refuse(&mut self, to: &Caller, event: &Event) {
+        self.reply(to, event);
+        self.refused.push(to.connection);
     }
 
     /// Tells one connection something that is no answer.

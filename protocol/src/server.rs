@@ -48,6 +48,8 @@ pub struct Server {
     stats: Stats,
     started_at: Timestamp,
     drain: drain::Drain,
+    /// Whose calls were refused in this step.
+    refused: Vec<ConnectionId>,
     sessions: sessions::Sessions,
     /// Connections that were closed in this step.
     ended: Vec<(ConnectionId, CloseCause)>,
@@ -85,6 +87,7 @@ impl Server {
             stats: Stats::default(),
             started_at: Timestamp::default(),
             drain: drain::Drain::default(),
+            refused: Vec::new(),
             ended: Vec::new(),
         }
     }
@@ -120,6 +123,7 @@ impl Server {
             transports: &mut self.transports,
             rng: &mut self.rng,
             stats: &mut self.stats,
+            refused: &mut self.refused,
             ended: &mut self.ended,
         };
         Parts {
@@ -141,6 +145,7 @@ impl Parts<'_> {
     fn settle(&mut self) {
         loop {
             self.take_turns();
+            self.count_refusals();
             self.take_out_ended();
             if !self.carry_sessions_out() {
                 return;
@@ -179,6 +184,7 @@ impl Parts<'_> {
         self.ctx.fx.timers.set(now + OVERDUE_INTERVAL, Timer::Overdue);
         // Whatever awaited a reply when the process before this one ended is nobody's now.
         self.documents.look_for_overdue(now, &mut self.ctx);
+        self.chat.look_for_overdue(now, &mut self.ctx);
     }
 
     fn on_tick(&mut self) {
@@ -202,12 +208,15 @@ impl Parts<'_> {
             Timer::Engine(connection) => self.on_engine_timer(connection),
             Timer::TokenEnds(connection) => self.connections.on_token_ends(connection, &mut self.ctx.fx),
             Timer::Attempt(room) => self.documents.on_attempt(&room, &mut self.ctx),
+            Timer::Robot(room, prompt) => self.chat.on_robot_due((room, prompt), &mut self.ctx),
+            Timer::Typing(room) => self.chat.on_typing_due(&room, &mut self.ctx),
             Timer::Gap(room) => self.ctx.rooms.on_gap_due(&room, &mut self.ctx.fx),
             Timer::Presence(room) => self.chat.on_presence(&room, &mut self.ctx),
             Timer::Overdue => {
                 self.ctx.fx.timers.set(now + OVERDUE_INTERVAL, Timer::Overdue);
                 let before = now - self.ctx.fx.settings.ai_overdue;
                 self.documents.look_for_overdue(before, &mut self.ctx);
+                self.chat.look_for_overdue(before, &mut self.ctx);
             }
             Timer::DrainStep => self.on_drain_step(),
             Timer::Tidy => {

@@ -128,6 +128,7 @@ pub struct Connections {
 struct UserUse {
     connections: u32,
     calls: Calls,
+    signals: Bucket,
 }
 
 /// The name of a connection in logs and in claims.
@@ -225,6 +226,21 @@ impl Connections {
         }
     }
 
+    /// Counts a signal of this user; how long to wait if it is over the limit.
+    pub fn count_signal(
+        &mut self,
+        user: &User,
+        rate: u32,
+        at_once: u32,
+        now: Timestamp,
+    ) -> Result<(), std::time::Duration> {
+        let known = self.users.entry((user.firm.clone(), user.id.clone())).or_default();
+        match rate == 0 || known.signals.take(rate, at_once, now) {
+            true => Ok(()),
+            false => Err(std::time::Duration::from_secs(1) / rate),
+        }
+    }
+
     /// How many connections this user has.
     pub fn count_of(&self, user: &User) -> u32 {
         self.users.get(&(user.firm.clone(), user.id.clone())).map_or(0, |used| used.connections)
@@ -252,6 +268,8 @@ impl Connections {
 
     /// Forgets users who have gone and whose calls are long ago.
     pub fn tidy(&mut self, now: Timestamp) {
-        self.users.retain(|_, used| used.connections > 0 || used.calls.is_recent(now));
+        self.users.retain(|_, used| {
+            used.connections > 0 || used.calls.is_recent(now) || !used.signals.is_full(now)
+        });
     }
 }

@@ -4,6 +4,7 @@ use super::asking::Asked;
 use super::route::{Route, ServiceCall, UserCall};
 use super::writing::{self, Write};
 use super::{Changed, Door, Step, Waiting, refused};
+use crate::apps::composed;
 use crate::auth::UserType;
 use crate::context::Context;
 use crate::http::Response;
@@ -171,6 +172,7 @@ fn room(id: &RoomId, body: &[u8], before: Option<Row>) -> Result<RoomRow, Refusa
     let RoomBody { name, firm_id, visibility } = read(body)?;
     check("id", &id.name, ID_BYTES_MAX)?;
     check("name", &name, NAME_BYTES_MAX)?;
+    let name = composed(&name).into_owned();
     let before = before.and_then(|row| if let Row::Room(room) = row { Some(room) } else { None });
     let firm = firm_id.map(FirmId::from);
     match (before, firm) {

@@ -1,5 +1,6 @@
 //! Paths and methods: what a request is for (WIRE §0.10).
 
+use crate::apps::composed;
 use crate::connection::Endpoint;
 use crate::http::{RequestHead, decode};
 use crate::ids::{DocumentId, RoomId, RoomKind, Seq, TemplateId, UserId};
@@ -155,7 +156,7 @@ fn service(head: &RequestHead, segments: &[&str]) -> Result<ServiceCall, NoRoute
     const WRITE: (&str, &[&str]) = ("GET, PUT, DELETE", &["GET", "PUT", "DELETE"]);
     let room = |kind: &str, name: &str| {
         let named = admin_kind(kind).filter(|_| !name.is_empty()).ok_or(NoRoute::Unknown);
-        named.map(|kind| RoomId { kind, name: name.into() })
+        named.map(|kind| RoomId { kind, name: composed(name).into() })
     };
     match segments {
         ["templates"] => methods(head, READ.0, READ.1).map(|_| ServiceCall::Templates),

@@ -5,7 +5,7 @@ use super::{Room, Told, Waiting};
 use crate::apps;
 use crate::context::{Caller, Effects};
 use crate::refusal::{Code, Refusal};
-use crate::store::{Append, Entry, NewEntry, StoreReply, StoreRequest};
+use crate::store::{Append, Change, Entry, NewEntry, StoreReply, StoreRequest};
 use crate::tickets::Pending;
 use std::collections::VecDeque;
 
@@ -21,6 +21,8 @@ pub struct Submission {
     pub caller: Caller,
     /// What.
     pub entry: NewEntry,
+    /// What is to be stored together with it.
+    pub rows: Vec<Change>,
 }
 
 #[derive(Debug, Default)]
@@ -28,6 +30,16 @@ pub(super) struct Appends {
     out: Vec<Submission>,
     tries: u32,
     queued: VecDeque<Submission>,
+}
+
+impl Appends {
+    /// What goes together in one commit. An entry with rows goes alone: when it was stored before, its rows are
+    /// left as they are, which the store can tell of whole commits only.
+    fn next(&mut self) -> Vec<Submission> {
+        let alone = self.queued.iter().position(|submission| !submission.rows.is_empty());
+        let count = alone.map_or(self.queued.len(), |place| place.max(1));
+        self.queued.drain(..count).collect()
+    }
 }
 
 impl Room {
@@ -60,7 +72,7 @@ impl Room {
 
     fn send_queued(&mut self, fx: &mut Effects<'_>) {
         if self.appends.out.is_empty() && !self.appends.queued.is_empty() {
-            self.appends.out = self.appends.queued.drain(..).collect();
+            self.appends.out = self.appends.next();
             self.appends.tries = 0;
             self.send_out(fx);
         }
@@ -71,7 +83,8 @@ impl Room {
         let entries = self.appends.out.iter().map(|submission| submission.entry.clone()).collect();
         let appends = vec![Append { room: self.id.clone(), expect: None, entries }];
         let waiting = Waiting::Append { room: self.id.clone() };
-        fx.store(StoreRequest::Commit { appends, rows: Vec::new() }, Pending::Room(waiting));
+        let rows = self.appends.out.iter().flat_map(|submission| submission.rows.clone()).collect();
+        fx.store(StoreRequest::Commit { appends, rows }, Pending::Room(waiting));
     }
 
     pub(super) fn on_appended(&mut self, reply: StoreReply, fx: &mut Effects<'_>) -> Vec<Told> {

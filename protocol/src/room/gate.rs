@@ -73,6 +73,10 @@ impl Room {
     }
 
     fn tell_entry(&mut self, origin: Option<ConnectionId>, entry: &Entry, fx: &mut Effects<'_>) {
+        // The chat tells it: it knows which supervisors have heard it in the room that it is about.
+        if self.id.kind == RoomKind::Supervisors {
+            return;
+        }
         let Some(event) = apps::told(entry) else { return };
         if let Some(number) = self.tell_live(&event, Class::Kept, origin, fx) {
             self.number(entry.seq, number, origin);

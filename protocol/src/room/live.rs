@@ -3,10 +3,10 @@
 
 use super::{Present, Room, Standing};
 use crate::action::{Action, Recipients};
-use crate::context::Effects;
+use crate::context::{Caller, Effects};
 use crate::envelope::{Envelope, Event};
 use crate::frame::Frame;
-use crate::ids::{ConnectionId, SocketId};
+use crate::ids::{ConnectionId, Seq, SocketId};
 use crate::outbox::Class;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,9 +22,9 @@ pub(super) struct Live {
 }
 
 /// Lists who is live.
-pub(super) fn lists(present: &BTreeMap<ConnectionId, Box<Present>>, fx: &Effects<'_>) -> Vec<Live> {
+pub(super) fn lists<'a>(present: impl Iterator<Item = &'a Box<Present>>, fx: &Effects<'_>) -> Vec<Live> {
     let mut lists: BTreeMap<Envelope, (Vec<SocketId>, Vec<ConnectionId>)> = BTreeMap::new();
-    for present in present.values().filter(|present| present.standing == Standing::Live) {
+    for present in present.filter(|present| present.standing == Standing::Live) {
         let who = present.caller.connection;
         let (sockets, polling) = lists.entry(present.caller.envelope).or_default();
         match fx.transports.socket(who) {
@@ -53,7 +53,7 @@ impl Room {
     ) -> Option<u64> {
         let mut numbered = None;
         if self.live.is_empty() {
-            self.live = lists(&self.present, fx);
+            self.live = lists(self.present.values(), fx);
         }
         let except_socket = except.and_then(|except| fx.transports.socket(except));
         for list in &self.live {
@@ -63,6 +63,34 @@ impl Room {
             list.tell(&frame, class, (except, except_socket), fx);
         }
         numbered
+    }
+
+    /// The same to those who are live and not left out by `skip`.
+    pub fn tell_but(
+        &mut self,
+        event: &Event,
+        class: Class,
+        skip: impl Fn(&Caller) -> bool,
+        fx: &mut Effects<'_>,
+    ) -> Option<u64> {
+        if !self.present.values().any(|present| skip(&present.caller)) {
+            return self.tell_live(event, class, None, fx);
+        }
+        let mut numbered = None;
+        for list in &lists(self.present.values().filter(|present| !skip(&present.caller)), fx) {
+            let offset = fx.offset(list.envelope, class);
+            numbered = offset.or(numbered);
+            list.tell(&list.envelope.encode(event, offset), class, (None, None), fx);
+        }
+        numbered
+    }
+
+    /// Tells an entry to those who are live but these, who have heard it otherwise.
+    pub fn tell_entry_but(&mut self, seq: Seq, event: &Event, others: &[ConnectionId], fx: &mut Effects<'_>) {
+        let is_other = |caller: &Caller| others.contains(&caller.connection);
+        if let Some(number) = self.tell_but(event, Class::Kept, is_other, fx) {
+            self.number(seq, number, others.iter().copied());
+        }
     }
 
     /// A connection is reached in another way from now on.

@@ -63,6 +63,8 @@ pub struct Room {
     pub row: Option<RoomRow>,
     /// Its members, present or not.
     pub members: BTreeMap<UserId, MemberRow>,
+    /// How far users have read.
+    pub cursors: BTreeMap<UserId, Seq>,
     /// Whether it is being deleted: nothing new is taken in.
     pub closing: bool,
     /// When it was last used.
@@ -123,6 +125,7 @@ impl Room {
             id: record.id,
             row: record.room,
             members: record.members.into_iter().map(|member| (member.user.clone(), member)).collect(),
+            cursors: record.cursors.into_iter().collect(),
             closing: false,
             used_at: now,
             head: record.head,

@@ -75,6 +75,11 @@ impl Rooms {
         }
     }
 
+    /// Whether a room, open or not, is being deleted.
+    pub fn is_being_removed(&self, id: &RoomId) -> bool {
+        self.removals.contains_key(id)
+    }
+
     /// A connection came that may be in rooms.
     pub fn welcome(&mut self, who: ConnectionId) {
         self.joined.insert(who, Vec::new());

@@ -73,11 +73,8 @@ impl Parts<'_> {
     fn on_told(&mut self, told: &Told) {
         match told.entry.room.kind {
             RoomKind::Document => self.documents.on_told(told, &mut self.ctx),
-            RoomKind::Chat
-            | RoomKind::Project
-            | RoomKind::User
-            | RoomKind::Everyone
-            | RoomKind::Supervisors => {}
+            RoomKind::Chat | RoomKind::Supervisors => self.chat.on_told(told, &mut self.ctx),
+            RoomKind::Project | RoomKind::User | RoomKind::Everyone => {}
         }
     }
 
@@ -100,12 +97,20 @@ impl Parts<'_> {
     }
 
     pub(super) fn on_called(&mut self, ticket: Ticket, said: Said) {
-        let holder = self.ctx.fx.tickets.holder(ticket);
-        if !matches!(holder, Some(Pending::Documents(documents::Waiting::Attempt(_)))) {
+        let waits = match self.ctx.fx.tickets.holder(ticket) {
+            Some(Pending::Documents(waiting)) => matches!(waiting, documents::Waiting::Attempt(_)),
+            Some(Pending::Chat(waiting)) => waiting.is_call(),
+            Some(Pending::Door(_) | Pending::Connection(_) | Pending::Room(_) | Pending::Projects(_))
+            | None => false,
+        };
+        if !waits {
             return;
         }
-        if let Some(Pending::Documents(waiting)) = self.ctx.fx.tickets.take(ticket) {
-            self.documents.on_called(&waiting, said, &mut self.ctx);
+        match self.ctx.fx.tickets.take(ticket) {
+            Some(Pending::Documents(waiting)) => self.documents.on_called(&waiting, said, &mut self.ctx),
+            Some(Pending::Chat(waiting)) => self.chat.on_called(&waiting, said, &mut self.ctx),
+            Some(Pending::Door(_) | Pending::Connection(_) | Pending::Room(_) | Pending::Projects(_))
+            | None => {}
         }
     }
 

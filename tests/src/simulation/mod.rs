@@ -3,6 +3,7 @@
 //! fails again.
 
 pub mod chat;
+pub mod company;
 pub mod dice;
 pub mod documents;
 pub mod jobs;

@@ -8,6 +8,7 @@
 
 mod any_facts;
 mod chat;
+mod company;
 mod documents;
 mod openings;
 
