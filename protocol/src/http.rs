@@ -140,8 +140,11 @@ fn body_length(head: &RequestHead) -> Result<usize, HeadFault> {
 /// How large a body this request may have; none is read where none is taken, because it is held before anybody
 /// is asked who sends it.
 pub fn body_bytes_max(head: &RequestHead) -> usize {
-    let takes_one = head.method == "PUT" && head.path().starts_with("/api/admin/");
-    if takes_one { BODY_BYTES_MAX } else { 0 }
+    match (head.method.as_str(), head.path()) {
+        ("PUT", path) if path.starts_with("/api/admin/") => BODY_BYTES_MAX,
+        ("POST", "/api/events") => BODY_BYTES_MAX,
+        _ => 0,
+    }
 }
 
 impl RequestHead {

@@ -16,8 +16,9 @@ use crate::context::{Context, Effects};
 use crate::door::Door;
 use crate::ids::{ConnectionId, RoomKind};
 use crate::input::Input;
+use crate::refusal::Refusal;
 use crate::rng::Rng;
-use crate::room::{Rooms, Turn};
+use crate::room::{Delivered, PostId, Rooms, Turn};
 use crate::settings::Settings;
 use crate::stats::Stats;
 use crate::tickets::Tickets;
@@ -49,6 +50,8 @@ pub struct Server {
     drain: drain::Drain,
     /// Connections that were closed in this step.
     ended: Vec<(ConnectionId, CloseCause)>,
+    /// What became of backends' events in this step.
+    posted: Vec<(PostId, Result<Delivered, Refusal>)>,
 }
 
 /// The parts of the server that one step may change, each by itself.
@@ -82,6 +85,7 @@ impl Server {
             started_at: Timestamp::default(),
             drain: drain::Drain::default(),
             ended: Vec::new(),
+            posted: Vec::new(),
         }
     }
 
@@ -94,6 +98,7 @@ impl Server {
         parts.route(input);
         parts.take_turns();
         parts.take_out_ended();
+        parts.answer_posted();
         parts.finish_drain();
     }
 
@@ -118,6 +123,7 @@ impl Server {
             rng: &mut self.rng,
             stats: &mut self.stats,
             ended: &mut self.ended,
+            posted: &mut self.posted,
         };
         Parts {
             door: &mut self.door,
@@ -196,6 +202,7 @@ impl Parts<'_> {
                 self.connections.tidy(now);
                 self.door.addresses.tidy(now);
                 self.ctx.rooms.tidy(now);
+                self.projects.tidy(now);
             }
         }
     }
@@ -216,6 +223,15 @@ impl Parts<'_> {
         }
     }
 
+    /// Answers backends whose events were dealt with in this step.
+    fn answer_posted(&mut self) {
+        for (id, result) in std::mem::take(self.ctx.fx.posted) {
+            if let Some(response) = self.projects.on_posted(id, result) {
+                self.door.answer_post(id.request, response, &mut self.ctx);
+            }
+        }
+    }
+
     /// Sends what connections have waited for, where its turn has come.
     fn take_turns(&mut self) {
         while let Some((who, turn)) = self.ctx.rooms.pacing.begin_next() {
@@ -230,6 +246,7 @@ impl Parts<'_> {
     fn take_out(&mut self, id: ConnectionId) {
         self.documents.on_gone(id, &mut self.ctx);
         let Some(caller) = self.connections.caller(id, None) else { return };
+        self.projects.on_gone(&caller);
         for room in self.ctx.rooms.joined(id).to_vec() {
             match room.kind {
                 RoomKind::Chat => self.chat.on_left(&room, &caller, &mut self.ctx),

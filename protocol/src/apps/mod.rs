@@ -9,6 +9,7 @@ use crate::context::{Caller, Effects};
 use crate::envelope::Event;
 use crate::ids::RoomKind;
 use crate::refusal::Refusal;
+use crate::room::Audience;
 use crate::store::Entry;
 
 /// What members hear of an entry, as it happens or when they catch up, if it has words.
@@ -17,6 +18,16 @@ pub fn told(entry: &Entry) -> Option<Event> {
         RoomKind::Document => documents::told(entry),
         RoomKind::Chat | RoomKind::Supervisors => chat::told(entry),
         RoomKind::Project | RoomKind::User | RoomKind::Everyone => projects::told(entry),
+    }
+}
+
+/// Which of a room's members hear an entry.
+pub fn audience(entry: &Entry) -> Audience {
+    match entry.room.kind {
+        RoomKind::Project => projects::audience(entry),
+        RoomKind::Document | RoomKind::Chat | RoomKind::User | RoomKind::Everyone | RoomKind::Supervisors => {
+            Audience::All
+        }
     }
 }
 

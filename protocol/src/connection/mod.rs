@@ -86,6 +86,8 @@ pub struct Connection {
     pub user: Option<Arc<User>>,
     /// Where it came from.
     pub address: IpAddr,
+    /// When it came.
+    pub connected_at: Timestamp,
     /// Its last frame.
     pub last_heard: Timestamp,
     /// When it was pinged, if it was since its last frame.
@@ -142,6 +144,7 @@ impl Connections {
             endpoint,
             user,
             address,
+            connected_at: now,
             last_heard: now,
             pinged_at: None,
             token_due: None,

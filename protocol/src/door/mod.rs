@@ -24,10 +24,10 @@ use crate::job::{Job, Outcome};
 use crate::refusal::{Code, Refusal};
 use crate::store::{MemberRow, Query, RoomRow, Row, StoreReply, StoreRequest, TemplateRow};
 use crate::tickets::Pending;
-use answering::refused;
+pub use answering::refused;
 use asking::Asked;
 use bytes::Bytes;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -80,6 +80,19 @@ pub enum Decided {
     Health(Box<Asked>),
     /// Something that open rooms should know.
     Changed(Changed),
+    /// A backend speaks.
+    Posted(Post),
+}
+
+/// What a backend posts, and where it is answered.
+#[derive(Debug)]
+pub struct Post {
+    /// The request.
+    pub request: RequestId,
+    /// What it brings.
+    pub body: Bytes,
+    /// Its `Idempotency-Key`.
+    pub key: Option<String>,
 }
 
 /// A connection to be made.
@@ -120,6 +133,8 @@ pub enum Changed {
 #[derive(Debug, Default)]
 pub struct Door {
     waiting: BTreeSet<RequestId>,
+    /// The pages from which requests come whose answer is another part's.
+    posting: BTreeMap<RequestId, Option<String>>,
     /// What the addresses use.
     pub addresses: Addresses,
     /// Whether nobody new comes in.
@@ -256,10 +271,7 @@ impl Door {
             Outcome::Token(Err(failure)) | Outcome::Service(Err(failure)) => {
                 self.turn_away(&asked, &failure, ctx)
             }
-            Outcome::Service(Ok(())) if matches!(step, Step::Key) => {
-                self.on_service(asked, ctx);
-                None
-            }
+            Outcome::Service(Ok(())) if matches!(step, Step::Key) => self.on_service(asked, ctx),
             Outcome::Rendered(page) if matches!(step, Step::Page) => {
                 self.answer(&asked, rest::page(page), ctx);
                 None
@@ -370,6 +382,7 @@ impl Door {
     /// The client hung up.
     pub fn on_gone(&mut self, request: RequestId) {
         self.waiting.remove(&request);
+        self.posting.remove(&request);
     }
 
     fn admit(

@@ -6,7 +6,7 @@ use super::{Door, Step, Waiting, admin, refused};
 use crate::auth::{User, UserType};
 use crate::context::Context;
 use crate::http::{Body, Response};
-use crate::ids::{RoomId, Seq};
+use crate::ids::{RoomId, RoomKind, Seq};
 use crate::job::Job;
 use crate::refusal::{Code, Refusal};
 use crate::store::{DocumentRow, Entry, Query, RoomRow, Row, StoreRequest, TemplateRow};
@@ -190,7 +190,10 @@ fn roles(rows: &[Row]) -> BTreeMap<&RoomId, &str> {
 fn visible<'a>(rows: &'a [Row], user: &'a User) -> impl Iterator<Item = (&'a RoomRow, Option<&'a str>)> {
     let roles = roles(rows);
     let with_role = rows.iter().filter_map(room_of).map(move |room| (room, roles.get(&room.id).copied()));
-    with_role.filter(|(_, role)| user.user_type != UserType::Guest || role.is_some())
+    // A project has members and nobody else.
+    let is_for_members =
+        |room: &RoomRow| user.user_type == UserType::Guest || room.id.kind == RoomKind::Project;
+    with_role.filter(move |(room, role)| role.is_some() || !is_for_members(room))
 }
 
 /// The rooms that a user may open, with its role and where their logs end.

@@ -36,6 +36,8 @@ pub enum UserCall {
 /// What a backend asks over REST.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ServiceCall {
+    /// `POST /api/events`
+    Events,
     /// `GET /api/admin/templates`
     Templates,
     /// `GET /api/admin/templates/{id}`
@@ -103,6 +105,7 @@ pub fn route(head: &RequestHead) -> Result<Route, NoRoute> {
         ["api", "connect"] => read_only(head, Route::Open(Endpoint::Connect)),
         ["echo"] => read_only(head, Route::Open(Endpoint::Echo)),
         ["api", "admin", rest @ ..] => service(head, rest).map(Route::Service),
+        ["api", "events"] => methods(head, "POST", &["POST"]).map(|_| Route::Service(ServiceCall::Events)),
         ["api", rest @ ..] => user(head, rest),
         _ => Err(NoRoute::Unknown),
     }
@@ -116,7 +119,7 @@ fn user(head: &RequestHead, segments: &[&str]) -> Result<Route, NoRoute> {
         ["rooms"] => {
             return methods(head, "GET", &["GET"]).and_then(|_| {
                 let kind = head.parameter("kind").ok_or(NoRoute::Parameter("kind is missing"))?;
-                let kind = admin_kind(&kind).ok_or(NoRoute::Parameter("kind is none of: chat"))?;
+                let kind = admin_kind(&kind).ok_or(NoRoute::Parameter("kind is none of: chat, project"))?;
                 Ok(Route::User(UserCall::Rooms(kind)))
             });
         }

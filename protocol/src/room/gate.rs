@@ -27,6 +27,8 @@ pub struct Told {
     pub origin: Option<ConnectionId>,
     /// What was told.
     pub entry: Entry,
+    /// How many connections were sent it at once.
+    pub delivered: usize,
 }
 
 impl Room {
@@ -66,15 +68,15 @@ impl Room {
 
     fn tell(&mut self, origin: Option<ConnectionId>, entry: Entry, fx: &mut Effects<'_>) -> Told {
         self.head = entry.seq;
-        self.tell_entry(origin, &entry, fx);
+        let delivered = self.tell_entry(origin, &entry, fx);
         self.keep(entry.clone());
         self.release_answers(fx);
-        Told { origin, entry }
+        Told { origin, entry, delivered }
     }
 
-    fn tell_entry(&mut self, origin: Option<ConnectionId>, entry: &Entry, fx: &mut Effects<'_>) {
-        let Some(event) = apps::told(entry) else { return };
-        self.tell_live(&event, Class::Kept, origin, fx);
+    fn tell_entry(&mut self, origin: Option<ConnectionId>, entry: &Entry, fx: &mut Effects<'_>) -> usize {
+        let Some(event) = apps::told(entry) else { return 0 };
+        self.tell_live(&apps::audience(entry), &event, Class::Kept, origin, fx)
     }
 
     fn keep(&mut self, entry: Entry) {

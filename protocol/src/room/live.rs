@@ -1,18 +1,19 @@
 //! Who is live in a room, listed so that what is told to all is encoded once for each envelope, and given to a
 //! driver as one order for all sockets.
 
-use super::{Present, Room, Standing};
+use super::{Audience, Present, Room, Standing};
 use crate::action::{Action, Recipients};
 use crate::context::Effects;
 use crate::envelope::{Envelope, Event};
 use crate::frame::Frame;
 use crate::ids::{ConnectionId, SocketId};
 use crate::outbox::Class;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The live ones that write in one way.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Live {
     /// How they write.
     pub envelope: Envelope,
@@ -22,9 +23,9 @@ pub(super) struct Live {
 }
 
 /// Lists who is live.
-pub(super) fn lists(present: &BTreeMap<ConnectionId, Box<Present>>, fx: &Effects<'_>) -> Vec<Live> {
+fn lists<'a>(present: impl Iterator<Item = &'a Present>, fx: &Effects<'_>) -> Vec<Live> {
     let mut lists: BTreeMap<Envelope, (Vec<SocketId>, Vec<ConnectionId>)> = BTreeMap::new();
-    for present in present.values().filter(|present| present.standing == Standing::Live) {
+    for present in present.filter(|present| present.standing == Standing::Live) {
         let who = present.caller.connection;
         let (sockets, polling) = lists.entry(present.caller.envelope).or_default();
         match fx.transports.socket(who) {
@@ -42,23 +43,38 @@ pub(super) fn lists(present: &BTreeMap<ConnectionId, Box<Present>>, fx: &Effects
 }
 
 impl Room {
-    /// Encodes once for every envelope that is spoken here, and sends it to all who are live.
+    /// Encodes once for every envelope that is spoken here, and sends it to all who are live and hear it. How many
+    /// connections that are.
     pub(super) fn tell_live(
         &mut self,
+        audience: &Audience,
         event: &Event,
         class: Class,
         except: Option<ConnectionId>,
         fx: &mut Effects<'_>,
-    ) {
-        if self.live.is_empty() {
-            self.live = lists(&self.present, fx);
-        }
+    ) -> usize {
         let except_socket = except.and_then(|except| fx.transports.socket(except));
-        for list in &self.live {
+        let mut told = 0;
+        for list in self.hearing(audience, fx).iter() {
             let offset = fx.offset(list.envelope, class);
             let frame = list.envelope.encode(event, offset);
-            list.tell(&frame, class, (except, except_socket), fx);
+            told += list.tell(&frame, class, (except, except_socket), fx);
         }
+        told
+    }
+
+    /// The lists of those who hear it; those of all are kept.
+    fn hearing(&mut self, audience: &Audience, fx: &Effects<'_>) -> Cow<'_, [Live]> {
+        if *audience != Audience::All {
+            let members = &self.members;
+            let hears = |present: &&Box<Present>| audience.hears(members.get(&present.caller.user.id));
+            let hearing = self.present.values().filter(hears).map(|present| &**present);
+            return Cow::Owned(lists(hearing, fx));
+        }
+        if self.live.is_empty() {
+            self.live = lists(self.present.values().map(|present| &**present), fx);
+        }
+        Cow::Borrowed(&self.live)
     }
 
     /// A connection is reached in another way from now on.
@@ -68,14 +84,14 @@ impl Room {
 }
 
 impl Live {
-    /// Sends a frame to all of them but one.
-    pub fn tell(
+    /// Sends a frame to all of them but one. How many that are.
+    fn tell(
         &self,
         frame: &Frame,
         class: Class,
         (except, except_socket): (Option<ConnectionId>, Option<SocketId>),
         fx: &mut Effects<'_>,
-    ) {
+    ) -> usize {
         if !self.sockets.is_empty() {
             fx.stats.messages_out += self.sockets.len() as u64;
             let to = Recipients::Many { sockets: self.sockets.clone(), except: except_socket };
@@ -84,5 +100,8 @@ impl Live {
         for who in self.polling.iter().filter(|who| Some(**who) != except) {
             fx.send(*who, frame.clone(), class);
         }
+        let is_among = except.is_some_and(|except| self.polling.contains(&except))
+            || except_socket.is_some_and(|except| self.sockets.contains(&except));
+        self.sockets.len() + self.polling.len() - usize::from(is_among)
     }
 }

@@ -8,7 +8,7 @@ use crate::envelope::Envelope;
 use crate::frame::Frame;
 use crate::ids::{ConnectionId, Seq};
 use crate::outbox::Class;
-use crate::store::{Entry, PAGE_BYTES_MAX, StoreReply, StoreRequest};
+use crate::store::{Entry, MemberRow, PAGE_BYTES_MAX, StoreReply, StoreRequest};
 use crate::tickets::Pending;
 use std::collections::BTreeMap;
 
@@ -139,7 +139,8 @@ impl Room {
         let mut frames = BTreeMap::new();
         for reader in readers {
             let Some(present) = self.present.get_mut(reader) else { continue };
-            let class = present.hear(page, reached < self.head, &mut frames, pacing, fx);
+            let member = self.members.get(&present.caller.user.id);
+            let class = present.hear(page, member, reached < self.head, &mut frames, pacing, fx);
             let turn = Turn::Page(self.id.clone());
             pacing.end(*reader, &turn);
             if reached >= self.head && class != Some(Class::Page) {
@@ -169,6 +170,7 @@ impl Present {
     fn hear(
         &mut self,
         page: &[Entry],
+        member: Option<&MemberRow>,
         more: bool,
         frames: &mut Frames,
         pacing: &mut Pacing,
@@ -177,7 +179,7 @@ impl Present {
         let envelope = self.caller.envelope;
         let mut sending = Vec::new();
         for entry in page {
-            if self.answers_at(entry.seq, &mut sending, fx) {
+            if self.answers_at(entry.seq, &mut sending, fx) || !apps::audience(entry).hears(member) {
                 continue;
             }
             let frame = frames.entry((envelope, entry.seq)).or_insert_with(|| {

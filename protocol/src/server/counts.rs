@@ -60,7 +60,7 @@ impl Server {
             rooms: self.rooms.len(),
             joined: self.rooms.joined_len(),
             paced: self.rooms.pacing.len(),
-            parked: self.chat.parked_len(),
+            parked: self.chat.parked_len() + self.projects.held_len(),
             sessions: self.documents.len(),
             tickets: self.tickets.len(),
             timers: self.timers.len(),

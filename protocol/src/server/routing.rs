@@ -4,8 +4,8 @@ use super::Parts;
 use crate::action::{Action, CloseCause};
 use crate::apps::documents;
 use crate::call::Said;
-use crate::connection::name;
-use crate::door::{Admitted, Changed, Decided};
+use crate::connection::{Endpoint, name};
+use crate::door::{Admitted, Changed, Decided, Post, refused};
 use crate::http::Response;
 use crate::ids::{ConnectionId, RoomKind, SocketId, Ticket};
 use crate::input::Ending;
@@ -62,9 +62,7 @@ impl Parts<'_> {
                 self.documents.on_stored(waiting, StoreReply::Unknown, &mut self.ctx)
             }
             Pending::Chat(waiting) => self.chat.on_late(waiting, &mut self.ctx),
-            Pending::Projects(waiting) => {
-                self.projects.on_stored(waiting, StoreReply::Unknown, &mut self.ctx);
-            }
+            Pending::Projects(waiting) => self.projects.on_late(waiting, &mut self.ctx),
             Pending::Connection(_) => {}
         }
     }
@@ -131,6 +129,7 @@ impl Parts<'_> {
                 self.door.answer(&asked, response, &mut self.ctx);
             }
             Some(Decided::Changed(changed)) => self.on_changed(changed),
+            Some(Decided::Posted(post)) => self.on_post(&post),
             None => {}
         }
     }
@@ -156,13 +155,32 @@ impl Parts<'_> {
     fn admit(&mut self, admitted: Admitted) {
         let id = self.upgrade(&admitted);
         self.connections.watch(id, &mut self.ctx.fx);
-        if admitted.user.is_some() {
-            self.ctx.rooms.welcome(id);
-        }
+        self.welcome(id, admitted.endpoint);
         if let (Some((template, fresh)), Some(caller)) =
             (admitted.template, self.connections.caller(id, None))
         {
             self.documents.open(caller, template, fresh, &mut self.ctx);
+        }
+    }
+
+    /// A connection whose user is known may be in rooms; where all apps are spoken it is in some by right.
+    pub(super) fn welcome(&mut self, id: ConnectionId, endpoint: Endpoint) {
+        let Some(caller) = self.connections.caller(id, None) else { return };
+        self.ctx.rooms.welcome(id);
+        if matches!(endpoint, Endpoint::Connect | Endpoint::SocketIo) {
+            self.projects.on_came(caller, &mut self.ctx);
+        }
+    }
+
+    /// A backend posts events.
+    fn on_post(&mut self, post: &Post) {
+        let Post { request, body, key } = post;
+        let answer = match self.projects.post(*request, body, key.as_deref(), &mut self.ctx) {
+            Ok(answer) => answer,
+            Err(refusal) => Some(refused(refusal.code.status(), &refusal)),
+        };
+        if let Some(response) = answer {
+            self.door.answer_post(*request, response, &mut self.ctx);
         }
     }
 
@@ -172,7 +190,10 @@ impl Parts<'_> {
             Changed::Room(RoomRow { id, .. })
             | Changed::RoomRemoved(id)
             | Changed::MemberRemoved(id, _)
-            | Changed::Member(MemberRow { room: id, .. }) => self.chat.on_room_changed(id),
+            | Changed::Member(MemberRow { room: id, .. }) => {
+                self.chat.on_room_changed(id);
+                self.projects.on_room_changed(id);
+            }
             Changed::RoomKept(_) | Changed::Else => {}
         }
         match changed {
@@ -183,15 +204,22 @@ impl Parts<'_> {
             }
             Changed::Member(row) => {
                 if let Some(room) = ctx.rooms.find(&row.room) {
-                    room.members.entry(row.user.clone()).or_insert(row);
+                    let known = room.members.entry(row.user.clone()).or_insert_with(|| row.clone());
+                    known.role = row.role;
                 }
             }
             Changed::RoomKept(id) => ctx.rooms.removal_ends(&id),
             Changed::RoomRemoved(id) => {
-                self.chat.on_room_removed(&id, ctx);
+                match id.kind {
+                    RoomKind::Project => self.projects.on_room_removed(&id, ctx),
+                    _ => self.chat.on_room_removed(&id, ctx),
+                }
                 ctx.rooms.removal_ends(&id);
             }
-            Changed::MemberRemoved(id, user) => self.chat.on_member_removed(&id, &user, ctx),
+            Changed::MemberRemoved(id, user) => match id.kind {
+                RoomKind::Project => self.projects.on_member_removed(&id, &user, ctx),
+                _ => self.chat.on_member_removed(&id, &user, ctx),
+            },
             Changed::Else => {}
         }
     }

@@ -2,11 +2,15 @@
 
 use super::command::Message;
 use crate::envelope::Event;
+use crate::json::Json;
 use crate::store::Entry;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value, json};
+
+/// The kind of a `system` message in which a backend speaks.
+const EVENT: &str = "event";
 
 /// A message in the log.
 #[derive(Serialize, Deserialize)]
@@ -19,6 +23,14 @@ struct Kept {
     metadata: Option<Box<RawValue>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     sender_name: Option<String>,
+}
+
+/// What a backend said.
+#[derive(Deserialize)]
+struct Spoken {
+    kind: String,
+    event: String,
+    data: Map<String, Value>,
 }
 
 /// A message on the wire (WIRE §2).
@@ -57,6 +69,14 @@ pub fn body(message: Message, sender_name: Option<String>) -> Bytes {
     serde_json::to_vec(&kept).expect("strings and valid JSON can be written as JSON").into()
 }
 
+/// The body of an entry in which a backend speaks: a message of the type `system`.
+pub fn event_body(event: &str, data: &Map<String, Value>) -> Bytes {
+    let content = json!({"kind": EVENT, "event": event, "data": data});
+    serde_json::to_vec(&json!({"type": "system", "content": content}))
+        .expect("strings and JSON can be written as JSON")
+        .into()
+}
+
 /// The entry as a message; `None` where the log holds something else.
 pub fn chat_message(entry: &Entry) -> Option<ChatMessage> {
     let kept: Kept = serde_json::from_slice(&entry.body).ok()?;
@@ -74,9 +94,23 @@ pub fn chat_message(entry: &Entry) -> Option<ChatMessage> {
     })
 }
 
-/// What members hear.
+/// What members hear: a message; where a backend spoke, its event, with the message's fields beside its data.
 pub fn told(entry: &Entry) -> Option<Event> {
-    chat_message(entry).map(|message| Event::new("chat:message:received", &message))
+    let message = chat_message(entry)?;
+    if message.kind == "system"
+        && let Ok(Spoken { kind, event, data }) = serde_json::from_str(message.content.get())
+        && kind == EVENT
+    {
+        return Some(Event::named(event.into(), beside(data, &message)));
+    }
+    Some(Event::new("chat:message:received", &message))
+}
+
+fn beside(mut data: Map<String, Value>, message: &ChatMessage) -> Json {
+    if let Ok(Value::Object(fields)) = serde_json::to_value(message) {
+        data.extend(fields);
+    }
+    Json::of(&data)
 }
 
 /// What the sender is answered.
