@@ -165,7 +165,8 @@ fn circumstances(rest: &str) -> Result<Circumstances, String> {
         rest = after;
     }
     if let Some(given) = rest.strip_prefix("with ") {
-        let (given, after) = given.split_at(given.find(" {").unwrap_or(given.len()));
+        let body = [" {", " ["].into_iter().filter_map(|begin| given.find(begin)).min();
+        let (given, after) = given.split_at(body.unwrap_or(given.len()));
         for header in given.split("; ") {
             let (name, value) = header.split_once(": ").ok_or("a header is written Name: value")?;
             headers.push((name.to_string(), value.to_string()));

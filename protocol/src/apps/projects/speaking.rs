@@ -59,14 +59,11 @@ impl Projects {
 
     fn signal(&mut self, posting: Posting, ctx: &mut Context<'_>) -> Result<Delivered, Refusal> {
         let hash = hash((&posting.room, &posting.kept.body()));
-        let before = posting.key.as_ref().and_then(|key| self.remembered.find(key));
-        match before {
-            Some((said, delivered)) if said == hash => return Ok(delivered),
-            Some(_) => {
-                let message = format!("the key {:?} stands for something else already", posting.key);
-                return Err(Refusal::new(Code::Conflict, message));
-            }
-            None => {}
+        if let Some(key) = &posting.key
+            && let Some((said, delivered)) = self.remembered.find(key)
+        {
+            let message = format!("the key {key:?} stands for something else already");
+            return if said == hash { Ok(delivered) } else { Err(Refusal::new(Code::Conflict, message)) };
         }
         let room = ctx.rooms.find(&posting.room).filter(|room| !room.closing);
         let room = room.ok_or_else(Refusal::room_access_denied)?;
