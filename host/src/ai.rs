@@ -1,13 +1,16 @@
-//! The AI service over HTTP: one attempt at one call (WIRE §1). Whether another follows is the core's affair.
+//! The AI service over HTTP: one attempt at one call (WIRE §1 and §2). Whether another follows is the core's
+//! affair.
 
+use crate::http_client::{agent, said};
 use parlor_protocol::call::{
-    ANSWER_BYTES_MAX, ATTEMPT_WAIT_MAX, Call, CallFailure, NextQuestionRequest, Said, read_next_question,
+    ANSWER_BYTES_MAX, ATTEMPT_WAIT_MAX, CallFailure, NextQuestionRequest, RobotRequest, Said,
+    read_next_question, read_robot,
 };
+use serde::Serialize;
 use std::fmt;
-use std::io::{self, Read};
 use std::time::Duration;
-use ureq::http::{Response, header};
-use ureq::{Agent, Body, Error};
+use ureq::Agent;
+use ureq::http::header;
 
 /// Where the AI service is, and what it is shown.
 #[derive(Clone)]
@@ -40,21 +43,30 @@ impl AiService {
         self
     }
 
-    /// Makes one attempt and waits for its end.
-    pub fn attempt(&self, call: &Call) -> Said {
-        match call {
-            Call::NextQuestion { idempotency_key, request } => self.next_question(idempotency_key, request),
-        }
+    /// Makes one attempt at a session's next question and waits for its end.
+    pub fn next_question(&self, idempotency_key: &str, request: &NextQuestionRequest) -> Said {
+        self.post("next-question", idempotency_key, request, read_next_question)
     }
 
-    fn next_question(&self, idempotency_key: &str, request: &NextQuestionRequest) -> Said {
+    /// Makes one attempt at a robot's reply and waits for its end.
+    pub fn robot(&self, idempotency_key: &str, request: &RobotRequest) -> Said {
+        self.post("robot", idempotency_key, request, read_robot)
+    }
+
+    fn post(
+        &self,
+        name: &str,
+        idempotency_key: &str,
+        request: &impl Serialize,
+        read: fn(u16, Option<&str>, &[u8]) -> Said,
+    ) -> Said {
         let body = match serde_json::to_vec(request) {
             Ok(body) => body,
             Err(why) => return Said::Failed(CallFailure::BadReply(format!("not to be written: {why}"))),
         };
         let mut post = self
             .agent
-            .post(format!("{}/v1/chat/next-question", self.url))
+            .post(format!("{}/v1/chat/{name}", self.url))
             .content_type("application/json")
             .header(header::ACCEPT, "application/json")
             .header(header::CONNECTION, "close")
@@ -62,53 +74,6 @@ impl AiService {
         if let Some(authorization) = &self.authorization {
             post = post.header(header::AUTHORIZATION, authorization);
         }
-        post.send(&body).map_or_else(|error| Said::Failed(failure(&error)), read)
-    }
-}
-
-/// A connection serves one attempt: what a service sends after its answer must never be taken for the answer
-/// to the next. A proxy would be a setting, and there is none.
-fn agent(patience: Duration) -> Agent {
-    Agent::config_builder()
-        .timeout_global(Some(patience))
-        .max_idle_connections(0)
-        .max_idle_connections_per_host(0)
-        .max_redirects(0)
-        .max_redirects_will_error(false)
-        .http_status_as_error(false)
-        .proxy(None)
-        .user_agent(concat!("parlor/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .new_agent()
-}
-
-fn read(mut response: Response<Body>) -> Said {
-    let status = response.status().as_u16();
-    let mut body = Vec::new();
-    if status == 200 {
-        let limit = ANSWER_BYTES_MAX as u64 + 1;
-        if let Err(error) = response.body_mut().as_reader().take(limit).read_to_end(&mut body) {
-            return Said::Failed(broken_off(&error));
-        }
-    }
-    let retry_after = response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
-    read_next_question(status, retry_after, &body)
-}
-
-fn broken_off(error: &io::Error) -> CallFailure {
-    match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
-        Some(error) => failure(error),
-        None => CallFailure::Passing { retry_after: None },
-    }
-}
-
-/// What is no HTTP is an answer, though a bad one; everything else is a connection that failed or took too long.
-#[expect(clippy::wildcard_enum_match_arm, reason = "the library's enum is open")]
-fn failure(error: &Error) -> CallFailure {
-    match error {
-        Error::Protocol(_) | Error::LargeResponseHeader(..) | Error::Http(_) | Error::RedirectFailed => {
-            CallFailure::BadReply(error.to_string())
-        }
-        _ => CallFailure::Passing { retry_after: None },
+        said(post.send(&body), ANSWER_BYTES_MAX, read)
     }
 }

@@ -2,7 +2,7 @@
 //! perhaps a WebSocket, and the end. A driver calls `step`, waits for what it is told to, and calls again;
 //! while the connection is a WebSocket it runs the library over `Incoming` and says what it heard.
 
-use crate::engine::Engine;
+use crate::engine::{Engine, HeldBody};
 use crate::http_reader::{HttpReader, Read, Stage as Reading};
 use crate::incoming::{Incoming, ending_of, to_core};
 use crate::line::{Decision, Line};
@@ -73,12 +73,14 @@ enum Stage {
         reader: Box<HttpReader>,
         stage: Reading,
         until: Instant,
+        held: HeldBody,
     },
     /// The core decides.
     Undecided {
         reader: Box<HttpReader>,
         request: RequestId,
         watch: bool,
+        held: HeldBody,
     },
     /// A response is being written.
     Answering {
@@ -109,7 +111,8 @@ impl Connection {
     pub(crate) fn new(engine: Arc<Engine>, stream: TcpStream, peer: IpAddr) -> Self {
         let reader = Box::<HttpReader>::default();
         let until = Instant::now() + reader.stage().wait_max();
-        let stage = Stage::Reading { stage: reader.stage(), reader, until };
+        let held = HeldBody::new(engine.bodies());
+        let stage = Stage::Reading { stage: reader.stage(), reader, until, held };
         engine.lines_open().entered(peer);
         Self { engine, line: Arc::new(Line::new(stream, peer)), stage }
     }
@@ -131,8 +134,10 @@ impl Connection {
         }
         loop {
             let next = match std::mem::replace(&mut self.stage, Stage::Over) {
-                Stage::Reading { reader, stage, until } => self.read(reader, stage, until, ready),
-                Stage::Undecided { reader, request, watch } => self.look_for_decision(reader, request, watch),
+                Stage::Reading { reader, stage, until, held } => self.read(reader, stage, until, held, ready),
+                Stage::Undecided { reader, request, watch, held } => {
+                    self.look_for_decision(reader, request, watch, held)
+                }
                 Stage::Answering { reader, keep_alive, until } => {
                     self.answer(reader, keep_alive, until, ready)
                 }
@@ -198,7 +203,14 @@ impl Connection {
         self.engine.close_line(&self.line, None, Ending::Lost);
     }
 
-    fn read(&mut self, mut reader: Box<HttpReader>, stage: Reading, until: Instant, ready: Ready) -> Next {
+    fn read(
+        &mut self,
+        mut reader: Box<HttpReader>,
+        stage: Reading,
+        until: Instant,
+        mut held: HeldBody,
+        ready: Ready,
+    ) -> Next {
         if ready.readable {
             match self.line.receive(reader.room()) {
                 Ok(0) => return Next::Stage(Stage::Over),
@@ -215,17 +227,22 @@ impl Connection {
             }
             Read::Request(head, body) => {
                 let request = self.engine.request(&self.line, head, body);
-                return Next::Stage(Stage::Undecided { reader, request, watch: true });
+                return Next::Stage(Stage::Undecided { reader, request, watch: true, held });
             }
             Read::Fault(fault) => return self.refuse(fault),
         }
+        if !held.grow_to(reader.body_bytes()) {
+            return self.refuse(HeadFault::NoRoom);
+        }
+        let late = ready.late && reader.stage() == stage && !reader.go_on();
         let now = reader.stage();
         let until = if now == stage { until } else { Instant::now() + now.wait_max() };
-        match (ready.late && now == stage, now) {
+        match (late, now) {
             (true, Reading::First | Reading::Idle) => Next::Stage(Stage::Over),
-            (true, Reading::Head | Reading::Body) => self.refuse(HeadFault::Late),
+            (true, Reading::Head | Reading::Body { .. }) => self.refuse(HeadFault::Late),
             (false, _) => {
-                Next::Wait(Stage::Reading { reader, stage: now, until }, wait(true, &self.line, Some(until)))
+                let reading = Stage::Reading { reader, stage: now, until, held };
+                Next::Wait(reading, wait(true, &self.line, Some(until)))
             }
         }
     }
@@ -235,7 +252,14 @@ impl Connection {
         Next::Stage(Stage::Closing { socket: None, until: Instant::now() + WRITE_WAIT_MAX })
     }
 
-    fn look_for_decision(&self, reader: Box<HttpReader>, request: RequestId, watch: bool) -> Next {
+    /// A request waits for its answer as long as that takes: a poll may be answered after minutes.
+    fn look_for_decision(
+        &self,
+        reader: Box<HttpReader>,
+        request: RequestId,
+        watch: bool,
+        held: HeldBody,
+    ) -> Next {
         match self.line.take_decision() {
             Some(Decision::Responded { keep_alive }) => {
                 let until = Instant::now() + WRITE_WAIT_MAX;
@@ -253,7 +277,7 @@ impl Connection {
                 }
                 seen @ (Peek::Nothing | Peek::Bytes) => {
                     let watch = seen == Peek::Nothing;
-                    let undecided = Stage::Undecided { reader, request, watch };
+                    let undecided = Stage::Undecided { reader, request, watch, held };
                     Next::Wait(undecided, wait(watch, &self.line, None))
                 }
             },
@@ -274,8 +298,8 @@ impl Connection {
         if !keep_alive {
             return Next::Stage(Stage::Closing { socket: None, until });
         }
-        let stage = reader.stage();
-        Next::Stage(Stage::Reading { reader, stage, until: Instant::now() + stage.wait_max() })
+        let (stage, held) = (reader.stage(), HeldBody::new(self.engine.bodies()));
+        Next::Stage(Stage::Reading { reader, stage, until: Instant::now() + stage.wait_max(), held })
     }
 
     /// The WebSocket is over. The core hears of it at once; when it gave the order itself, only after its

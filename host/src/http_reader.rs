@@ -7,8 +7,12 @@ use parlor_protocol::http::{
 };
 use std::time::Duration;
 
-/// How long a body may take, all in all.
-const BODY_WAIT_MAX: Duration = Duration::from_secs(10);
+/// A body, or its rest, may take this long; a longer one must have brought `BODY_STRETCH_BYTES_MIN` by then, and
+/// again in each further stretch: one KiB a second (RELIABILITY §A1).
+const BODY_STRETCH_WAIT: Duration = Duration::from_secs(5);
+const BODY_STRETCH_BYTES_MIN: usize = 5 * 1024;
+/// How many stretches a body may take, whatever it brings: what is held for it is held from others.
+const BODY_STRETCHES_MAX: u32 = 60;
 /// How much of a WebSocket may come before the server agreed to it.
 const EARLY_BYTES_MAX: usize = 4 * 1024;
 /// How much is read at once.
@@ -21,6 +25,10 @@ pub(crate) struct HttpReader {
     /// How much of `read` was searched for the end of the head.
     seen: usize,
     head: Option<(RequestHead, usize)>,
+    /// The stretch of the body that is being read.
+    stretch: u32,
+    /// How much of the body there was when the stretch began.
+    stretch_from: usize,
     served: bool,
 }
 
@@ -46,8 +54,11 @@ pub(crate) enum Stage {
     Idle,
     /// The end of a head.
     Head,
-    /// The end of a body.
-    Body,
+    /// The end of a body, or of this stretch of it.
+    Body {
+        /// Which stretch, from 0.
+        stretch: u32,
+    },
 }
 
 impl Stage {
@@ -56,16 +67,39 @@ impl Stage {
         match self {
             Self::First | Self::Head => HEAD_WAIT_MAX,
             Self::Idle => IDLE_WAIT_MAX,
-            Self::Body => BODY_WAIT_MAX,
+            Self::Body { .. } => BODY_STRETCH_WAIT,
         }
     }
 }
 
 impl HttpReader {
-    /// Where the next bytes go: at least a chunk of spare room.
+    /// Where the next bytes go. There is a chunk of spare room; for a body as much as has come of it, so that a
+    /// large one takes few reads, but never more than is announced.
     pub fn room(&mut self) -> &mut Vec<u8> {
-        self.read.reserve(CHUNK_BYTES);
+        let missing = self.head.as_ref().map_or(0, |(_, length)| length.saturating_sub(self.read.len()));
+        match missing {
+            0 => self.read.reserve(CHUNK_BYTES),
+            missing => self.read.reserve_exact(missing.min(self.read.len().max(CHUNK_BYTES))),
+        }
         &mut self.read
+    }
+
+    /// The memory that a body takes which is being read.
+    pub fn body_bytes(&self) -> usize {
+        if self.head.as_ref().is_some_and(|(_, length)| *length > 0) { self.read.capacity() } else { 0 }
+    }
+
+    /// The time of the stage is over. True: the client was quick enough to be given another stretch.
+    #[must_use]
+    pub fn go_on(&mut self) -> bool {
+        let brought = self.read.len() - self.stretch_from;
+        let goes_on =
+            self.head.is_some() && brought >= BODY_STRETCH_BYTES_MIN && self.stretch + 1 < BODY_STRETCHES_MAX;
+        if goes_on {
+            self.stretch += 1;
+            self.stretch_from = self.read.len();
+        }
+        goes_on
     }
 
     /// Looks at what has come since.
@@ -84,6 +118,7 @@ impl HttpReader {
             Some((head, length)) if self.read.len() >= length => {
                 let body = self.take_front(length);
                 self.served = true;
+                (self.stretch, self.stretch_from) = (0, 0);
                 Read::Request(head, body.into())
             }
             unfinished => {
@@ -96,7 +131,7 @@ impl HttpReader {
     /// What is waited for now.
     pub fn stage(&self) -> Stage {
         match (&self.head, self.read.is_empty(), self.served) {
-            (Some(_), ..) => Stage::Body,
+            (Some(_), ..) => Stage::Body { stretch: self.stretch },
             (None, false, _) => Stage::Head,
             (None, true, false) => Stage::First,
             (None, true, true) => Stage::Idle,
@@ -182,9 +217,69 @@ mod tests {
         feed(&mut reader, b"P");
         assert_eq!(reader.stage(), Stage::Head);
         feed(&mut reader, &POST.as_bytes()[1..]);
-        assert_eq!(reader.stage(), Stage::Body);
+        assert_eq!(reader.stage(), Stage::Body { stretch: 0 });
         feed(&mut reader, b"xyz");
         assert_eq!(reader.stage(), Stage::Idle);
+    }
+
+    fn large(length: usize) -> HttpReader {
+        let head = format!("PUT /api/admin/b HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n");
+        let mut reader = HttpReader::default();
+        assert_eq!(feed(&mut reader, head.as_bytes()), Read::More);
+        reader
+    }
+
+    #[test]
+    fn a_body_goes_on_as_long_as_each_stretch_brings_5_kib() {
+        let mut reader = large(1 << 20);
+        feed(&mut reader, &[1; 5 * 1024]);
+        assert!(reader.go_on());
+        assert_eq!(reader.stage(), Stage::Body { stretch: 1 });
+        feed(&mut reader, &[1; 5 * 1024 - 1]);
+        assert!(!reader.go_on(), "a byte too few");
+        feed(&mut reader, &[1; 1]);
+        assert!(reader.go_on());
+        feed(&mut reader, &[1; 100 * 1024]);
+        assert!(reader.go_on());
+        assert!(!reader.go_on(), "what came before is not counted again");
+    }
+
+    #[test]
+    fn a_body_has_an_end_after_five_minutes() {
+        let mut reader = large(1 << 20);
+        for stretch in 0..60 {
+            assert_eq!(reader.stage(), Stage::Body { stretch });
+            feed(&mut reader, &[1; 8 * 1024]);
+            assert_eq!(reader.go_on(), stretch < 59);
+        }
+    }
+
+    #[test]
+    fn a_head_or_silence_is_not_given_more_time() {
+        let mut reader = HttpReader::default();
+        assert!(!reader.go_on());
+        feed(&mut reader, &[b'a'; 6 * 1024]);
+        assert!(!reader.go_on());
+    }
+
+    #[test]
+    fn a_body_takes_no_more_memory_than_is_announced_and_none_before_it_comes() {
+        let mut reader = large(1_000_000);
+        assert!(reader.body_bytes() <= 8 * 1024, "{}", reader.body_bytes());
+        let mut reads = 0;
+        loop {
+            let room = reader.room();
+            let spare = room.capacity() - room.len();
+            room.extend(std::iter::repeat_n(7, spare));
+            reads += 1;
+            assert!(reader.body_bytes() <= 1_000_000, "{}", reader.body_bytes());
+            match reader.next() {
+                Read::Request(_, body) => break assert_eq!(body.len(), 1_000_000),
+                other => assert_eq!(other, Read::More),
+            }
+        }
+        assert!(reads < 15, "{reads} reads");
+        assert_eq!((reader.body_bytes(), reader.stage()), (0, Stage::Idle));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::engine::{self, Engine, Outside, Tell};
 use crate::log::Log;
 use crate::settings::{Configuration, Stop, Surroundings};
 use crate::{console, seed, signals, stores, trial};
-use parlor_protocol::call::{Call, CallFailure, Said};
+use parlor_protocol::call::Call;
 use parlor_protocol::ids::Ticket;
 use parlor_protocol::record::{Level, Record};
 use parlor_protocol::server::Server;
@@ -103,12 +103,8 @@ fn finish(started: Started, serve: impl FnOnce(Acceptor) -> io::Result<()>) -> R
 
 fn outside(configuration: &Configuration, clock: Clock, log: Arc<Log>) -> Outside {
     let clock = Arc::new(clock);
-    let ai = configuration.ai.clone();
-    let attempt = move |call: &Call| match &ai {
-        Some(service) => service.attempt(call),
-        None => Said::Failed(CallFailure::Passing { retry_after: None }),
-    };
-    let logged = clock.clone();
+    let (services, called, logged) = (configuration.services.clone(), clock.clone(), clock.clone());
+    let attempt = move |call: &Call| services.attempt(call, called.now());
     Outside {
         now: Box::new(move || clock.now()),
         log: Box::new(move |record| log.write(logged.now(), record)),

@@ -1,13 +1,23 @@
-//! Calls to services over HTTP: one attempt each. Retries and patience are the core's; the address, the key
-//! and the socket are the driver's. The thread that calls reads the answer with `read_next_question`.
+//! Calls to services: one attempt each. Retries and patience are the core's; the address, the key and the socket
+//! are the driver's. The thread that calls reads the answer with the pure functions of this module.
 
-use crate::apps::stripped;
-use crate::ids::{DocumentId, SessionId, TemplateId, UserId};
-use crate::store::Question;
+mod hook;
+mod next_question;
+mod robot;
+mod scan;
+
+pub use hook::{HOOK_WAIT_MAX, read_hook};
+pub use next_question::{
+    AiReply, Document, NextQuestionRequest, Progress, Role, TemplateBrief, Turn, read_next_question,
+};
+pub use robot::{RobotReply, RobotRequest, read_robot};
+pub use scan::{CLAMD_REPLY_BYTES_MAX, SCAN_WAIT_MAX, Scanned, VERDICT_BYTES_MAX, read_clamd, read_verdict};
+
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// One HTTP attempt.
+/// One attempt.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Call {
     /// `POST {AI_SERVICE_URL}/v1/chat/next-question` (WIRE §1).
@@ -17,71 +27,41 @@ pub enum Call {
         /// What is posted.
         request: Box<NextQuestionRequest>,
     },
+    /// `POST {AI_SERVICE_URL}/v1/chat/robot` (WIRE §2).
+    Robot {
+        /// The value of `Idempotency-Key`: the prompt's id.
+        idempotency_key: String,
+        /// What is posted.
+        request: Box<RobotRequest>,
+    },
+    /// The scanners are shown a file (WIRE §2). Only `Scanned::Clean` says that it may be let through.
+    Scan {
+        /// The whole file.
+        bytes: Bytes,
+    },
+    /// `POST EVENT_HOOK_URL` (WIRE §5.3).
+    Hook {
+        /// A JSON array, as it is posted.
+        events: String,
+    },
 }
 
-/// How long one attempt may take as a whole.
+/// How long one attempt at the AI service may take as a whole.
 pub const ATTEMPT_WAIT_MAX: Duration = Duration::from_secs(30);
-/// The largest answer that is read.
+/// The largest answer of the AI service that is read.
 pub const ANSWER_BYTES_MAX: usize = 1 << 20;
-
-/// What the AI service is asked.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct NextQuestionRequest {
-    /// The session.
-    pub session_id: SessionId,
-    /// Whose it is.
-    pub user_id: UserId,
-    /// The template.
-    pub template: TemplateBrief,
-    /// All turns so far; ends with `message`.
-    pub history: Vec<Turn>,
-    /// The saved answer; `None` when the first question is asked for.
-    pub message: Option<String>,
-}
-
-/// What the AI service is told of the template.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct TemplateBrief {
-    /// Which.
-    pub id: TemplateId,
-    /// Its name.
-    pub name: String,
-    /// Its questions.
-    pub questions: Vec<Question>,
-    /// Its body, unless empty.
-    #[serde(skip_serializing_if = "String::is_empty", default)]
-    pub body: String,
-}
-
-/// A question or an answer; both count, from 1.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Turn {
-    /// Its number.
-    pub turn: u32,
-    /// Who spoke.
-    pub role: Role,
-    /// What was said.
-    pub content: String,
-    /// When it was stored, RFC 3339.
-    pub at: String,
-}
-
-/// Who spoke in a turn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    /// The AI, or the built-in interviewer.
-    Assistant,
-    /// The user.
-    User,
-}
 
 /// What a call tells.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Said {
-    /// It ended with the AI's reply.
+    /// It ended with the AI's reply to a session.
     NextQuestion(AiReply),
+    /// It ended with the AI's reply to a prompt.
+    Robot(RobotReply),
+    /// It ended with a verdict.
+    Scanned(Scanned),
+    /// The hook took the events.
+    Delivered,
     /// It ended without.
     Failed(CallFailure),
 }
@@ -103,102 +83,24 @@ pub enum CallFailure {
     BadReply(String),
 }
 
-/// What the AI replied.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub enum AiReply {
-    /// The next question.
-    Question {
-        /// The question.
-        question: String,
-        /// How far the session is.
-        progress: Option<Progress>,
-    },
-    /// All is asked.
-    Complete {
-        /// The document's id.
-        document_id: DocumentId,
-        /// The document, unless the AI service keeps it.
-        document: Option<Document>,
-    },
-}
-
-/// How far a session is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Progress {
-    /// Questions answered.
-    pub answered: u32,
-    /// Questions in all.
-    pub total: u32,
-}
-
-/// A finished document.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Document {
-    /// Its title; the template's name when absent.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub title: Option<String>,
-    /// The text.
-    pub markdown: String,
-}
-
-/// The longest id of a document, in bytes.
-const DOCUMENT_ID_BYTES_MAX: usize = 128;
-
-/// Reads what the AI service answered: status, `Retry-After` in seconds if it was given, and the body, cut
-/// off one byte above `ANSWER_BYTES_MAX`.
-pub fn read_next_question(status: u16, retry_after: Option<&str>, body: &[u8]) -> Said {
+/// What a status means, for every service that answers with JSON: what stands behind 200 is for `read`.
+fn answered(status: u16, retry_after: Option<&str>, read: impl FnOnce() -> Result<Said, String>) -> Said {
     match status {
-        200 => match parse_reply(body) {
-            Ok(reply) => Said::NextQuestion(reply),
-            Err(why) => Said::Failed(CallFailure::BadReply(why)),
-        },
-        429 | 502 | 503 | 504 => {
-            let seconds = retry_after.and_then(|text| text.trim().parse::<u32>().ok());
-            let retry_after = seconds.map(|seconds| Duration::from_secs(seconds.into()));
-            Said::Failed(CallFailure::Passing { retry_after })
-        }
+        200 => read().unwrap_or_else(|why| Said::Failed(CallFailure::BadReply(why))),
+        429 | 502 | 503 | 504 => Said::Failed(CallFailure::Passing { retry_after: seconds(retry_after) }),
         status => Said::Failed(CallFailure::Refused { status }),
     }
 }
 
-/// The reply as the service spells it. A `progress` that is none is left out: the question matters more.
-#[derive(Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-enum Reply {
-    NextQuestion {
-        question: String,
-        progress: Option<serde_json::Value>,
-    },
-    Complete {
-        #[serde(rename = "documentId")]
-        document_id: String,
-        document: Option<Document>,
-    },
+/// `Retry-After` where it is a number of seconds.
+fn seconds(retry_after: Option<&str>) -> Option<Duration> {
+    let seconds = retry_after?.trim().parse::<u32>().ok()?;
+    Some(Duration::from_secs(seconds.into()))
 }
 
-fn parse_reply(body: &[u8]) -> Result<AiReply, String> {
-    if body.len() > ANSWER_BYTES_MAX {
-        return Err(format!("an answer of over {ANSWER_BYTES_MAX} bytes"));
-    }
-    match serde_json::from_slice::<Reply>(body).map_err(|error| error.to_string())? {
-        Reply::Complete { document_id, .. } if document_id.chars().any(char::is_control) => {
-            Err("a documentId with control characters".to_string())
-        }
-        Reply::NextQuestion { question, progress } => {
-            let question = stripped(&question);
-            if question.is_empty() {
-                return Err("an empty question".to_string());
-            }
-            let progress = progress.and_then(|value| serde_json::from_value(value).ok());
-            Ok(AiReply::Question { question, progress })
-        }
-        Reply::Complete { document_id, .. }
-            if document_id.is_empty() || document_id.len() > DOCUMENT_ID_BYTES_MAX =>
-        {
-            Err(format!("a documentId of {} bytes, not 1 to {DOCUMENT_ID_BYTES_MAX}", document_id.len()))
-        }
-        Reply::Complete { document_id, document } => {
-            Ok(AiReply::Complete { document_id: document_id.into(), document })
-        }
+fn within_limit(body: &[u8]) -> Result<(), String> {
+    match body.len() > ANSWER_BYTES_MAX {
+        true => Err(format!("an answer of over {ANSWER_BYTES_MAX} bytes")),
+        false => Ok(()),
     }
 }

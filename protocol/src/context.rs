@@ -5,7 +5,7 @@ use crate::action::{Action, Actions, CloseCause, Recipients};
 use crate::auth::User;
 use crate::call::Call;
 use crate::connection::Transports;
-use crate::envelope::{Envelope, Event, ReplyId};
+use crate::envelope::{Envelope, Event, ReplyId, socket_io};
 use crate::frame::Frame;
 use crate::ids::{ConnectionId, Ticket};
 use crate::job::Job;
@@ -71,23 +71,33 @@ impl Effects<'_> {
     /// Sends one connection a frame.
     pub fn send(&mut self, to: ConnectionId, frame: Frame, class: Class) {
         self.stats.messages_out += 1;
-        if let Some(socket) = self.transports.socket(to) {
-            self.actions.push(Action::Send { to: Recipients::One(socket), frame, class });
+        match self.transports.socket(to) {
+            Some(socket) => self.actions.push(Action::Send { to: Recipients::One(socket), frame, class }),
+            None => self.transports.queue(to, frame, class),
         }
     }
 
     /// The number of the next frame, where clients may name it when they come back.
     pub fn offset(&mut self, envelope: Envelope, class: Class) -> Option<u64> {
         let kept = matches!(class, Class::Kept | Class::Page);
-        let recovers = kept && envelope == Envelope::SocketIo;
-        recovers.then(|| self.transports.next_offset())
+        (kept && self.recovers(envelope)).then(|| self.transports.next_offset())
+    }
+
+    /// Whether who writes like this may come back after being cut off.
+    pub fn recovers(&self, envelope: Envelope) -> bool {
+        envelope == Envelope::SocketIo && !self.settings.recovery_window.is_zero()
     }
 
     /// The frames that answer a call, under its id if it had one.
     pub fn answer(&mut self, to: &Caller, event: &Event) -> Vec<Frame> {
         event.code.into_iter().for_each(|code| self.stats.refused(code));
         let offset = self.offset(to.envelope, Class::Kept);
-        to.envelope.answer(event, to.reply_to.as_ref(), offset)
+        let frames = to.envelope.answer(event, to.reply_to.as_ref(), offset);
+        // An ack carries no number.
+        if let Some(offset) = offset.filter(|_| frames.iter().any(socket_io::is_event)) {
+            self.transports.sent_alone(to.connection, offset);
+        }
+        frames
     }
 
     /// Answers a call.
@@ -100,6 +110,7 @@ impl Effects<'_> {
     /// Tells one connection something that is no answer.
     pub fn tell(&mut self, to: ConnectionId, envelope: Envelope, event: &Event, class: Class) {
         let offset = self.offset(envelope, class);
+        offset.into_iter().for_each(|offset| self.transports.sent_alone(to, offset));
         self.send(to, envelope.encode(event, offset), class);
     }
 

@@ -1,6 +1,8 @@
 //! HTTP/1.1 as far as the core needs it: a request's head read strictly (RFC 9112), a response as data.
 //! What two servers could read in two ways is refused, so that a proxy before us and we never disagree.
 
+use crate::refusal::{Code, Refusal};
+use crate::settings::{ENGINE_PAYLOAD_BYTES_MAX, FILE_BYTES_MAX};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -48,6 +50,12 @@ pub enum HeadFault {
         /// What it says it has; `usize::MAX` for a number beyond.
         actual: usize,
     },
+    /// The same on Engine.IO's path, whose clients know no body of ours: 413 without one.
+    PayloadTooLarge,
+    /// A file without anything that says who sends it: 401.
+    NoCredential,
+    /// So many bodies are being held that there is no room for this one: 503.
+    NoRoom,
     /// It took too long: 408.
     Late,
 }
@@ -133,19 +141,30 @@ fn body_length(head: &RequestHead) -> Result<usize, HeadFault> {
     let limit = body_bytes_max(head);
     match length <= limit {
         true => Ok(length),
+        false if head.path() == ENGINE_PATH => Err(HeadFault::PayloadTooLarge),
+        false if head.method == "POST" && head.path() == FILES_PATH && limit == 0 => {
+            Err(HeadFault::NoCredential)
+        }
         false => Err(HeadFault::BodyTooLarge { limit, actual: length }),
     }
 }
 
 /// How large a body this request may have; none is read where none is taken, because it is held before anybody
-/// is asked who sends it.
+/// is asked who sends it. For the same reason a file needs something that looks like a credential.
 pub fn body_bytes_max(head: &RequestHead) -> usize {
     match (head.method.as_str(), head.path()) {
         ("PUT", path) if path.starts_with("/api/admin/") => BODY_BYTES_MAX,
         ("POST", "/api/events") => BODY_BYTES_MAX,
+        ("POST", ENGINE_PATH) => ENGINE_PAYLOAD_BYTES_MAX as usize,
+        ("POST", FILES_PATH) if head.has_credential() => FILE_BYTES_MAX as usize,
         _ => 0,
     }
 }
+
+/// Where Engine.IO answers.
+const ENGINE_PATH: &str = "/socket.io/";
+/// Where files come in.
+const FILES_PATH: &str = "/api/files";
 
 impl RequestHead {
     /// The value of the header, the first if there are several. `name` in lower case.
@@ -166,6 +185,11 @@ impl RequestHead {
     /// Whether a WebSocket is asked for (RFC 6455 §4.2.1).
     pub fn is_upgrade(&self) -> bool {
         self.lists("connection", "upgrade") && self.lists("upgrade", "websocket")
+    }
+
+    /// Whether anything says who asks, true or not.
+    fn has_credential(&self) -> bool {
+        self.header("authorization").is_some() || self.parameter("token").is_some()
     }
 
     /// The path as it came, without the query.
@@ -280,27 +304,37 @@ pub fn switching_head(accept: &str, subprotocol: Option<&str>) -> String {
     )
 }
 
+/// When a client whose body found no room should try again, at the earliest.
+const NO_ROOM_WAIT: std::time::Duration = std::time::Duration::from_secs(1);
+
 impl HeadFault {
     /// The response that tells it.
     pub fn response(self) -> Response {
-        let (status, message) = match self {
-            Self::TooLarge => {
-                (431, format!("the request head is over {HEAD_BYTES_MAX} bytes or {HEADERS_MAX} headers"))
-            }
-            Self::Malformed(what) => (400, format!("malformed request: {what}")),
-            Self::Version => (505, "only HTTP/1.1 is spoken here".to_string()),
-            Self::LengthRequired => (411, "a body needs a Content-Length".to_string()),
+        let client = |status, message: String| (status, Refusal::new(Code::ClientError, message));
+        let (status, refusal) = match self {
+            Self::TooLarge => client(
+                431,
+                format!("the request head is over {HEAD_BYTES_MAX} bytes or {HEADERS_MAX} headers"),
+            ),
+            Self::Malformed(what) => client(400, format!("malformed request: {what}")),
+            Self::Version => client(505, "only HTTP/1.1 is spoken here".to_string()),
+            Self::LengthRequired => client(411, "a body needs a Content-Length".to_string()),
             Self::BodyTooLarge { limit, actual } => {
-                (413, format!("a body of {actual} bytes is over the limit of {limit} here"))
+                let message = format!("a body of {actual} bytes is over the limit of {limit} here");
+                let details = serde_json::json!({"limit": limit, "actual": actual});
+                (413, Refusal::new(Code::TooLarge, message).with(details))
             }
-            Self::Late => (408, "the request took too long".to_string()),
+            Self::PayloadTooLarge => return Response::empty(413),
+            Self::NoCredential => (401, Refusal::new(Code::AuthFailed, "authentication failed")),
+            Self::NoRoom => {
+                let refusal = Refusal::new(Code::Overloaded, "no room for another request body");
+                let wait = NO_ROOM_WAIT.as_secs().to_string();
+                let body = serde_json::json!({ "error": refusal.retry_after(NO_ROOM_WAIT) });
+                return Response::json(503, &body).with("retry-after", wait);
+            }
+            Self::Late => client(408, "the request took too long".to_string()),
         };
-        let code = if status == 413 { "TOO_LARGE" } else { "CLIENT_ERROR" };
-        let mut error = serde_json::json!({"code": code, "message": message, "recoverable": false});
-        if let Self::BodyTooLarge { limit, actual } = self {
-            error["details"] = serde_json::json!({"limit": limit, "actual": actual});
-        }
-        Response::json(status, &serde_json::json!({ "error": error }))
+        Response::json(status, &serde_json::json!({ "error": refusal }))
     }
 }
 

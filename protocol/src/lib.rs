@@ -68,15 +68,16 @@
 //! /// One public room, `lobby`, in which nobody is a member yet.
 //! fn store(log: &mut Vec<Entry>, request: StoreRequest) -> StoreReply {
 //!     match request {
-//!         StoreRequest::Load { room } => {
+//!         StoreRequest::Load { room: id } => {
 //!             let row = RoomRow {
-//!                 id: room.clone(),
+//!                 id: id.clone(),
 //!                 name: "Lobby".into(),
 //!                 firm: "".into(),
 //!                 visibility: Visibility::Public,
 //!             };
 //!             let (head, tail) = (Seq(log.len() as u64), log.clone());
-//!             StoreReply::Loaded(Some(Box::new(RoomRecord { id: room, room: Some(row), members: vec![], head, tail })))
+//!             let (room, members, cursors) = (Some(row), vec![], vec![]);
+//!             StoreReply::Loaded(Some(Box::new(RoomRecord { id, room, members, cursors, head, tail })))
 //!         }
 //!         StoreRequest::Commit { appends, .. } => {
 //!             let first = log.len();
@@ -166,6 +167,7 @@
 //! | `apps` | what an entry means: documents, chat |
 //! | [`auth`], [`job`] | credentials checked outside, so that no secret is in the core |
 //! | [`store`], [`call`] | what is asked of the store and of services, as data |
+//! | [`socket_io`] | Engine.IO and Socket.IO, and nothing of the rest |
 //! | [`outbox`], [`walker`], [`http`] | pure pieces that drivers use |
 
 pub mod action;
@@ -189,6 +191,7 @@ mod rng;
 mod room;
 pub mod server;
 pub mod settings;
+pub mod socket_io;
 mod stats;
 pub mod store;
 mod tickets;

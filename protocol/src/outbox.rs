@@ -147,6 +147,18 @@ impl Outbox {
         used
     }
 
+    /// Takes out the first frame, none of which is written: for a transport that takes frames, not bytes.
+    pub fn pop(&mut self) -> Option<(Frame, Class)> {
+        debug_assert_eq!(self.written, 0, "a frame that has begun is written to its end");
+        let first = self.waiting.pop_front()?;
+        self.bytes -= first.bytes.len();
+        if self.waiting.is_empty() {
+            self.waiting = VecDeque::new();
+            self.holds_large = false;
+        }
+        Some((Frame::raw(first.bytes), first.class))
+    }
+
     /// Notes that `count` bytes of what `gather` showed were written. Says whether `Flushed` is due.
     pub fn advance(&mut self, count: usize) -> bool {
         self.bytes -= count;
@@ -271,6 +283,18 @@ mod tests {
         outbox.close(Some(frame(9, 1)));
         assert_eq!((written(&outbox), outbox.queued_bytes()), (vec![1, 1, 9], 3));
         assert_eq!(outbox.push(frame(4, 1), Class::Kept), Pushed::Dropped);
+    }
+
+    #[test]
+    fn frames_are_taken_out_whole_in_order_and_make_room() {
+        let mut outbox = Outbox::default();
+        outbox.push(frame(1, 2 * OUTBOX_BYTES_MAX), Class::Page);
+        outbox.push(frame(2, 3), Class::Signal);
+        assert!(!outbox.take_flushed());
+        assert_eq!(outbox.pop(), Some((frame(1, 2 * OUTBOX_BYTES_MAX), Class::Page)));
+        assert_eq!((outbox.take_flushed(), outbox.queued_bytes()), (true, 3));
+        assert_eq!(outbox.pop(), Some((frame(2, 3), Class::Signal)));
+        assert_eq!((outbox.pop(), outbox.is_empty()), (None, true));
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod calls;
 mod counts;
 mod drain;
 mod routing;
+mod sessions;
 
 pub use counts::Counts;
 
@@ -11,7 +12,7 @@ use crate::action::{Action, Actions, CloseCause};
 use crate::apps::chat::Chat;
 use crate::apps::documents::Documents;
 use crate::apps::projects::Projects;
-use crate::connection::{Connections, Transports};
+use crate::connection::{Connections, Endpoint, Transports};
 use crate::context::{Context, Effects};
 use crate::door::Door;
 use crate::ids::{ConnectionId, RoomKind};
@@ -48,6 +49,7 @@ pub struct Server {
     stats: Stats,
     started_at: Timestamp,
     drain: drain::Drain,
+    sessions: sessions::Sessions,
     /// Connections that were closed in this step.
     ended: Vec<(ConnectionId, CloseCause)>,
     /// What became of backends' events in this step.
@@ -62,6 +64,7 @@ struct Parts<'a> {
     chat: &'a mut Chat,
     projects: &'a mut Projects,
     drain: &'a mut drain::Drain,
+    sessions: &'a mut sessions::Sessions,
     started_at: Timestamp,
     ctx: Context<'a>,
 }
@@ -70,6 +73,7 @@ impl Server {
     /// A server at rest. The same settings, seed and inputs give the same actions, byte for byte.
     pub fn new(settings: Settings, seed: [u8; 32]) -> Self {
         Self {
+            sessions: sessions::Sessions::new(&settings),
             settings,
             door: Door::default(),
             connections: Connections::default(),
@@ -96,8 +100,7 @@ impl Server {
         }
         let mut parts = self.parts(now, actions);
         parts.route(input);
-        parts.take_turns();
-        parts.take_out_ended();
+        parts.settle();
         parts.answer_posted();
         parts.finish_drain();
     }
@@ -132,6 +135,7 @@ impl Server {
             chat: &mut self.chat,
             projects: &mut self.projects,
             drain: &mut self.drain,
+            sessions: &mut self.sessions,
             started_at: self.started_at,
             ctx: Context { rooms: &mut self.rooms, fx },
         }
@@ -139,6 +143,17 @@ impl Server {
 }
 
 impl Parts<'_> {
+    /// Carries out what the step has brought about in all parts.
+    fn settle(&mut self) {
+        loop {
+            self.take_turns();
+            self.take_out_ended();
+            if !self.carry_sessions_out() {
+                return;
+            }
+        }
+    }
+
     fn route(&mut self, input: Input) {
         match input {
             Input::Started => self.on_started(),
@@ -147,7 +162,10 @@ impl Parts<'_> {
                     self.door.on_requested(request, peer, &head, body, self.connections, &mut self.ctx);
                 self.carry_out(decided);
             }
-            Input::RequestGone { request } => self.door.on_gone(request),
+            Input::RequestGone { request } => {
+                self.door.on_gone(request);
+                self.on_engine_request_gone(request);
+            }
             Input::Received { socket, message } => self.on_received(socket, message),
             Input::Disconnected { socket, why } => self.on_disconnected(socket, why),
             Input::Stored(replies) => {
@@ -187,6 +205,7 @@ impl Parts<'_> {
                 self.connections.watch_heartbeat(connection, &mut self.ctx.fx);
             }
             Timer::Heartbeat(connection) => self.connections.on_heartbeat(connection, &mut self.ctx.fx),
+            Timer::Engine(connection) => self.on_engine_timer(connection),
             Timer::TokenEnds(connection) => self.connections.on_token_ends(connection, &mut self.ctx.fx),
             Timer::Attempt(room) => self.documents.on_attempt(&room, &mut self.ctx),
             Timer::Gap(room) => self.ctx.rooms.on_gap_due(&room, &mut self.ctx.fx),
@@ -203,6 +222,7 @@ impl Parts<'_> {
                 self.door.addresses.tidy(now);
                 self.ctx.rooms.tidy(now);
                 self.projects.tidy(now);
+                self.sessions.recovery.tidy(now);
             }
         }
     }
@@ -215,11 +235,19 @@ impl Parts<'_> {
             else {
                 continue;
             };
-            connection.closing = Some(cause);
-            if let Some(socket) = self.ctx.fx.transports.socket(id) {
-                self.ctx.fx.actions.push(Action::Close { socket, cause });
+            let endpoint = connection.endpoint;
+            if endpoint == Endpoint::SocketIo && !matches!(cause.code(), 1008 | 4001) {
+                self.remember(id);
+            }
+            if let Some(connection) = self.connections.find(id) {
+                connection.closing = Some(cause);
             }
             self.take_out(id);
+            if endpoint == Endpoint::SocketIo {
+                self.close_engine(id, cause);
+            } else if let Some(socket) = self.ctx.fx.transports.socket(id) {
+                self.ctx.fx.actions.push(Action::Close { socket, cause });
+            }
         }
     }
 

@@ -31,8 +31,28 @@ pub struct Settings {
     pub heartbeat_interval: Duration,
     /// `HEARTBEAT_TIMEOUT`: further silence after which the connection is closed.
     pub heartbeat_timeout: Duration,
+    /// `WEBSOCKET_PING_INTERVAL`: how often Engine.IO pings.
+    pub engine_ping_interval: Duration,
+    /// `WEBSOCKET_PING_TIMEOUT`: how long Engine.IO waits for the pong.
+    pub engine_ping_timeout: Duration,
+    /// `ENGINE_CONNECT_TIMEOUT`: how long an Engine.IO session may last without a namespace.
+    pub engine_connect_timeout: Duration,
+    /// `ENGINE_PAYLOAD_BYTES_MAX`: the largest message or polling payload of Engine.IO.
+    pub engine_payload_bytes_max: u32,
+    /// `RECOVERY_WINDOW`: how long a lost Socket.IO connection may be taken up again; 0: never.
+    pub recovery_window: Duration,
+    /// `TYPING_ENDS`: after how long a user who said nothing more has stopped typing.
+    pub typing_ends: Duration,
+    /// `FILE_BYTES_MAX`: the largest file.
+    pub file_bytes_max: u32,
+    /// Whether a scanner is configured: files are shown to it before they are kept.
+    pub scanner: bool,
+    /// Whether an event hook is configured.
+    pub hook: bool,
     /// `RATE_LIMIT_CALLS`: calls of one user in any 60 s.
     pub rate_limit_calls: u32,
+    /// `RATE_LIMIT_SIGNALS`: signals of one user in a second; `signals_at_once` may come together.
+    pub rate_limit_signals: u32,
     /// `REFUSALS_MAX`: refusals in 60 s after which a connection is closed.
     pub refusals_max: u32,
     /// `AI_RETRY_FIRST`: the wait before the second attempt.
@@ -65,6 +85,23 @@ pub enum Origins {
     Listed(Vec<String>),
 }
 
+/// The most that `ENGINE_PAYLOAD_BYTES_MAX` may be: a larger body is not read (WIRE §0.6).
+pub const ENGINE_PAYLOAD_BYTES_MAX: u32 = 1_000_000;
+/// The most that `FILE_BYTES_MAX` may be: a larger body is not read (WIRE §0.6).
+pub const FILE_BYTES_MAX: u32 = 10 << 20;
+
+impl Settings {
+    /// Whether there is an AI service: for documents and for the robot of the chat.
+    pub fn has_ai_service(&self) -> bool {
+        self.interviewer == Interviewer::Service
+    }
+
+    /// How many signals may come together: those of two and a half seconds (WIRE §0.9).
+    pub fn signals_at_once(&self) -> u32 {
+        self.rate_limit_signals.saturating_mul(5).div_ceil(2)
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -80,7 +117,17 @@ impl Default for Settings {
             connection_rate_per_address: 10,
             heartbeat_interval: Duration::from_millis(30_000),
             heartbeat_timeout: Duration::from_millis(35_000),
+            engine_ping_interval: Duration::from_millis(25_000),
+            engine_ping_timeout: Duration::from_millis(60_000),
+            engine_connect_timeout: Duration::from_millis(45_000),
+            engine_payload_bytes_max: ENGINE_PAYLOAD_BYTES_MAX,
+            recovery_window: Duration::from_millis(120_000),
+            typing_ends: Duration::from_millis(6_000),
+            file_bytes_max: FILE_BYTES_MAX,
+            scanner: false,
+            hook: false,
             rate_limit_calls: 100,
+            rate_limit_signals: 20,
             refusals_max: 1_000,
             ai_retry_first: Duration::from_millis(500),
             ai_retry_second: Duration::from_millis(2_000),

@@ -13,7 +13,8 @@ pub enum Timer {
     Heartbeat(ConnectionId),
     /// A connection's token ends, or is about to.
     TokenEnds(ConnectionId),
-
+    /// An Engine.IO session pings, or waits no longer.
+    Engine(ConnectionId),
     /// Entries that are missing in a room, and could not be read, are asked for again.
     Gap(RoomId),
     /// A document session's next attempt at an AI reply.

@@ -1,5 +1,5 @@
-//! A stand-in for the AI service: an HTTP server on this machine that writes down what it is asked and plays
-//! whatever a service can do right or wrong.
+//! A stand-in for the AI service, and for other services that are posted to: an HTTP server on this machine that
+//! writes down what it is asked and plays whatever a service can do right or wrong.
 
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, VecDeque};
@@ -49,8 +49,10 @@ pub struct Asked {
     pub line: String,
     /// The headers, names in lower case.
     pub headers: BTreeMap<String, String>,
-    /// The body.
+    /// The body, if it is JSON.
     pub body: Value,
+    /// The body as it came.
+    pub bytes: Vec<u8>,
 }
 
 /// The service. When it is dropped, it hangs up on everyone.
@@ -80,7 +82,7 @@ const CONNECTIONS_MAX: usize = 256;
 const ASKED_MAX: usize = 100_000;
 /// The largest line of a head, and the largest body, in bytes.
 const LINE_BYTES_MAX: u64 = 16 * 1024;
-const BODY_BYTES_MAX: usize = 8 << 20;
+const BODY_BYTES_MAX: usize = 16 << 20;
 
 impl AiStandIn {
     /// A service on a free port of 127.0.0.1 that plays the script, a line for each request, and after it
@@ -230,10 +232,10 @@ fn read_request(reader: &mut BufReader<&TcpStream>) -> io::Result<Option<Asked>>
     if length > BODY_BYTES_MAX {
         return Err(io::Error::other(format!("a body of {length} bytes, over {BODY_BYTES_MAX}")));
     }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body)?;
-    let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
-    Ok(Some(Asked { line: line.trim_end_matches(" HTTP/1.1").to_string(), headers, body }))
+    let mut bytes = vec![0; length];
+    reader.read_exact(&mut bytes)?;
+    let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+    Ok(Some(Asked { line: line.trim_end_matches(" HTTP/1.1").to_string(), headers, body, bytes }))
 }
 
 fn read_line(reader: &mut BufReader<&TcpStream>) -> io::Result<String> {
@@ -298,8 +300,11 @@ fn response(status: u16, headers: &str, body: &str) -> String {
     )
 }
 
-/// What a good service would say to this request.
+/// What a good service would say to this request; a prompt for the robot it repeats.
 pub fn interview(request: &Value) -> Value {
+    if let Some(prompt) = request["prompt"].as_str() {
+        return json!({"content": format!("You said: {prompt}")});
+    }
     let questions = request["template"]["questions"].as_array().map_or(&[][..], Vec::as_slice);
     let turns = request["history"].as_array().map_or(&[][..], Vec::as_slice);
     let answers: Vec<_> = turns.iter().filter(|turn| turn["role"] == "user").collect();

@@ -1,6 +1,7 @@
 //! What the tests of whole servers share.
 
 pub mod ai_stand_in;
+pub mod clamd;
 pub mod client;
 pub mod ledger;
 pub mod load;

@@ -4,8 +4,8 @@
 
 use parlor_host::ai::AiService;
 use parlor_protocol::call::{
-    ANSWER_BYTES_MAX, AiReply, Call, CallFailure, Document, NextQuestionRequest, Progress, Role, Said,
-    TemplateBrief, Turn,
+    ANSWER_BYTES_MAX, AiReply, CallFailure, Document, NextQuestionRequest, Progress, RobotReply,
+    RobotRequest, Role, Said, TemplateBrief, Turn,
 };
 use parlor_protocol::store::Question;
 use parlor_tests::ai_stand_in::{AiStandIn, Play};
@@ -13,9 +13,11 @@ use serde_json::json;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
+/// The `Idempotency-Key` of these attempts.
+const KEY: &str = "ses_1:1";
 const SHORT: Duration = Duration::from_millis(200);
 
-fn call(answers: &[&str]) -> Call {
+fn request(answers: &[&str]) -> NextQuestionRequest {
     let question = |key: &str, text: &str| Question {
         key: key.into(),
         question: text.into(),
@@ -36,14 +38,13 @@ fn call(answers: &[&str]) -> Call {
         content: content.to_string(),
         at: at.to_string(),
     };
-    let request = NextQuestionRequest {
+    NextQuestionRequest {
         session_id: "ses_1".into(),
         user_id: "ada".into(),
         template,
         history: turns.enumerate().map(turn).collect(),
         message: answers.last().map(|answer| (*answer).to_string()),
-    };
-    Call::NextQuestion { idempotency_key: "ses_1:1".to_string(), request: Box::new(request) }
+    }
 }
 
 fn question(text: &str) -> Said {
@@ -57,7 +58,7 @@ fn passing(retry_after: Option<u64>) -> Said {
 /// What one attempt says when the service does this.
 fn said(play: Play) -> Said {
     let stand_in = AiStandIn::start([play]).unwrap();
-    let said = AiService::new(&stand_in.url(), None).attempt(&call(&[]));
+    let said = AiService::new(&stand_in.url(), None).next_question(KEY, &request(&[]));
     assert_eq!(stand_in.asked().len(), 1, "one attempt is one request");
     said
 }
@@ -65,7 +66,11 @@ fn said(play: Play) -> Said {
 fn bad_reply(play: Play) -> String {
     match said(play) {
         Said::Failed(CallFailure::BadReply(why)) => why,
-        other @ (Said::NextQuestion(_) | Said::Failed(_)) => panic!("{other:?}"),
+        other @ (Said::NextQuestion(_)
+        | Said::Robot(_)
+        | Said::Scanned(_)
+        | Said::Delivered
+        | Said::Failed(_)) => panic!("{other:?}"),
     }
 }
 
@@ -75,7 +80,7 @@ fn a_request_carries_key_idempotency_key_and_the_session_as_json() {
     let service = AiService::new(&format!("{}/", stand_in.url()), Some("the key"));
     let progress = Some(Progress { answered: 1, total: 2 });
     let expected = AiReply::Question { question: "What for?".into(), progress };
-    assert_eq!(service.attempt(&call(&["Rome"])), Said::NextQuestion(expected));
+    assert_eq!(service.next_question(KEY, &request(&["Rome"])), Said::NextQuestion(expected));
     let asked = &stand_in.asked()[0];
     assert_eq!(asked.line, "POST /v1/chat/next-question");
     for (name, value) in [
@@ -108,7 +113,7 @@ fn a_request_carries_key_idempotency_key_and_the_session_as_json() {
 #[test]
 fn the_first_request_has_no_message_and_without_a_key_there_is_no_authorization() {
     let stand_in = AiStandIn::start([]).unwrap();
-    AiService::new(&stand_in.url(), None).attempt(&call(&[]));
+    AiService::new(&stand_in.url(), None).next_question(KEY, &request(&[]));
     let asked = &stand_in.asked()[0];
     assert_eq!((&asked.body["message"], asked.headers.get("authorization")), (&json!(null), None));
 }
@@ -119,7 +124,7 @@ fn when_all_is_answered_the_document_comes() {
     let document = Document { title: Some("Trip".into()), markdown: "Rome\n\nArt".into() };
     let expected = AiReply::Complete { document_id: "doc-of-ses_1".into(), document: Some(document) };
     let service = AiService::new(&stand_in.url(), None);
-    assert_eq!(service.attempt(&call(&["Rome", "Art"])), Said::NextQuestion(expected));
+    assert_eq!(service.next_question(KEY, &request(&["Rome", "Art"])), Said::NextQuestion(expected));
 }
 
 #[test]
@@ -134,7 +139,7 @@ fn a_service_that_hangs_is_given_up_after_the_patience_as_a_whole() {
         let stand_in = AiStandIn::start([play]).unwrap();
         let service = AiService::new(&stand_in.url(), None).with_patience(SHORT);
         let begun = Instant::now();
-        assert_eq!(service.attempt(&call(&[])), passing(None));
+        assert_eq!(service.next_question(KEY, &request(&[])), passing(None));
         assert!((SHORT..SHORT * 20).contains(&begun.elapsed()), "{:?}", begun.elapsed());
     }
 }
@@ -185,7 +190,7 @@ fn a_connection_that_fails_is_worth_another_attempt() {
     assert_eq!(said(Play::BreakOff), passing(None));
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let service = AiService::new(&format!("http://{nobody}"), None);
-    assert_eq!(service.attempt(&call(&[])), passing(None));
+    assert_eq!(service.next_question(KEY, &request(&[])), passing(None));
 }
 
 #[test]
@@ -194,16 +199,47 @@ fn a_second_answer_is_never_taken_for_the_answer_to_the_next_request() {
     let twice = Play::Twice(reply("One?"), reply("Stray?"));
     let stand_in = AiStandIn::start([twice, Play::Reply(reply("Two?"))]).unwrap();
     let service = AiService::new(&stand_in.url(), None);
-    assert_eq!(service.attempt(&call(&[])), question("One?"));
-    assert_eq!(service.attempt(&call(&["Rome"])), question("Two?"));
+    assert_eq!(service.next_question(KEY, &request(&[])), question("One?"));
+    assert_eq!(service.next_question(KEY, &request(&["Rome"])), question("Two?"));
 }
 
 #[test]
 fn the_stand_in_hangs_up_when_it_is_dropped() {
     let stand_in = AiStandIn::start([Play::Hang]).unwrap();
     let service = AiService::new(&stand_in.url(), None);
-    let attempt = std::thread::spawn(move || service.attempt(&call(&[])));
+    let attempt = std::thread::spawn(move || service.next_question(KEY, &request(&[])));
     assert_eq!(stand_in.wait_for(1, Duration::from_secs(20)).len(), 1);
     drop(stand_in);
     assert_eq!(attempt.join().unwrap(), passing(None));
+}
+
+#[test]
+fn a_robot_is_asked_with_the_prompts_key_and_what_was_said_before() {
+    let reply = json!({"content": {"kind": "card"}, "metadata": {"model": "m"}, "usage": 7});
+    let stand_in =
+        AiStandIn::start([Play::Reply(reply), Play::Interview, Play::Status(503, Some(2))]).unwrap();
+    let service = AiService::new(&stand_in.url(), Some("the key"));
+    let history = vec![json!({"id": "m1", "content": "Hello"})];
+    let request =
+        RobotRequest { room_id: "lobby".into(), user_id: "ada".into(), prompt: "Well?".into(), history };
+    let metadata = json!({"model": "m"}).as_object().cloned();
+    let expected = RobotReply { content: json!({"kind": "card"}), metadata };
+    assert_eq!(service.robot("prompt-1", &request), Said::Robot(expected));
+    let expected = RobotReply { content: json!("You said: Well?"), metadata: None };
+    assert_eq!(service.robot("prompt-1", &request), Said::Robot(expected));
+    assert_eq!(service.robot("prompt-1", &request), passing(Some(2)));
+    let asked = &stand_in.asked()[0];
+    assert_eq!(asked.line, "POST /v1/chat/robot");
+    for (name, value) in [("authorization", "Bearer the key"), ("idempotency-key", "prompt-1")] {
+        assert_eq!(asked.headers.get(name).map(String::as_str), Some(value), "{name}");
+    }
+    assert_eq!(
+        asked.body,
+        json!({
+            "roomId": "lobby",
+            "userId": "ada",
+            "prompt": "Well?",
+            "history": [{"id": "m1", "content": "Hello"}],
+        })
+    );
 }

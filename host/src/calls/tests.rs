@@ -40,7 +40,7 @@ fn stage() -> Stage {
     let (tell, told) = channel();
     let (begin, ends) = (Mutex::new(begin), Mutex::new(ends));
     let attempt = move |call: &Call| {
-        let Call::NextQuestion { idempotency_key, .. } = call;
+        let Call::NextQuestion { idempotency_key, .. } = call else { panic!("{call:?}") };
         begin.lock().unwrap().send(idempotency_key.clone()).unwrap();
         ends.lock().unwrap_or_else(PoisonError::into_inner).recv().expect("a stage that still stands")
     };

@@ -2,6 +2,7 @@
 //! `handle` (or `tell`, where it must not touch a socket); what follows is queued while the lock is held, so
 //! that its order is the core's, and nothing is waited for.
 
+mod bodies;
 mod held;
 mod open_lines;
 mod outside;
@@ -11,6 +12,8 @@ mod store_threads;
 mod timer;
 mod workers;
 
+pub(crate) use bodies::HeldBody;
+pub use bodies::{BODIES_BYTES_MAX, Bodies};
 pub use held::Held;
 pub use open_lines::OpenLines;
 pub use outside::{Answer, Asset, Calls, Commit, Fatal, Outside, Tell};
@@ -46,6 +49,7 @@ pub struct Engine {
     timer: Timer,
     shutdown: Shutdown,
     lines_open: OpenLines,
+    bodies: Arc<Bodies>,
 }
 
 /// What the lock guards.
@@ -79,6 +83,7 @@ impl Engine {
             timer: Timer::default(),
             shutdown: Shutdown::default(),
             lines_open,
+            bodies: Arc::default(),
         });
         engine.handle(Input::Started);
         store_threads::start(&engine, stores)?;
@@ -203,6 +208,11 @@ impl Engine {
     /// The lines that are open.
     pub fn lines_open(&self) -> &OpenLines {
         &self.lines_open
+    }
+
+    /// The request bodies that are in memory.
+    pub fn bodies(&self) -> &Arc<Bodies> {
+        &self.bodies
     }
 
     /// How long facts have held the lock.

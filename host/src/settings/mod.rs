@@ -9,7 +9,7 @@ mod table;
 
 pub use table::{CONFIG, Kind, LATER, SETTINGS, Setting, flag, key};
 
-use crate::ai::AiService;
+use crate::services::Services;
 use parlor_protocol::auth::Keys;
 use parlor_protocol::record::Level;
 use parlor_protocol::settings::Settings;
@@ -35,8 +35,8 @@ pub struct Configuration {
     pub database: PathBuf,
     /// What an acknowledged message outlives.
     pub durability: Durability,
-    /// Who asks the questions; `None`: the built-in interviewer.
-    pub ai: Option<AiService>,
+    /// Who is called.
+    pub services: Services,
     /// How much is logged.
     pub log_level: Level,
     /// How a line of the log is written.
@@ -127,6 +127,11 @@ impl Configuration {
             configuration.keys.secret = Some(kept.jwt_secret.into_bytes());
             configuration.keys.service_key.get_or_insert(kept.service_key);
         }
+        let (hook, key) = (configuration.services.hook.take(), &configuration.keys.service_key);
+        configuration.services.hook = hook.map(|hook| match key {
+            Some(key) => hook.signed_with(key),
+            None => hook,
+        });
         Ok(configuration)
     }
 

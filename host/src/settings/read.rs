@@ -4,6 +4,9 @@ use super::sources::Given;
 use super::table::{Kind, SETTINGS, Setting};
 use super::{Configuration, Durability, LogFormat, Stop};
 use crate::ai::AiService;
+use crate::hook::EventHook;
+use crate::scanner::{ClamdAddress, Scanner};
+use crate::services::Services;
 use parlor_protocol::auth::Keys;
 use parlor_protocol::record::Level;
 use parlor_protocol::settings::{Interviewer, Origins, Settings};
@@ -19,9 +22,9 @@ pub fn configuration(given: &Given, folder: &Path) -> Result<Configuration, Stop
     }
     let host = address(given.text("HOST")).unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
     let trial = is_trial(given, host)?;
-    let ai = given.set("AI_SERVICE_URL").map(|url| AiService::new(url, given.set("AI_SERVICE_API_KEY")));
+    let services = services(given);
     Ok(Configuration {
-        core: core(given, trial, ai.is_some()),
+        core: core(given, trial, &services),
         keys: keys(given),
         host,
         port: u16::try_from(given.number("WEBSOCKET_PORT")).unwrap_or_default(),
@@ -31,7 +34,7 @@ pub fn configuration(given: &Given, folder: &Path) -> Result<Configuration, Stop
             "process" => Durability::Process,
             _ => Durability::PowerLoss,
         },
-        ai,
+        services,
         log_level: log_level(given),
         log_format: match (given.set("LOG_FORMAT"), given.in_production) {
             (Some("json"), _) | (None, true) => LogFormat::Json,
@@ -107,7 +110,9 @@ fn check(given: &Given, setting: &Setting) -> Result<(), Stop> {
 fn fits(kind: Kind, text: &str) -> bool {
     match kind {
         Kind::Text | Kind::Secret | Kind::File => true,
-        Kind::Url => is_url(text),
+        Kind::Url => is_url(text, false),
+        Kind::Target => is_url(text, true),
+        Kind::Clamd => text.parse::<ClamdAddress>().is_ok(),
         Kind::Address => address(text).is_some(),
         Kind::Addresses => addresses(text).is_some(),
         Kind::Origins => origins(text).is_some(),
@@ -121,9 +126,21 @@ fn fits(kind: Kind, text: &str) -> bool {
     }
 }
 
-fn core(given: &Given, trial: bool, has_ai: bool) -> Settings {
+fn services(given: &Given) -> Services {
+    let clamd = given.set("CLAMD_ADDR").and_then(|address| address.parse().ok());
+    Services {
+        ai: given.set("AI_SERVICE_URL").map(|url| AiService::new(url, given.set("AI_SERVICE_API_KEY"))),
+        scanner: Scanner::new(clamd, given.set("FILE_SCAN_URL")),
+        hook: given.set("EVENT_HOOK_URL").and_then(EventHook::new),
+    }
+}
+
+fn core(given: &Given, trial: bool, services: &Services) -> Settings {
     Settings {
-        interviewer: if has_ai { Interviewer::Service } else { Interviewer::BuiltIn },
+        interviewer: match services.ai {
+            Some(_) => Interviewer::Service,
+            None => Interviewer::BuiltIn,
+        },
         origins: origins(given.text("ALLOWED_ORIGINS")).unwrap_or(Origins::SameHost),
         trusted_proxies: addresses(given.text("TRUSTED_PROXIES")).unwrap_or_default(),
         create_on_open: given.set("CREATE_ON_OPEN").map_or(trial, |word| word == "true"),
@@ -134,7 +151,17 @@ fn core(given: &Given, trial: bool, has_ai: bool) -> Settings {
         connection_rate_per_address: given.count("CONNECTION_RATE_PER_ADDRESS"),
         heartbeat_interval: given.time("HEARTBEAT_INTERVAL"),
         heartbeat_timeout: given.time("HEARTBEAT_TIMEOUT"),
+        engine_ping_interval: given.time("WEBSOCKET_PING_INTERVAL"),
+        engine_ping_timeout: given.time("WEBSOCKET_PING_TIMEOUT"),
+        engine_connect_timeout: given.time("ENGINE_CONNECT_TIMEOUT"),
+        engine_payload_bytes_max: given.count("ENGINE_PAYLOAD_BYTES_MAX"),
+        recovery_window: given.time("RECOVERY_WINDOW"),
+        typing_ends: given.time("TYPING_ENDS"),
+        file_bytes_max: given.count("FILE_BYTES_MAX"),
+        scanner: services.scanner.is_some(),
+        hook: services.hook.is_some(),
         rate_limit_calls: given.count("RATE_LIMIT_CALLS"),
+        rate_limit_signals: given.count("RATE_LIMIT_SIGNALS"),
         refusals_max: given.count("REFUSALS_MAX"),
         ai_retry_first: given.time("AI_RETRY_FIRST"),
         ai_retry_second: given.time("AI_RETRY_SECOND"),
@@ -237,13 +264,13 @@ fn items(text: &str) -> impl Iterator<Item = &str> {
     text.split(',').map(str::trim).filter(|item| !item.is_empty())
 }
 
-fn is_url(text: &str) -> bool {
+fn is_url(text: &str, with_query: bool) -> bool {
     let Ok(uri) = text.parse::<Uri>() else { return false };
     let is_web = uri.scheme_str().is_some_and(|scheme| ["http", "https"].contains(&scheme));
     let host = uri
         .authority()
         .is_some_and(|authority| !authority.host().is_empty() && !authority.as_str().contains('@'));
-    is_web && host && uri.query().is_none() && !text.contains('#')
+    is_web && host && (with_query || uri.query().is_none()) && !text.contains('#')
 }
 
 /// The path of `sqlite:path`, also when it is written like a URL: `sqlite://path`.

@@ -136,6 +136,8 @@ fn argument(setting: &Setting) -> Arg {
         | Kind::Secret
         | Kind::File
         | Kind::Url
+        | Kind::Target
+        | Kind::Clamd
         | Kind::Address
         | Kind::Addresses
         | Kind::Origins
@@ -226,6 +228,8 @@ fn text_of(value: &toml::Value, kind: Kind) -> Option<String> {
         | Kind::Secret
         | Kind::File
         | Kind::Url
+        | Kind::Target
+        | Kind::Clamd
         | Kind::Address
         | Kind::Database
         | Kind::Choice(_) => value.as_str().map(str::to_string),

@@ -1,7 +1,10 @@
 //! Every setting there is, one row each. Flags, environment names, TOML keys, checks, `--help` and the table
 //! in `docs/configuration.md` all follow from here.
 
-use Kind::{Address, Addresses, Choice, Database, File, Number, Origins, Secret, Switch, Text, Url};
+use Kind::{
+    Address, Addresses, Choice, Clamd, Database, File, Number, Origins, Secret, Switch, Target, Text, Url,
+};
+use parlor_protocol::settings::{ENGINE_PAYLOAD_BYTES_MAX, FILE_BYTES_MAX};
 
 /// One setting.
 #[derive(Debug, Clone, Copy)]
@@ -29,6 +32,10 @@ pub enum Kind {
     File,
     /// `http://` or `https://`, a host and perhaps a path.
     Url,
+    /// The same, perhaps with a query.
+    Target,
+    /// Where clamd listens.
+    Clamd,
     /// An IP address to listen on, or `localhost`.
     Address,
     /// IP addresses, comma-separated.
@@ -123,6 +130,25 @@ pub const SETTINGS: &[Setting] = &[
         "180000",
         "After how long an AI reply is asked for anew",
     ),
+    setting("CLAMD_ADDR", Clamd, "", "clamd, which looks at every file; none: files are not scanned"),
+    setting(
+        "FILE_SCAN_URL",
+        Target,
+        "",
+        "A scanner of files over HTTP; with CLAMD_ADDR too, both must call a file clean",
+    ),
+    setting(
+        "FILE_BYTES_MAX",
+        number(1, FILE_BYTES_MAX as u64, "bytes"),
+        "10485760",
+        "The largest file that is taken in",
+    ),
+    setting(
+        "EVENT_HOOK_URL",
+        Target,
+        "",
+        "Where what happens in rooms is delivered, signed with SERVICE_API_KEY",
+    ),
     Setting {
         alias: Some("WEBSOCKET_CORS_ORIGIN"),
         ..setting(
@@ -143,6 +169,12 @@ pub const SETTINGS: &[Setting] = &[
     setting("CONNECTIONS_PER_ADDRESS", COUNT, "100", "Connections from one address"),
     setting("CONNECTION_RATE_PER_ADDRESS", COUNT, "10", "New connections from one address in a second"),
     setting("RATE_LIMIT_CALLS", COUNT, "100", "Calls of one user in any 60 s"),
+    setting(
+        "RATE_LIMIT_SIGNALS",
+        COUNT,
+        "20",
+        "Signals of one user in a second, typing among them; two and a half times as many at once",
+    ),
     setting("REFUSALS_MAX", COUNT, "1000", "Refusals in 60 s after which a connection is closed"),
     setting(
         "HEARTBEAT_INTERVAL",
@@ -155,6 +187,42 @@ pub const SETTINGS: &[Setting] = &[
         number(10, 3_600_000, "ms"),
         "35000",
         "Further silence after which it is hung up on",
+    ),
+    setting(
+        "WEBSOCKET_PING_INTERVAL",
+        number(10, 3_600_000, "ms"),
+        "25000",
+        "How often a Socket.IO client is pinged",
+    ),
+    setting(
+        "WEBSOCKET_PING_TIMEOUT",
+        number(10, 3_600_000, "ms"),
+        "60000",
+        "How long a Socket.IO client may take to answer a ping",
+    ),
+    setting(
+        "ENGINE_CONNECT_TIMEOUT",
+        number(10, 3_600_000, "ms"),
+        "45000",
+        "How long a Socket.IO client may stay without joining a namespace",
+    ),
+    setting(
+        "ENGINE_PAYLOAD_BYTES_MAX",
+        number(1_024, ENGINE_PAYLOAD_BYTES_MAX as u64, "bytes"),
+        "1000000",
+        "The largest message of a Socket.IO client",
+    ),
+    setting(
+        "RECOVERY_WINDOW",
+        number(0, 3_600_000, "ms"),
+        "120000",
+        "How long a lost Socket.IO connection may be taken up again; 0 is never",
+    ),
+    setting(
+        "TYPING_ENDS",
+        number(10, 60_000, "ms"),
+        "6000",
+        "After how long somebody who types is taken to have stopped",
     ),
     setting(
         "DRAIN_SPREAD",
@@ -178,21 +246,8 @@ pub const SETTINGS: &[Setting] = &[
 pub const CONFIG: &str = "PARLOR_CONFIG";
 
 /// What later builds will know. Refused wherever it is set: who sets it counts on it.
-pub const LATER: &[&str] = &[
-    "CLAMD_ADDR",
-    "COMPRESSION",
-    "EVENT_HOOK_URL",
-    "FILE_SCAN_URL",
-    "JWT_JWKS_URL",
-    "RATE_LIMIT_DASHBOARD",
-    "RATE_LIMIT_SIGNALS",
-    "REDIS_URL",
-    "RETENTION",
-    "TLS_CERT",
-    "TLS_KEY",
-    "WEBSOCKET_PING_INTERVAL",
-    "WEBSOCKET_PING_TIMEOUT",
-];
+pub const LATER: &[&str] =
+    &["COMPRESSION", "JWT_JWKS_URL", "RATE_LIMIT_DASHBOARD", "REDIS_URL", "RETENTION", "TLS_CERT", "TLS_KEY"];
 
 const COUNT: Kind = number(0, 1_000_000, "; 0 is no limit");
 
@@ -224,6 +279,8 @@ impl Kind {
             Secret => "any text, never shown".to_string(),
             File => "a path".to_string(),
             Url => "http:// or https:// with a host, without user, query and fragment".to_string(),
+            Target => "http:// or https:// with a host, without user and fragment".to_string(),
+            Clamd => "host:port, or unix: and a path from the root".to_string(),
             Address => "an IP address or localhost".to_string(),
             Addresses => "IP addresses, comma-separated".to_string(),
             Origins => "* or origins like https://app.example.com, comma-separated".to_string(),
@@ -239,8 +296,8 @@ impl Kind {
     /// Whether a value may hold a credential, so that no message may repeat it.
     pub fn is_secret(self) -> bool {
         match self {
-            Secret | Url | Database => true,
-            Text | File | Address | Addresses | Origins | Number { .. } | Switch | Choice(_) => false,
+            Secret | Url | Target | Database => true,
+            Text | Clamd | File | Address | Addresses | Origins | Number { .. } | Switch | Choice(_) => false,
         }
     }
 }

@@ -66,7 +66,7 @@ fn nothing_said_gives_the_defaults_of_the_core() {
     assert!(loaded.database.ends_with("parlor.db"));
     assert_eq!((loaded.durability, loaded.log_format), (Durability::PowerLoss, LogFormat::Human));
     assert_eq!((loaded.log_level, loaded.trial), (Level::Info, false));
-    assert_eq!((loaded.public_url, loaded.ai.is_none(), loaded.warnings), (None, true, Vec::new()));
+    assert_eq!((loaded.public_url, loaded.services.ai.is_none(), loaded.warnings), (None, true, Vec::new()));
 }
 
 #[test]
@@ -95,10 +95,12 @@ fn every_setting_is_taken_from_every_source_under_its_names() {
             let text = match setting.kind {
                 Kind::Text | Kind::Secret => "0123456789abcdef0123456789abcdef",
                 Kind::File => "other.toml",
-                Kind::Url => "https://a.example",
+                Kind::Url | Kind::Target => "https://a.example",
+                Kind::Clamd => "127.0.0.1:3310",
                 Kind::Address | Kind::Addresses => "127.0.0.1",
                 Kind::Origins => "https://a.example",
                 Kind::Database => "sqlite:x.db",
+                Kind::Number { min: 1_024, .. } => "1024",
                 Kind::Number { .. } => "100",
                 Kind::Switch => "true",
                 Kind::Choice(words) => words[0],
@@ -167,6 +169,10 @@ fn a_value_out_of_range_is_named_with_its_place_and_its_range() {
         "LOG_LEVEL in the environment is \"loud\", not error, warn, info, debug"
     );
     assert_eq!(
+        wrong("range", &[("CLAMD_ADDR", "clamd")]),
+        "CLAMD_ADDR in the environment is \"clamd\", not host:port, or unix: and a path from the root"
+    );
+    assert_eq!(
         wrong("range", &[("HOST", "example.com")]),
         "HOST in the environment is \"example.com\", not an IP address or localhost"
     );
@@ -185,6 +191,11 @@ fn what_may_hold_a_credential_is_never_repeated() {
         ["https://u:geheim@a", "ftp://geheim", "https://a/?geheim", "https://a/#geheim", "geheim", "https://"]
     {
         assert_eq!(wrong("secrets", &[("PUBLIC_URL", url)]), place);
+    }
+    let place =
+        "EVENT_HOOK_URL in the environment is not http:// or https:// with a host, without user and fragment";
+    for url in ["https://u:geheim@a", "ftp://geheim", "https://a/#geheim", "geheim"] {
+        assert_eq!(wrong("secrets", &[("EVENT_HOOK_URL", url)]), place);
     }
     for name in ["SERVICE_API_KEY", "AI_SERVICE_API_KEY"] {
         let text =
@@ -318,6 +329,16 @@ fn times_modes_and_the_ai_service_reach_the_core() {
             ("DRAIN_SPREAD", "0"),
             ("TRUSTED_PROXIES", "10.0.0.1, ::1"),
             ("AI_SERVICE_URL", "http://127.0.0.1:9/ai/"),
+            ("CLAMD_ADDR", "unix:/run/clamd.sock"),
+            ("EVENT_HOOK_URL", "http://127.0.0.1:9/hook?key=geheim"),
+            ("WEBSOCKET_PING_INTERVAL", "300"),
+            ("WEBSOCKET_PING_TIMEOUT", "200"),
+            ("ENGINE_CONNECT_TIMEOUT", "1000"),
+            ("ENGINE_PAYLOAD_BYTES_MAX", "65536"),
+            ("RECOVERY_WINDOW", "0"),
+            ("TYPING_ENDS", "50"),
+            ("FILE_BYTES_MAX", "1024"),
+            ("RATE_LIMIT_SIGNALS", "3"),
             ("DURABILITY", "process"),
             ("DATABASE_URL", "sqlite:///var/lib/parlor.db"),
             ("PUBLIC_URL", "https://a.example/"),
@@ -328,13 +349,31 @@ fn times_modes_and_the_ai_service_reach_the_core() {
     let expected = Settings {
         interviewer: Interviewer::Service,
         heartbeat_timeout: Duration::from_millis(50),
+        engine_ping_interval: Duration::from_millis(300),
+        engine_ping_timeout: Duration::from_millis(200),
+        engine_connect_timeout: Duration::from_millis(1_000),
+        engine_payload_bytes_max: 65_536,
+        recovery_window: Duration::ZERO,
+        typing_ends: Duration::from_millis(50),
+        file_bytes_max: 1_024,
+        scanner: true,
+        hook: true,
+        rate_limit_signals: 3,
         ai_retry_first: Duration::from_millis(1),
         drain_spread: Duration::ZERO,
         trusted_proxies: vec!["10.0.0.1".parse().unwrap(), "::1".parse().unwrap()],
         ..Settings::default()
     };
     assert_eq!(loaded.core, expected);
-    assert_eq!(format!("{:?}", loaded.ai), "Some(AiService { url: \"http://127.0.0.1:9/ai\", key: false })");
+    assert_eq!(
+        format!("{:?}", loaded.services.ai),
+        "Some(AiService { url: \"http://127.0.0.1:9/ai\", key: false })"
+    );
+    assert_eq!((loaded.core.has_ai_service(), loaded.core.signals_at_once()), (true, 8));
+    assert_eq!(
+        format!("{:?} {:?}", loaded.services.scanner, loaded.services.hook),
+        "Some(Scanner { clamd: Some(Unix(\"/run/clamd.sock\")), url: false }) Some(EventHook { key: false })"
+    );
     assert_eq!((loaded.durability, loaded.host.to_string()), (Durability::Process, "::".to_string()));
     assert_eq!(
         (loaded.database, loaded.public_url.as_deref()),
@@ -378,6 +417,8 @@ fn a_trial_makes_a_secret_for_its_owner_alone_and_uses_it_again() {
     };
     let first = load(&["--host", "localhost"]).unwrap();
     assert!(first.trial && first.core.create_on_open);
+    let hook = load(&["--event-hook-url", "http://127.0.0.1:9"]).unwrap().services.hook;
+    assert_eq!(format!("{hook:?}"), "Some(EventHook { key: true })");
     let path = folder.join("parlor.db.secret");
     assert_eq!(first.secret_file(), path);
     let lines: Vec<_> = fs::read_to_string(&path).unwrap().lines().map(str::to_string).collect();

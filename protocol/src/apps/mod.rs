@@ -5,11 +5,12 @@ pub mod chat;
 pub mod documents;
 pub mod projects;
 
-use crate::context::{Caller, Effects};
+use crate::auth::{User, UserType};
+use crate::context::{Caller, Context, Effects};
 use crate::envelope::Event;
-use crate::ids::RoomKind;
+use crate::ids::{RoomId, RoomKind};
 use crate::refusal::Refusal;
-use crate::room::Audience;
+use crate::room::{Audience, Room};
 use crate::store::Entry;
 
 /// What members hear of an entry, as it happens or when they catch up, if it has words.
@@ -46,6 +47,32 @@ pub fn is_repeat(kind: RoomKind, came: &[u8], stored: &[u8]) -> bool {
         RoomKind::Document => documents::is_repeat(came, stored),
         RoomKind::Chat | RoomKind::Supervisors => chat::is_repeat(came, stored),
         RoomKind::Project | RoomKind::User | RoomKind::Everyone => projects::is_repeat(came, stored),
+    }
+}
+
+/// Whether a user who was in a room may hear it again.
+pub fn may_hear(room: &Room, user: &User) -> bool {
+    match room.id.kind {
+        RoomKind::Chat => chat::may_hear(room, user),
+        RoomKind::Project => projects::may_hear(room, user),
+        RoomKind::User => *room.id.name == *user.id.as_str(),
+        RoomKind::Everyone => true,
+        RoomKind::Supervisors => {
+            user.user_type == UserType::Supervisor && *room.id.name == *user.firm.as_str()
+        }
+        RoomKind::Document => false,
+    }
+}
+
+/// A connection that was cut off is in a room again.
+pub fn comes_back(room: &RoomId, caller: &Caller, ctx: &mut Context<'_>) {
+    match room.kind {
+        RoomKind::Chat => chat::comes_back(room, caller, ctx),
+        RoomKind::Project
+        | RoomKind::User
+        | RoomKind::Everyone
+        | RoomKind::Supervisors
+        | RoomKind::Document => {}
     }
 }
 

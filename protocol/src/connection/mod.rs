@@ -3,10 +3,12 @@
 
 mod heartbeat;
 mod rate;
+mod recovery;
 mod transports;
 
 pub use rate::{Bucket, WINDOW, Window};
-pub use transports::Transports;
+pub use recovery::{Place, Recovery, Resumption};
+pub use transports::{Credential, Engine, Names, Transports};
 
 use crate::action::{CloseCause, SocketLimits};
 use crate::auth::User;
@@ -27,6 +29,13 @@ pub const MALFORMED_MAX: u32 = 10;
 pub enum Waiting {
     /// A new token is being verified.
     Refresh(Caller),
+    /// The token of who connects to the namespace of Socket.IO is being verified.
+    Connect {
+        /// Who.
+        connection: ConnectionId,
+        /// What it was before, and the last it heard then.
+        recover: Option<(String, u64)>,
+    },
 }
 
 /// Where a connection came in.
@@ -157,6 +166,22 @@ impl Connections {
         })
     }
 
+    /// A connection is a user's from now on.
+    pub fn enter(&mut self, id: ConnectionId, user: Arc<User>) {
+        if let Some(connection) = self.all.get_mut(id) {
+            self.users.entry((user.firm.clone(), user.id.clone())).or_default().connections += 1;
+            connection.user = Some(user);
+        }
+    }
+
+    /// A connection is nobody's any more.
+    pub fn exit(&mut self, id: ConnectionId) {
+        let Some(user) = self.all.get_mut(id).and_then(|connection| connection.user.take()) else { return };
+        if let Some(used) = self.users.get_mut(&(user.firm.clone(), user.id.clone())) {
+            used.connections -= 1;
+        }
+    }
+
     /// A socket that belongs to a connection.
     pub fn add_socket(&mut self, id: ConnectionId) -> SocketId {
         self.sockets.insert(id)
@@ -169,13 +194,9 @@ impl Connections {
 
     /// Forgets a connection that has ended.
     pub fn remove(&mut self, id: ConnectionId) -> Option<Connection> {
-        let connection = self.all.remove(id)?;
-        if let Some(user) = &connection.user
-            && let Some(used) = self.users.get_mut(&(user.firm.clone(), user.id.clone()))
-        {
-            used.connections -= 1;
-        }
-        Some(connection)
+        let user = self.all.get(id)?.user.clone();
+        self.exit(id);
+        self.all.remove(id).map(|connection| Connection { user, ..connection })
     }
 
     /// The connection of a socket.

@@ -69,7 +69,9 @@ impl Door {
                 return Some(Decided::Posted(Post { request, body, key }));
             }
             Route::Service(call) => look(call),
-            Route::User(_) | Route::Asset(_) | Route::Health | Route::Open(_) => return None,
+            Route::User(_) | Route::Asset(_) | Route::Health | Route::Open(_) | Route::Engine(_) => {
+                return None;
+            }
         };
         self.look(asked, query, step, ctx);
         None
@@ -266,7 +268,14 @@ fn row_json(row: &Row) -> Option<Value> {
             }
             json
         }
-        Row::Session(_) | Row::Document(_) => return None,
+        Row::Session(_)
+        | Row::Document(_)
+        | Row::Cursor(_)
+        | Row::File(_)
+        | Row::FilePart(_)
+        | Row::Prompt(_)
+        | Row::Escalation(_)
+        | Row::Mark(_) => return None,
     })
 }
 

@@ -10,6 +10,7 @@ use crate::http::Response;
 use crate::ids::RequestId;
 use crate::record::{Level, Record};
 use crate::refusal::{Code, Refusal};
+use crate::settings::Settings;
 use serde_json::json;
 
 impl Door {
@@ -82,10 +83,15 @@ impl Door {
         ctx: &mut Context<'_>,
     ) {
         if self.waiting.remove(&request) {
-            let response = origin::with_cors(unkept(response), origin, &ctx.fx.settings.origins);
+            let response = dressed(response, origin, ctx.fx.settings);
             ctx.fx.actions.push(Action::Respond { request, response });
         }
     }
+}
+
+/// A response with what every one of ours carries.
+pub fn dressed(response: Response, origin: Option<&str>, settings: &Settings) -> Response {
+    origin::with_cors(unkept(response), origin, &settings.origins)
 }
 
 /// What is answered is for the one who asked, now: nobody keeps it, unless the answer says otherwise, and no page

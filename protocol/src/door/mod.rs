@@ -11,8 +11,9 @@ mod rest;
 mod route;
 mod writing;
 
+pub use answering::dressed;
 pub use limits::Addresses;
-use route::{NoRoute, Route, UserCall};
+use route::{EngineCall, NoRoute, Route, UserCall};
 
 use crate::action::CloseCause;
 use crate::auth::{AuthFailure, User};
@@ -22,6 +23,7 @@ use crate::http::{RequestHead, Response};
 use crate::ids::{RequestId, RoomId, UserId};
 use crate::job::{Job, Outcome};
 use crate::refusal::{Code, Refusal};
+use crate::socket_io::engine;
 use crate::store::{MemberRow, Query, RoomRow, Row, StoreReply, StoreRequest, TemplateRow};
 use crate::tickets::Pending;
 pub use answering::refused;
@@ -76,6 +78,8 @@ pub enum Decided {
     Admitted(Box<Admitted>),
     /// A connection is upgraded only to hear why not.
     TurnedAway(Box<Admitted>, CloseCause),
+    /// Something for Socket.IO's engine.
+    Engine(Box<ToEngine>),
     /// Somebody asks how the server is.
     Health(Box<Asked>),
     /// Something that open rooms should know.
@@ -93,6 +97,25 @@ pub struct Post {
     pub body: Bytes,
     /// Its `Idempotency-Key`.
     pub key: Option<String>,
+}
+
+/// A request for Socket.IO's engine.
+#[derive(Debug)]
+pub struct ToEngine {
+    /// The request.
+    pub request: RequestId,
+    /// What is asked of the engine.
+    pub asked: engine::Asked,
+    /// From where.
+    pub address: IpAddr,
+    /// The page that asks.
+    pub origin: Option<String>,
+    /// Its credential.
+    pub token: Result<Option<String>, AuthFailure>,
+    /// What came with it.
+    pub body: Bytes,
+    /// Whether that is text.
+    pub text: bool,
 }
 
 /// A connection to be made.
@@ -184,7 +207,22 @@ impl Door {
         ctx: &Context<'_>,
     ) -> Option<Response> {
         let settings = ctx.fx.settings;
-        let opens = matches!(asked.route, Route::Open(_));
+        let opens = match &asked.route {
+            Route::Engine(to) => {
+                if let Err(why) = &to.asked {
+                    return Some(why.response());
+                }
+                to.opens()
+            }
+            Route::Open(_) => true,
+            Route::Asset(_) | Route::Health | Route::User(_) | Route::Service(_) => false,
+        };
+        if matches!(asked.route, Route::Engine(_))
+            && head.is_upgrade()
+            && let Some(response) = asking::bad_handshake(head)
+        {
+            return Some(response);
+        }
         if let Route::Open(endpoint) = asked.route {
             if endpoint == Endpoint::Echo && !settings.echo {
                 return Some(asking::no_route(&NoRoute::Unknown));
@@ -194,6 +232,9 @@ impl Door {
             }
         }
         if !origin::is_allowed(head, &settings.origins) {
+            if matches!(asked.route, Route::Engine(_)) {
+                return Some(engine::Refused::Forbidden.response());
+            }
             return Some(refused(403, &Refusal::new(Code::PermissionDenied, "this Origin is not allowed")));
         }
         if self.waiting.len() > REQUESTS_MAX || ctx.fx.is_busy() {
@@ -214,10 +255,20 @@ impl Door {
             Route::Open(Endpoint::Documents | Endpoint::Chat | Endpoint::Connect) | Route::User(_) => {
                 self.verify(asked, ctx)
             }
-            // Socket.IO's engine answers for itself.
             Route::Open(Endpoint::SocketIo) => None,
+            Route::Engine(_) => self.to_engine(*asked, ctx),
             Route::Service(_) => self.verify_service(asked, ctx),
         }
+    }
+
+    /// From here on the request is the engine's: it may wait there for long.
+    fn to_engine(&mut self, asked: Asked, ctx: &mut Context<'_>) -> Option<Decided> {
+        let Asked { request, address, origin, route, token, body, .. } = asked;
+        let Route::Engine(EngineCall { asked: Ok(asked), text }) = route else { return None };
+        if !self.waiting.remove(&request) || ctx.fx.is_busy() {
+            return None;
+        }
+        Some(Decided::Engine(Box::new(ToEngine { request, asked, address, origin, token, body, text })))
     }
 
     fn verify(&mut self, asked: Box<Asked>, ctx: &mut Context<'_>) -> Option<Decided> {
@@ -316,7 +367,7 @@ impl Door {
                 self.look(asked, query, Step::Rows(Some(user)), ctx);
                 None
             }
-            Route::Asset(_) | Route::Health | Route::Service(_) => None,
+            Route::Asset(_) | Route::Health | Route::Service(_) | Route::Engine(_) => None,
         }
     }
 

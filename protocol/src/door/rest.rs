@@ -80,7 +80,7 @@ impl Door {
                 let response = admin::show(call, &rows);
                 self.answer(&asked, response, ctx);
             }
-            (Route::User(_) | Route::Asset(_) | Route::Health | Route::Open(_), _) => {}
+            (Route::User(_) | Route::Asset(_) | Route::Health | Route::Open(_) | Route::Engine(_), _) => {}
         }
     }
 

@@ -3,6 +3,7 @@
 use crate::connection::Endpoint;
 use crate::http::{RequestHead, decode};
 use crate::ids::{DocumentId, RoomId, RoomKind, Seq, TemplateId, UserId};
+use crate::socket_io::engine;
 use std::borrow::Cow;
 
 /// What a request is for.
@@ -14,10 +15,28 @@ pub enum Route {
     Health,
     /// A WebSocket.
     Open(Endpoint),
+    /// What is asked of Socket.IO's engine.
+    Engine(EngineCall),
     /// What a user asks.
     User(UserCall),
     /// What a backend asks.
     Service(ServiceCall),
+}
+
+/// What is asked of Socket.IO's engine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EngineCall {
+    /// What, or why it is refused.
+    pub asked: Result<engine::Asked, engine::Refused>,
+    /// Whether the body is text.
+    pub text: bool,
+}
+
+impl EngineCall {
+    /// Whether a session is to be opened.
+    pub fn opens(&self) -> bool {
+        matches!(self.asked, Ok(engine::Asked::PollOpen | engine::Asked::SocketOpen))
+    }
 }
 
 /// What a user asks over REST.
@@ -103,6 +122,11 @@ pub fn route(head: &RequestHead) -> Result<Route, NoRoute> {
         ["documents"] => read_only(head, Route::Open(Endpoint::Documents)),
         ["chat"] => read_only(head, Route::Open(Endpoint::Chat)),
         ["api", "connect"] => read_only(head, Route::Open(Endpoint::Connect)),
+        ["socket.io"] | ["socket.io", ""] if head.method == "OPTIONS" => Err(NoRoute::Preflight("GET, POST")),
+        ["socket.io"] | ["socket.io", ""] => {
+            let (asked, text) = (engine::read_request(head), engine::is_text(head));
+            Ok(Route::Engine(EngineCall { asked, text }))
+        }
         ["echo"] => read_only(head, Route::Open(Endpoint::Echo)),
         ["api", "admin", rest @ ..] => service(head, rest).map(Route::Service),
         ["api", "events"] => methods(head, "POST", &["POST"]).map(|_| Route::Service(ServiceCall::Events)),

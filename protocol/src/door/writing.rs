@@ -54,7 +54,12 @@ impl Door {
                 let refusal = Refusal::new(Code::NotFound, "there is no such room");
                 self.answer(&asked, refused(404, &refusal), ctx);
             }
-            Route::Service(_) | Route::User(_) | Route::Asset(_) | Route::Health | Route::Open(_) => {
+            Route::Service(_)
+            | Route::User(_)
+            | Route::Asset(_)
+            | Route::Health
+            | Route::Open(_)
+            | Route::Engine(_) => {
                 self.write(asked, rows, tries, ctx);
             }
         }
@@ -99,7 +104,8 @@ impl Door {
             | StoreReply::Loaded(_)
             | StoreReply::Entries { .. }
             | StoreReply::Heads(_)
-            | StoreReply::Found(_) => {}
+            | StoreReply::Found(_)
+            | StoreReply::Appended { .. } => {}
         }
         self.no_store(&asked, ctx);
         admin::undone(write.changed).map(Decided::Changed)

@@ -71,6 +71,11 @@ pub fn encode(event: &Event, offset: Option<u64>) -> Frame {
     emit(event, &general_data(event), offset)
 }
 
+/// Whether a frame is an event, and no ack.
+pub fn is_event(frame: &Frame) -> bool {
+    frame.payload().starts_with(b"42")
+}
+
 fn emit(event: &Event, data: &str, offset: Option<u64>) -> Frame {
     let offset = offset.map(|offset| format!(",\"{offset}\"")).unwrap_or_default();
     Frame::text(&format!("42[{},{data}{offset}]", quoted(&general_name(event))))

@@ -63,24 +63,62 @@ fn a_head_gives_its_path_its_parameters_and_its_headers() {
     assert_eq!(decode("%+1", false), None);
 }
 
+fn length(line: &str, headers: &str, length: usize) -> Result<usize, HeadFault> {
+    parse(&format!("{line} HTTP/1.1\r\nHost: a\r\n{headers}Content-Length: {length}\r\n\r\n"))
+        .map(|(_, length)| length)
+}
+
 #[test]
-fn only_what_a_backend_writes_may_have_a_body() {
-    let length = |line: &str, length: usize| {
-        parse(&format!("{line} HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n"))
-            .map(|(_, length)| length)
-    };
-    let put = "PUT /api/admin/rooms/chat/x?y=1";
-    assert_eq!(length(put, BODY_BYTES_MAX), Ok(BODY_BYTES_MAX));
-    let (limit, actual) = (BODY_BYTES_MAX, BODY_BYTES_MAX + 1);
-    assert_eq!(length(put, actual), Err(HeadFault::BodyTooLarge { limit, actual }));
+fn only_what_a_body_belongs_to_may_have_one_up_to_its_limit() {
+    for (line, limit) in [
+        ("PUT /api/admin/rooms/chat/x?y=1", 1_048_576),
+        ("POST /api/events", 1_048_576),
+        ("POST /api/files?roomId=r&token=t", 10_485_760),
+    ] {
+        assert_eq!(length(line, "", limit), Ok(limit));
+        let actual = limit + 1;
+        assert_eq!(length(line, "", actual), Err(HeadFault::BodyTooLarge { limit, actual }));
+    }
     for line in [
         "GET /health",
         "POST /nowhere",
         "PUT /api/templates",
         "GET /api/admin/rooms/chat/x",
         "DELETE /api/admin/rooms/chat/x",
+        "PUT /api/events",
+        "POST /api/events/",
+        "GET /api/files?token=t",
+        "POST /socket.io",
     ] {
-        assert_eq!(length(line, 0), Ok(0), "{line}");
-        assert_eq!(length(line, 1), Err(HeadFault::BodyTooLarge { limit: 0, actual: 1 }), "{line}");
+        assert_eq!(length(line, "", 0), Ok(0), "{line}");
+        assert_eq!(length(line, "", 1), Err(HeadFault::BodyTooLarge { limit: 0, actual: 1 }), "{line}");
     }
+}
+
+#[test]
+fn a_file_is_not_read_from_nobody() {
+    let line = "POST /api/files?roomId=r&name=n";
+    assert_eq!(length(line, "", 1), Err(HeadFault::NoCredential));
+    assert_eq!(length(line, "", 0), Ok(0));
+    assert_eq!(length(line, "Authorization: Bearer x\r\n", 1), Ok(1));
+    assert_eq!(length("POST /api/files?token=x", "", 1), Ok(1));
+    let told = HeadFault::NoCredential.response();
+    let body = br#"{"error":{"code":"AUTH_FAILED","message":"authentication failed","recoverable":false}}"#;
+    assert_eq!((told.status, told.body), (401, Body::Bytes(body.as_slice().into())));
+}
+
+#[test]
+fn a_payload_over_a_million_bytes_is_413_without_a_body_as_engine_io_has_it() {
+    let line = "POST /socket.io/?EIO=4&transport=polling&sid=x";
+    assert_eq!(length(line, "", 1_000_000), Ok(1_000_000));
+    assert_eq!(length(line, "", 1_000_001), Err(HeadFault::PayloadTooLarge));
+    assert_eq!(HeadFault::PayloadTooLarge.response(), Response::empty(413));
+}
+
+#[test]
+fn a_body_without_room_is_told_when_to_come_again() {
+    let told = HeadFault::NoRoom.response();
+    let body = br#"{"error":{"code":"OVERLOADED","details":{"retryAfterMs":1000},"message":"no room for another request body","recoverable":true}}"#;
+    assert_eq!((told.status, told.body), (503, Body::Bytes(body.as_slice().into())));
+    assert!(told.headers.contains(&("retry-after".into(), "1".to_string())));
 }

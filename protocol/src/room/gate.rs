@@ -76,7 +76,11 @@ impl Room {
 
     fn tell_entry(&mut self, origin: Option<ConnectionId>, entry: &Entry, fx: &mut Effects<'_>) -> usize {
         let Some(event) = apps::told(entry) else { return 0 };
-        self.tell_live(&apps::audience(entry), &event, Class::Kept, origin, fx)
+        let heard = self.tell_live(&apps::audience(entry), &event, Class::Kept, origin, fx);
+        if let Some(number) = heard.number {
+            self.number(entry.seq, number, origin);
+        }
+        heard.by
     }
 
     fn keep(&mut self, entry: Entry) {

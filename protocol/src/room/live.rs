@@ -22,6 +22,15 @@ pub(super) struct Live {
     polling: Vec<ConnectionId>,
 }
 
+/// Who heard what was told to those who are live.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct HeardBy {
+    /// How many connections.
+    pub by: usize,
+    /// The number that it has for those who may come back, if there are such.
+    pub number: Option<u64>,
+}
+
 /// Lists who is live.
 fn lists<'a>(present: impl Iterator<Item = &'a Present>, fx: &Effects<'_>) -> Vec<Live> {
     let mut lists: BTreeMap<Envelope, (Vec<SocketId>, Vec<ConnectionId>)> = BTreeMap::new();
@@ -43,8 +52,7 @@ fn lists<'a>(present: impl Iterator<Item = &'a Present>, fx: &Effects<'_>) -> Ve
 }
 
 impl Room {
-    /// Encodes once for every envelope that is spoken here, and sends it to all who are live and hear it. How many
-    /// connections that are.
+    /// Encodes once for every envelope that is spoken here, and sends it to all who are live and hear it.
     pub(super) fn tell_live(
         &mut self,
         audience: &Audience,
@@ -52,15 +60,16 @@ impl Room {
         class: Class,
         except: Option<ConnectionId>,
         fx: &mut Effects<'_>,
-    ) -> usize {
+    ) -> HeardBy {
         let except_socket = except.and_then(|except| fx.transports.socket(except));
-        let mut told = 0;
+        let mut heard = HeardBy::default();
         for list in self.hearing(audience, fx).iter() {
             let offset = fx.offset(list.envelope, class);
+            heard.number = offset.or(heard.number);
             let frame = list.envelope.encode(event, offset);
-            told += list.tell(&frame, class, (except, except_socket), fx);
+            heard.by += list.tell(&frame, class, (except, except_socket), fx);
         }
-        told
+        heard
     }
 
     /// The lists of those who hear it; those of all are kept.

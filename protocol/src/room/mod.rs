@@ -12,6 +12,7 @@ mod parking;
 mod presence;
 mod readers;
 mod rooms;
+mod trail;
 pub use appends::{Delivered, Origin, PostId, Submission};
 pub use audience::Audience;
 pub use gate::Told;
@@ -89,6 +90,9 @@ pub struct Room {
     reading: BTreeSet<Seq>,
     /// Whether what is missing is being read.
     mending: bool,
+    /// Until when it stays open for who may come back.
+    held_until: Timestamp,
+    numbers: Option<Box<trail::Numbers>>,
     appends: appends::Appends,
     presence: presence::Presence,
 }
@@ -100,6 +104,8 @@ struct Present {
     standing: Standing,
     /// Answers that wait until everything before them is heard.
     answers: VecDeque<(Seq, Caller, Event)>,
+    /// Set for who may come back after being cut off.
+    trail: Option<Box<trail::Trail>>,
 }
 
 /// How far a connection has heard.
@@ -134,6 +140,8 @@ impl Room {
             first_pages: 0,
             reading: BTreeSet::new(),
             mending: false,
+            held_until: Timestamp::default(),
+            numbers: None,
             appends: appends::Appends::default(),
             presence: presence::Presence::default(),
         }
@@ -197,7 +205,9 @@ impl Room {
                 told += 1;
             }
         }
-        told + self.tell_live(audience, event, class, except, fx)
+        let heard = self.tell_live(audience, event, class, except, fx);
+        heard.number.into_iter().for_each(|number| self.number_notice(number));
+        told + heard.by
     }
 
     /// Takes a connection out. Its answers that still wait are sent: nothing more precedes them for it.

@@ -1,5 +1,6 @@
 //! Catching up: pages from the tail or the log until a reader has reached what is told now.
 
+use super::trail::Trail;
 use super::{Pacing, Present, Room, Standing, Told, Turn, Waiting};
 use crate::action::CloseCause;
 use crate::apps;
@@ -64,12 +65,20 @@ impl Room {
     }
 
     /// Lets a connection in that has seen everything up to `at`. What came since follows, before anything new.
-    pub(super) fn enter(&mut self, who: Caller, at: Seq, pacing: &mut Pacing, fx: &mut Effects<'_>) {
+    pub(super) fn enter(
+        &mut self,
+        who: Caller,
+        (at, own): (Seq, Vec<Seq>),
+        pacing: &mut Pacing,
+        fx: &mut Effects<'_>,
+    ) {
         let connection = who.connection;
         pacing.end(connection, &Turn::Page(self.id.clone()));
         let answers = self.take_out(connection).map(|before| before.answers).unwrap_or_default();
         self.behind += 1;
-        let present = Present { caller: who, standing: Standing::Waiting(at), answers };
+        let recovers = fx.recovers(who.envelope);
+        let trail = recovers.then(|| Box::new(Trail::skipping(own)));
+        let present = Present { caller: who, standing: Standing::Waiting(at), answers, trail };
         self.present.insert(connection, Box::new(present));
         match at >= self.head {
             true => self.set_standing(connection, Standing::Live, fx),
@@ -159,6 +168,10 @@ impl Room {
         if !was_live && is_live {
             self.behind -= 1;
             self.live.clear();
+            if let Some(trail) = &mut present.trail {
+                trail.live_since = fx.transports.last_offset();
+                trail.skip = Vec::new();
+            }
             present.release(self.head, fx);
         }
     }
@@ -178,8 +191,12 @@ impl Present {
     ) -> Option<Class> {
         let envelope = self.caller.envelope;
         let mut sending = Vec::new();
+        // Numbers grow along a connection, so what stands between answers is not shared.
+        let (mut own, shares) = (Frames::new(), self.answers.is_empty());
+        let frames = if shares { frames } else { &mut own };
         for entry in page {
-            if self.answers_at(entry.seq, &mut sending, fx) || !apps::audience(entry).hears(member) {
+            let hears = apps::audience(entry).hears(member);
+            if self.answers_at(entry.seq, &mut sending, fx) || self.skips(entry.seq) || !hears {
                 continue;
             }
             let frame = frames.entry((envelope, entry.seq)).or_insert_with(|| {

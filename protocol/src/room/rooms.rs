@@ -97,12 +97,17 @@ impl Rooms {
 
     /// Lets a connection into an open room, having seen everything up to `at`.
     pub fn enter(&mut self, id: &RoomId, who: Caller, at: Seq, fx: &mut Effects<'_>) {
+        self.resume(id, who, (at, Vec::new()), fx);
+    }
+
+    /// The same, and what is its own behind `at` it is not to hear.
+    pub fn resume(&mut self, id: &RoomId, who: Caller, (at, own): (Seq, Vec<Seq>), fx: &mut Effects<'_>) {
         let Some(room) = self.open.get_mut(id) else { return };
         let Some(joined) = self.joined.get_mut(&who.connection) else { return };
         if !joined.contains(id) {
             joined.push(id.clone());
         }
-        room.enter(who, at, &mut self.pacing, fx);
+        room.enter(who, (at, own), &mut self.pacing, fx);
     }
 
     /// Answers a join with what it shows of the log, at the pace at which its connection reads.
@@ -193,7 +198,9 @@ impl Rooms {
 
     /// Forgets rooms that nobody has used for a while.
     pub fn tidy(&mut self, now: Timestamp) {
-        self.open.retain(|_, room| !room.is_unused() || now.since(room.used_at) < ROOM_IDLE_MAX);
+        self.open.retain(|_, room| {
+            !room.is_unused() || now < room.held_until || now.since(room.used_at) < ROOM_IDLE_MAX
+        });
     }
 
     /// How many rooms are open.

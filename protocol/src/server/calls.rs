@@ -60,6 +60,9 @@ impl App {
 
 impl Parts<'_> {
     pub(super) fn on_received(&mut self, socket: SocketId, message: Message) {
+        if self.on_engine_message(socket, &message) {
+            return;
+        }
         let now = self.ctx.fx.now;
         let Some((id, connection)) = self.connections.by_socket(socket) else { return };
         if connection.closing.is_some() {
@@ -108,7 +111,7 @@ impl Parts<'_> {
 
     /// On `/documents` what is malformed is ignored and counted (000); elsewhere it is told, and too much of it
     /// ends the connection.
-    fn on_malformed(&mut self, endpoint: Endpoint, malformed: Malformed, caller: Caller) {
+    pub(super) fn on_malformed(&mut self, endpoint: Endpoint, malformed: Malformed, caller: Caller) {
         self.ctx.fx.stats.malformed += 1;
         if endpoint == Endpoint::Documents {
             return;
@@ -230,8 +233,7 @@ impl Parts<'_> {
         }
     }
 
-    pub(super) fn on_refreshed(&mut self, waiting: Waiting, outcome: Outcome) {
-        let Waiting::Refresh(caller) = waiting;
+    pub(super) fn on_refreshed(&mut self, caller: Caller, outcome: Outcome) {
         let Some(connection) =
             self.connections.find(caller.connection).filter(|known| known.closing.is_none())
         else {

@@ -19,6 +19,10 @@ pub struct Counts {
     pub joined: usize,
     /// Connections whose turn to be sent pages is kept.
     pub paced: usize,
+    /// Socket.IO sessions, and requests that wait in them.
+    pub engines: usize,
+    /// Socket.IO connections that were cut off and may come back.
+    pub remembered: usize,
     /// Commands that wait for their room, and joins under way.
     pub parked: usize,
     /// Open document sessions, those being opened, and those that wait for a call.
@@ -40,12 +44,24 @@ impl Counts {
             rooms,
             joined,
             paced,
+            engines,
+            remembered: _,
             parked,
             sessions,
             tickets,
             timers: _,
         } = *self;
-        connections + users + addresses + requests + rooms + joined + paced + parked + sessions + tickets
+        connections
+            + users
+            + addresses
+            + requests
+            + rooms
+            + joined
+            + paced
+            + engines
+            + parked
+            + sessions
+            + tickets
     }
 }
 
@@ -60,6 +76,8 @@ impl Server {
             rooms: self.rooms.len(),
             joined: self.rooms.joined_len(),
             paced: self.rooms.pacing.len(),
+            engines: self.sessions.len(),
+            remembered: self.sessions.remembered_len(),
             parked: self.chat.parked_len() + self.projects.held_len(),
             sessions: self.documents.len(),
             tickets: self.tickets.len(),

@@ -4,7 +4,8 @@ use super::Parts;
 use crate::action::{Action, CloseCause};
 use crate::apps::documents;
 use crate::call::Said;
-use crate::connection::{Endpoint, name};
+use crate::connection::{Endpoint, Waiting, name};
+use crate::context::Caller;
 use crate::door::{Admitted, Changed, Decided, Post, refused};
 use crate::http::Response;
 use crate::ids::{ConnectionId, RoomKind, SocketId, Ticket};
@@ -87,7 +88,10 @@ impl Parts<'_> {
                 let decided = self.door.on_worked(waiting, outcome, self.connections, &mut self.ctx);
                 self.carry_out(decided);
             }
-            Some(Pending::Connection(waiting)) => self.on_refreshed(waiting, outcome),
+            Some(Pending::Connection(Waiting::Refresh(caller))) => self.on_refreshed(caller, outcome),
+            Some(Pending::Connection(Waiting::Connect { connection, recover })) => {
+                self.on_connect_verified(connection, recover, outcome);
+            }
             Some(Pending::Room(_) | Pending::Documents(_) | Pending::Chat(_) | Pending::Projects(_))
             | None => {}
         }
@@ -124,6 +128,7 @@ impl Parts<'_> {
                 let id = self.upgrade(&admitted);
                 self.ctx.fx.close(id, cause);
             }
+            Some(Decided::Engine(to)) => self.on_engine_request(*to),
             Some(Decided::Health(asked)) => {
                 let response = self.health();
                 self.door.answer(&asked, response, &mut self.ctx);
@@ -155,20 +160,14 @@ impl Parts<'_> {
     fn admit(&mut self, admitted: Admitted) {
         let id = self.upgrade(&admitted);
         self.connections.watch(id, &mut self.ctx.fx);
-        self.welcome(id, admitted.endpoint);
+        if let Some(caller) = self.connections.caller(id, None) {
+            self.ctx.rooms.welcome(id);
+            self.on_user_came(&caller);
+        }
         if let (Some((template, fresh)), Some(caller)) =
             (admitted.template, self.connections.caller(id, None))
         {
             self.documents.open(caller, template, fresh, &mut self.ctx);
-        }
-    }
-
-    /// A connection whose user is known may be in rooms; where all apps are spoken it is in some by right.
-    pub(super) fn welcome(&mut self, id: ConnectionId, endpoint: Endpoint) {
-        let Some(caller) = self.connections.caller(id, None) else { return };
-        self.ctx.rooms.welcome(id);
-        if matches!(endpoint, Endpoint::Connect | Endpoint::SocketIo) {
-            self.projects.on_came(caller, &mut self.ctx);
         }
     }
 
@@ -182,6 +181,14 @@ impl Parts<'_> {
         if let Some(response) = answer {
             self.door.answer_post(*request, response, &mut self.ctx);
         }
+    }
+
+    /// A connection is a user's from now on, and in the rooms that are its by right.
+    pub(super) fn on_user_came(&mut self, caller: &Caller) {
+        let endpoint = self.connections.find(caller.connection).map(|known| known.endpoint);
+        let speaks_all = matches!(endpoint, Some(Endpoint::Connect | Endpoint::SocketIo));
+        self.projects.on_user_came(caller, speaks_all, &mut self.ctx);
+        self.chat.on_user_came(caller, &mut self.ctx);
     }
 
     fn on_changed(&mut self, changed: Changed) {
@@ -225,6 +232,12 @@ impl Parts<'_> {
     }
 
     pub(super) fn on_disconnected(&mut self, socket: SocketId, why: Ending) {
+        if let Some((id, _)) = self.connections.by_socket(socket)
+            && self.ctx.fx.transports.engine(id).is_some()
+        {
+            self.connections.remove_socket(socket);
+            return self.on_engine_socket_gone(id, socket);
+        }
         if let Some((id, connection)) = self.connections.by_socket(socket)
             && connection.closing.is_none()
         {

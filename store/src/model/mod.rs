@@ -2,11 +2,12 @@
 //! run on: a simulator that wants a crash keeps a clone of what was durable and drops the tickets that were
 //! not answered.
 
+mod files;
 mod rows;
 
 use parlor_protocol::ids::{EntryId, RoomId, Seq, UserId};
 use parlor_protocol::store::{
-    Append, Change, Entry, NewEntry, PAGE_BYTES_MAX, RoomRecord, RowKey, StoreReply, StoreRequest,
+    Append, Change, Entry, NewEntry, PAGE_BYTES_MAX, Query, RoomRecord, RowKey, StoreReply, StoreRequest,
     TAIL_BYTES_MAX, TAIL_ENTRIES_MAX,
 };
 use parlor_protocol::time::Timestamp;
@@ -17,6 +18,9 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ModelStore {
     logs: BTreeMap<RoomId, Log>,
+    appended: BTreeMap<u64, Entry>,
+    /// The last place that was given to an entry.
+    end: u64,
     rows: Rows,
 }
 
@@ -50,6 +54,7 @@ impl ModelStore {
                 let head = |room: &RoomId| (room.clone(), Seq(self.entries(room).len() as u64));
                 StoreReply::Heads(rooms.iter().map(head).collect())
             }
+            StoreRequest::Look(Query::Appended { after, max }) => self.appended(*after, *max),
             StoreRequest::Look(query) => StoreReply::Found(self.rows.look(query)),
         }
     }
@@ -73,17 +78,22 @@ impl ModelStore {
         let mut rows = self.rows.clone();
         begun.iter().for_each(|room| rows.remove(&RowKey::Room((*room).clone())));
         for change in changes {
-            if let Some(key) = rows.write(change) {
+            if let Some(key) = rows.write(now, change) {
                 return StoreReply::Taken(key);
             }
         }
         self.rows = rows;
-        begun.iter().for_each(|room| drop(self.logs.remove(*room)));
+        begun.iter().for_each(|room| self.forget(room));
         let entries = self.append(now, appends);
-        for removed in changes.iter().filter_map(rows::removed_room) {
-            self.logs.remove(removed);
-        }
+        changes.iter().filter_map(rows::removed_room).for_each(|room| self.forget(room));
         StoreReply::Committed(entries)
+    }
+
+    /// Takes the room's log away.
+    fn forget(&mut self, room: &RoomId) {
+        if self.logs.remove(room).is_some() {
+            self.appended.retain(|_, entry| entry.room != *room);
+        }
     }
 
     fn append(&mut self, now: Timestamp, appends: &[Append]) -> Vec<Entry> {
@@ -106,6 +116,8 @@ impl ModelStore {
         log.places.insert((author.clone(), id.clone()), log.entries.len());
         let entry = Entry { room: room.clone(), seq, id, author, at, body };
         log.entries.push(entry.clone());
+        self.end += 1;
+        self.appended.insert(self.end, entry.clone());
         entry
     }
 
@@ -117,12 +129,20 @@ impl ModelStore {
     fn load(&self, id: &RoomId) -> Option<RoomRecord> {
         let log = self.entries(id);
         let (room, members) = self.rows.room(id);
+        let cursors = self.rows.cursors(id);
         if room.is_none() && members.is_empty() && log.is_empty() {
             return None;
         }
         let mut tail = fitting(log.iter().rev(), TAIL_ENTRIES_MAX, TAIL_BYTES_MAX);
         tail.reverse();
-        Some(RoomRecord { id: id.clone(), room, members, head: Seq(log.len() as u64), tail })
+        Some(RoomRecord { id: id.clone(), room, members, cursors, head: Seq(log.len() as u64), tail })
+    }
+
+    fn appended(&self, after: u64, max: u32) -> StoreReply {
+        let behind = || self.appended.range(after..).filter(|(place, _)| **place > after);
+        let page = fitting(behind().map(|(_, entry)| entry), max as usize, PAGE_BYTES_MAX);
+        let entries = behind().map(|(place, _)| *place).zip(page).collect();
+        StoreReply::Appended { entries, end: self.end }
     }
 
     fn entries(&self, room: &RoomId) -> &[Entry] {

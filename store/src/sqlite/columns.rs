@@ -1,9 +1,10 @@
 //! How values of the core stand in columns, and rows of the core in rows of a table.
 
 use parlor_protocol::auth::UserType;
-use parlor_protocol::ids::{RoomId, RoomKind};
+use parlor_protocol::ids::{RoomId, RoomKind, Seq};
 use parlor_protocol::store::{
-    DocumentRow, MemberRow, Question, RoomRow, SessionRow, SessionState, TemplateRow, Visibility,
+    DocumentRow, EscalationRow, FileRow, MemberRow, PromptRow, Question, RoomRow, SessionRow, SessionState,
+    TemplateRow, Visibility,
 };
 use parlor_protocol::time::Timestamp;
 use rusqlite::types::{FromSqlError, Type};
@@ -86,7 +87,8 @@ pub(super) fn member(row: &Row<'_>) -> Result<MemberRow> {
     })
 }
 
-fn room_id(row: &Row<'_>) -> Result<RoomId> {
+/// The room, which stands in the first two columns.
+pub(super) fn room_id(row: &Row<'_>) -> Result<RoomId> {
     Ok(RoomId { kind: row.word(0, RoomKind::named)?, name: row.text(1)?.into() })
 }
 
@@ -143,5 +145,46 @@ pub(super) fn document(row: &Row<'_>) -> Result<DocumentRow> {
         title: row.get(6)?,
         markdown: row.get(7)?,
         created_at: Timestamp(row.number(8)?),
+    })
+}
+
+pub(super) const FILE: &str = "kind, room, id, user_id, name, mime_type, size, created_at";
+
+pub(super) fn file(row: &Row<'_>) -> Result<FileRow> {
+    Ok(FileRow {
+        room: room_id(row)?,
+        id: row.text(2)?.into(),
+        user: row.text(3)?.into(),
+        name: row.get(4)?,
+        mime_type: row.get(5)?,
+        size: row.number(6)?,
+        created_at: Timestamp(row.number(7)?),
+    })
+}
+
+pub(super) const PROMPT: &str = "kind, room, id, user_id, since, tries";
+
+pub(super) fn prompt(row: &Row<'_>) -> Result<PromptRow> {
+    Ok(PromptRow {
+        room: room_id(row)?,
+        id: row.text(2)?.into(),
+        user: row.text(3)?.into(),
+        since: Timestamp(row.number(4)?),
+        tries: row.get(5)?,
+    })
+}
+
+pub(super) const ESCALATION: &str = "kind, room, id, firm, by_user, reason, created_at, announced, resolved";
+
+pub(super) fn escalation(row: &Row<'_>) -> Result<EscalationRow> {
+    Ok(EscalationRow {
+        room: room_id(row)?,
+        id: row.text(2)?.into(),
+        firm: row.text(3)?.into(),
+        by: row.text(4)?.into(),
+        reason: row.get(5)?,
+        created_at: Timestamp(row.number(6)?),
+        announced: Seq(row.number(7)?),
+        resolved: row.get(8)?,
     })
 }

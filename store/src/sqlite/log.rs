@@ -1,11 +1,13 @@
 //! The room log in SQLite: appends, and pages out of it.
 
-use super::columns::{Columns, stored};
+use super::columns::{self, Columns, stored};
 use bytes::Bytes;
 use parlor_protocol::ids::{EntryId, RoomId, Seq, UserId};
-use parlor_protocol::store::{Append, Entry, NewEntry, PAGE_BYTES_MAX, TAIL_BYTES_MAX, TAIL_ENTRIES_MAX};
+use parlor_protocol::store::{
+    Append, Entry, NewEntry, PAGE_BYTES_MAX, StoreReply, TAIL_BYTES_MAX, TAIL_ENTRIES_MAX,
+};
 use parlor_protocol::time::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Params, Result, Row, params};
+use rusqlite::{Connection, OptionalExtension, Params, Result, Row, Rows, params};
 
 /// A room's log and where it ends.
 #[derive(Debug, Clone, Copy)]
@@ -58,15 +60,17 @@ pub(super) fn append(
         None => begin(connection, room)?,
     };
     let (before, at) = (log.head, now.max(log.last_at));
+    let mut end = end(connection)?;
     let mut insert = connection.prepare_cached(
-        "INSERT INTO room_entries (log, seq, author, id, at, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+        "INSERT INTO room_entries (log, seq, author, id, at, body, place) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
          ON CONFLICT (log, author, id) DO NOTHING",
     )?;
     for new in &append.entries {
-        let seq = log.head.next();
-        let (author, id) = (new.author.as_str(), new.id.as_str());
-        if insert.execute(params![log.number, stored(seq.0), author, id, stored(at.0), &new.body[..]])? == 1 {
-            log.head = seq;
+        let (seq, place) = (log.head.next(), end + 1);
+        let (author, id, body) = (new.author.as_str(), new.id.as_str(), &new.body[..]);
+        let row = params![log.number, stored(seq.0), author, id, stored(at.0), body, stored(place)];
+        if insert.execute(row)? == 1 {
+            (log.head, end) = (seq, place);
             let NewEntry { id, author, body } = new.clone();
             entries.push(Entry { room: room.clone(), seq, id, author, at, body });
         } else {
@@ -77,6 +81,7 @@ pub(super) fn append(
         connection
             .prepare_cached("UPDATE room_logs SET head = ?2, last_at = ?3 WHERE log = ?1")?
             .execute(params![log.number, stored(log.head.0), stored(at.0)])?;
+        connection.prepare_cached("UPDATE appended SET place = ?1")?.execute([stored(end)])?;
     }
     Ok((log.head.0 - before.0) as usize)
 }
@@ -118,6 +123,26 @@ pub(super) fn before(
     newest(connection, room, log, before, max, PAGE_BYTES_MAX)
 }
 
+/// The entries of all logs after a place, oldest first, and the last place that was given.
+pub(super) fn appended(connection: &Connection, after: u64, max: u32) -> Result<StoreReply> {
+    let mut statement = connection.prepare_cached(
+        "SELECT kind, room, place, seq, id, author, at, body FROM room_entries JOIN room_logs USING (log)
+         WHERE place > ?1 ORDER BY place LIMIT ?2",
+    )?;
+    let rows = statement.query(params![stored(after), max])?;
+    let entries = fitting(rows, PAGE_BYTES_MAX, |row| {
+        let entry = read(&columns::room_id(row)?, row, 3)?;
+        let bytes = entry.body.len();
+        Ok(((row.number(2)?, entry), bytes))
+    })?;
+    Ok(StoreReply::Appended { entries, end: end(connection)? })
+}
+
+/// The last place that was given to an entry.
+fn end(connection: &Connection) -> Result<u64> {
+    connection.prepare_cached("SELECT place FROM appended")?.query_row([], |row| row.number(0))
+}
+
 fn newest(
     connection: &Connection,
     room: &RoomId,
@@ -133,7 +158,6 @@ fn newest(
     Ok(entries)
 }
 
-/// The rows in their order, up to the one that would bring the bodies above `bytes_max`; the first one always.
 fn page(
     connection: &Connection,
     room: &RoomId,
@@ -142,17 +166,30 @@ fn page(
     bytes_max: usize,
 ) -> Result<Vec<Entry>> {
     let mut statement = connection.prepare_cached(sql)?;
-    let mut rows = statement.query(parameters)?;
-    let (mut entries, mut bytes) = (Vec::new(), 0);
+    fitting(statement.query(parameters)?, bytes_max, |row| {
+        let entry = read(room, row, 0)?;
+        let bytes = entry.body.len();
+        Ok((entry, bytes))
+    })
+}
+
+/// What is read of the rows, with its bytes, up to the row that would bring these above `bytes_max`; the first one
+/// always.
+fn fitting<T>(
+    mut rows: Rows<'_>,
+    bytes_max: usize,
+    read: impl Fn(&Row<'_>) -> Result<(T, usize)>,
+) -> Result<Vec<T>> {
+    let (mut found, mut bytes) = (Vec::new(), 0);
     while let Some(row) = rows.next()? {
-        let entry = read(room, row)?;
-        bytes += entry.body.len();
-        if bytes > bytes_max && !entries.is_empty() {
+        let (one, size) = read(row)?;
+        bytes += size;
+        if bytes > bytes_max && !found.is_empty() {
             break;
         }
-        entries.push(entry);
+        found.push(one);
     }
-    Ok(entries)
+    Ok(found)
 }
 
 /// The entry that stands in the log under this author and id.
@@ -161,7 +198,7 @@ fn standing(connection: &Connection, room: &RoomId, log: Log, new: &NewEntry) ->
         .prepare_cached(
             "SELECT seq, id, author, at, body FROM room_entries WHERE log = ?1 AND author = ?2 AND id = ?3",
         )?
-        .query_row(params![log.number, new.author.as_str(), new.id.as_str()], |row| read(room, row))
+        .query_row(params![log.number, new.author.as_str(), new.id.as_str()], |row| read(room, row, 0))
         .optional()
 }
 
@@ -172,13 +209,14 @@ fn begin(connection: &Connection, room: &RoomId) -> Result<Log> {
     Ok(Log { number: connection.last_insert_rowid(), head: Seq::ZERO, last_at: Timestamp(0) })
 }
 
-fn read(room: &RoomId, row: &Row<'_>) -> Result<Entry> {
+/// The entry of a room whose columns begin with this one.
+fn read(room: &RoomId, row: &Row<'_>, first: usize) -> Result<Entry> {
     Ok(Entry {
         room: room.clone(),
-        seq: Seq(row.number(0)?),
-        id: EntryId::from(row.text(1)?),
-        author: UserId::from(row.text(2)?),
-        at: Timestamp(row.number(3)?),
-        body: Bytes::from(row.get::<_, Vec<u8>>(4)?),
+        seq: Seq(row.number(first)?),
+        id: EntryId::from(row.text(first + 1)?),
+        author: UserId::from(row.text(first + 2)?),
+        at: Timestamp(row.number(first + 3)?),
+        body: Bytes::from(row.get::<_, Vec<u8>>(first + 4)?),
     })
 }

@@ -1,10 +1,13 @@
 //! Rows that fit a query.
 
 use super::columns::{
-    self, DOCUMENT, DOCUMENT_LISTED, MEMBER, ROOM, SESSION, TEMPLATE, TEMPLATE_LISTED, stored,
+    self, Columns, DOCUMENT, DOCUMENT_LISTED, ESCALATION, MEMBER, PROMPT, ROOM, SESSION, TEMPLATE,
+    TEMPLATE_LISTED, stored,
 };
-use parlor_protocol::ids::{FirmId, RoomId, RoomKind, UserId};
-use parlor_protocol::store::{FOUND_ROWS_MAX, MemberRow, Query, ROOM_MEMBERS_MAX, RoomRow, Row};
+use super::files;
+use parlor_protocol::ids::{FirmId, RoomId, RoomKind, Seq, UserId};
+use parlor_protocol::store::{FOUND_ROWS_MAX, MarkRow, MemberRow, Query, ROOM_MEMBERS_MAX, RoomRow, Row};
+use parlor_protocol::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Params, Result, params};
 
 /// The rows, in the order that the query names.
@@ -39,6 +42,17 @@ pub(super) fn look(connection: &Connection, query: &Query) -> Result<Vec<Row>> {
             let key = [firm.as_str(), user.as_str()];
             documents(connection, DOCUMENT_LISTED, "firm = ?1 AND user_id = ?2", key)
         }
+        Query::File(id) => Ok(files::find(connection, id)?.map(Row::File).into_iter().collect()),
+        Query::FileParts { file, from, max } => files::parts(connection, file, *from, *max),
+        Query::OrphanFiles { before, max } => files::orphans(connection, *before, *max),
+        Query::OverduePrompts { before, max } => overdue_prompts(connection, *before, *max),
+        Query::Escalation(id) => escalations(connection, "id = ?1", "id", [id.as_str()]),
+        Query::OpenEscalations { firm } => {
+            escalations(connection, "resolved = 0 AND firm = ?1", "created_at, id", [firm.as_str()])
+        }
+        Query::Mark(name) => mark(connection, name),
+        // Entries are no rows.
+        Query::Appended { .. } => Ok(Vec::new()),
     }
 }
 
@@ -58,6 +72,17 @@ pub(super) fn members(connection: &Connection, room: &RoomId) -> Result<Vec<Memb
     );
     let mut statement = connection.prepare_cached(&sql)?;
     statement.query_map(params![room.kind.as_str(), &*room.name], columns::member)?.collect()
+}
+
+/// How far users have read in a room, by user.
+pub(super) fn cursors(connection: &Connection, room: &RoomId) -> Result<Vec<(UserId, Seq)>> {
+    let sql = format!(
+        "SELECT user_id, seq FROM room_cursors WHERE kind = ?1 AND room = ?2
+         ORDER BY user_id LIMIT {ROOM_MEMBERS_MAX}"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let cursor = |row: &rusqlite::Row<'_>| Ok((row.text(0)?.into(), Seq(row.number(1)?)));
+    statement.query_map(params![room.kind.as_str(), &*room.name], cursor)?.collect()
 }
 
 fn rooms_of(
@@ -129,4 +154,33 @@ fn documents(
     );
     let mut statement = connection.prepare_cached(&sql)?;
     statement.query_map(parameters, |row| columns::document(row).map(Row::Document))?.collect()
+}
+
+fn overdue_prompts(connection: &Connection, before: Timestamp, max: u32) -> Result<Vec<Row>> {
+    let sql =
+        format!("SELECT {PROMPT} FROM room_prompts WHERE since < ?1 ORDER BY since, kind, room, id LIMIT ?2");
+    let mut statement = connection.prepare_cached(&sql)?;
+    let max = FOUND_ROWS_MAX.min(max as usize) as i64;
+    let read = |row: &rusqlite::Row<'_>| columns::prompt(row).map(Row::Prompt);
+    statement.query_map(params![stored(before.0), max], read)?.collect()
+}
+
+fn escalations(
+    connection: &Connection,
+    fits: &str,
+    order: &str,
+    parameters: impl Params,
+) -> Result<Vec<Row>> {
+    let sql = format!(
+        "SELECT {ESCALATION} FROM room_escalations WHERE {fits} ORDER BY {order} LIMIT {FOUND_ROWS_MAX}"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    statement.query_map(parameters, |row| columns::escalation(row).map(Row::Escalation))?.collect()
+}
+
+fn mark(connection: &Connection, name: &str) -> Result<Vec<Row>> {
+    let mut statement = connection.prepare_cached("SELECT place FROM marks WHERE name = ?1")?;
+    let read =
+        |row: &rusqlite::Row<'_>| Ok(Row::Mark(MarkRow { name: name.to_owned(), place: row.number(0)? }));
+    statement.query_map([name], read)?.collect()
 }

@@ -2,6 +2,7 @@
 
 mod columns;
 mod error;
+mod files;
 mod lock;
 mod log;
 mod look;
@@ -30,7 +31,7 @@ const LIBRARY_OLDEST: i32 = 3_051_003;
 /// How long a statement waits for somebody else's lock, for instance a backup's.
 const BUSY_WAIT_MAX: Duration = Duration::from_secs(5);
 /// Every statement there is fits, so each is compiled once.
-const STATEMENTS_MAX: usize = 64;
+const STATEMENTS_MAX: usize = 128;
 /// What the writer keeps of the database in memory. Ids come in no order, so their index is touched everywhere.
 const WRITER_CACHE_KIB: i64 = 16 * 1024;
 

@@ -3,7 +3,7 @@
 use super::error::OpenError;
 use super::{connect, log, look};
 use parlor_protocol::ids::{RoomId, Seq};
-use parlor_protocol::store::{Entry, RoomRecord, StoreReply, StoreRequest};
+use parlor_protocol::store::{Entry, Query, RoomRecord, StoreReply, StoreRequest};
 use rusqlite::{Connection, OpenFlags, Result};
 use std::path::Path;
 
@@ -41,6 +41,7 @@ pub(super) fn read(connection: &Connection, request: &StoreRequest) -> Result<St
             let heads = rooms.iter().map(|room| Ok((room.clone(), log::head(connection, room)?)));
             Ok(StoreReply::Heads(heads.collect::<Result<_>>()?))
         }
+        StoreRequest::Look(Query::Appended { after, max }) => log::appended(connection, *after, *max),
         StoreRequest::Look(query) => Ok(StoreReply::Found(look::look(connection, query)?)),
         StoreRequest::Commit { .. } => Ok(StoreReply::Unavailable),
     }
@@ -53,11 +54,12 @@ fn load(connection: &Connection, id: &RoomId) -> Result<Option<RoomRecord>> {
     if room.is_none() && members.is_empty() && log.is_none() {
         return Ok(None);
     }
+    let cursors = look::cursors(connection, id)?;
     let (head, tail) = match log {
         Some(log) => (log.head, log::tail(connection, id, log)?),
         None => (Seq::ZERO, Vec::new()),
     };
-    Ok(Some(RoomRecord { id: id.clone(), room, members, head, tail }))
+    Ok(Some(RoomRecord { id: id.clone(), room, members, cursors, head, tail }))
 }
 
 fn page(

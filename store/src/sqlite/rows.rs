@@ -1,15 +1,17 @@
 //! Rows beside the logs: inserted, put and removed.
 
 use super::columns::{questions_json, state_word, stored, visibility_word};
-use super::log;
+use super::{files, log, look};
 use parlor_protocol::ids::{RoomId, SessionId};
 use parlor_protocol::store::{
-    Change, DocumentRow, MemberRow, RoomRow, Row, RowKey, SessionRow, SessionState, TemplateRow,
+    Change, CursorRow, DocumentRow, EscalationRow, MarkRow, MemberRow, PromptRow, RoomRow, Row, RowKey,
+    SessionRow, SessionState, TemplateRow,
 };
+use parlor_protocol::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Params, Result, params};
 
-/// Writes the change, unless another row has its key: then that key is returned.
-pub(super) fn write(connection: &Connection, change: &Change) -> Result<Option<RowKey>> {
+/// Writes the change, unless another row has its key, or the room is another firm's: then that key is returned.
+pub(super) fn write(connection: &Connection, now: Timestamp, change: &Change) -> Result<Option<RowKey>> {
     let (row, insert) = match change {
         Change::Insert(row) => (row, true),
         Change::Put(row) => (row, false),
@@ -24,7 +26,12 @@ pub(super) fn write(connection: &Connection, change: &Change) -> Result<Option<R
     {
         return Ok(Some(RowKey::Session(open)));
     }
-    put(connection, row).map(|()| None)
+    if let Row::Room(room) = row
+        && look::room(connection, &room.id)?.is_some_and(|standing| standing.firm != room.firm)
+    {
+        return Ok(Some(key));
+    }
+    put(connection, now, row).map(|()| None)
 }
 
 fn key_of(row: &Row) -> RowKey {
@@ -34,6 +41,12 @@ fn key_of(row: &Row) -> RowKey {
         Row::Template(template) => RowKey::Template(template.id.clone()),
         Row::Session(session) => RowKey::Session(session.id.clone()),
         Row::Document(document) => RowKey::Document(document.id.clone()),
+        Row::Cursor(cursor) => RowKey::Cursor(cursor.room.clone(), cursor.user.clone()),
+        Row::File(file) => RowKey::File(file.id.clone()),
+        Row::FilePart(part) => RowKey::FilePart(part.file.clone(), part.part),
+        Row::Prompt(prompt) => RowKey::Prompt(prompt.room.clone(), prompt.id.clone()),
+        Row::Escalation(escalation) => RowKey::Escalation(escalation.id.clone()),
+        Row::Mark(mark) => RowKey::Mark(mark.name.clone()),
     }
 }
 
@@ -52,6 +65,20 @@ pub(super) fn stands(connection: &Connection, key: &RowKey) -> Result<bool> {
         RowKey::Template(id) => exists("SELECT 1 FROM document_templates WHERE id = ?1", &[id.as_str()]),
         RowKey::Session(id) => exists("SELECT 1 FROM chat_sessions WHERE id = ?1", &[id.as_str()]),
         RowKey::Document(id) => exists("SELECT 1 FROM generated_documents WHERE id = ?1", &[id.as_str()]),
+        RowKey::Cursor(RoomId { kind, name }, user) => exists(
+            "SELECT 1 FROM room_cursors WHERE kind = ?1 AND room = ?2 AND user_id = ?3",
+            &[kind.as_str(), name, user.as_str()],
+        ),
+        RowKey::File(id) => exists("SELECT 1 FROM room_files WHERE id = ?1", &[id.as_str()]),
+        RowKey::FilePart(file, part) => connection
+            .prepare_cached("SELECT 1 FROM file_parts WHERE file = ?1 AND part = ?2")?
+            .exists(params![file.as_str(), part]),
+        RowKey::Prompt(RoomId { kind, name }, id) => exists(
+            "SELECT 1 FROM room_prompts WHERE kind = ?1 AND room = ?2 AND id = ?3",
+            &[kind.as_str(), name, id.as_str()],
+        ),
+        RowKey::Escalation(id) => exists("SELECT 1 FROM room_escalations WHERE id = ?1", &[id.as_str()]),
+        RowKey::Mark(name) => exists("SELECT 1 FROM marks WHERE name = ?1", &[name]),
     }
 }
 
@@ -72,13 +99,19 @@ fn other_open(connection: &Connection, session: &SessionRow) -> Result<Option<Se
         .optional()
 }
 
-fn put(connection: &Connection, row: &Row) -> Result<()> {
+fn put(connection: &Connection, now: Timestamp, row: &Row) -> Result<()> {
     match row {
         Row::Room(room) => put_room(connection, room),
         Row::Member(member) => put_member(connection, member),
         Row::Template(template) => put_template(connection, template),
         Row::Session(session) => put_session(connection, session),
         Row::Document(document) => put_document(connection, document),
+        Row::Cursor(cursor) => put_cursor(connection, cursor),
+        Row::File(file) => files::put(connection, file),
+        Row::FilePart(part) => files::put_part(connection, now, part),
+        Row::Prompt(prompt) => put_prompt(connection, prompt),
+        Row::Escalation(escalation) => put_escalation(connection, escalation),
+        Row::Mark(mark) => put_mark(connection, mark),
     }
 }
 
@@ -178,12 +211,75 @@ fn put_document(connection: &Connection, row: &DocumentRow) -> Result<()> {
     )
 }
 
+fn put_cursor(connection: &Connection, row: &CursorRow) -> Result<()> {
+    execute(
+        connection,
+        "INSERT INTO room_cursors (kind, room, user_id, seq) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT (kind, room, user_id) DO UPDATE SET seq = max(seq, excluded.seq)",
+        params![row.room.kind.as_str(), &*row.room.name, row.user.as_str(), stored(row.seq.0)],
+    )
+}
+
+fn put_prompt(connection: &Connection, row: &PromptRow) -> Result<()> {
+    execute(
+        connection,
+        "INSERT INTO room_prompts (kind, room, id, user_id, since, tries) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+         ON CONFLICT (kind, room, id) DO UPDATE
+         SET user_id = excluded.user_id, since = excluded.since, tries = excluded.tries",
+        params![
+            row.room.kind.as_str(),
+            &*row.room.name,
+            row.id.as_str(),
+            row.user.as_str(),
+            stored(row.since.0),
+            row.tries
+        ],
+    )
+}
+
+fn put_escalation(connection: &Connection, row: &EscalationRow) -> Result<()> {
+    execute(
+        connection,
+        "INSERT INTO room_escalations
+             (id, kind, room, firm, by_user, reason, created_at, announced, resolved)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+         ON CONFLICT (id) DO UPDATE
+         SET kind = excluded.kind, room = excluded.room, firm = excluded.firm, by_user = excluded.by_user,
+             reason = excluded.reason, created_at = excluded.created_at, announced = excluded.announced,
+             resolved = excluded.resolved",
+        params![
+            row.id.as_str(),
+            row.room.kind.as_str(),
+            &*row.room.name,
+            row.firm.as_str(),
+            row.by.as_str(),
+            row.reason,
+            stored(row.created_at.0),
+            stored(row.announced.0),
+            row.resolved
+        ],
+    )
+}
+
+fn put_mark(connection: &Connection, row: &MarkRow) -> Result<()> {
+    execute(
+        connection,
+        "INSERT INTO marks (name, place) VALUES (?1, ?2)
+         ON CONFLICT (name) DO UPDATE SET place = excluded.place",
+        params![row.name, stored(row.place)],
+    )
+}
+
 pub(super) fn remove(connection: &Connection, key: &RowKey) -> Result<()> {
     match key {
         RowKey::Room(room) => {
             let key = params![room.kind.as_str(), &*room.name];
             execute(connection, "DELETE FROM rooms WHERE kind = ?1 AND room = ?2", key)?;
             execute(connection, "DELETE FROM room_members WHERE kind = ?1 AND room = ?2", key)?;
+            execute(connection, "DELETE FROM room_cursors WHERE kind = ?1 AND room = ?2", key)?;
+            execute(connection, "DELETE FROM room_prompts WHERE kind = ?1 AND room = ?2", key)?;
+            execute(connection, "DELETE FROM room_escalations WHERE kind = ?1 AND room = ?2", key)?;
+            files::remove_room(connection, room)?;
             log::remove(connection, room)
         }
         RowKey::Member(room, user) => execute(
@@ -198,9 +294,25 @@ pub(super) fn remove(connection: &Connection, key: &RowKey) -> Result<()> {
         RowKey::Document(id) => {
             execute(connection, "DELETE FROM generated_documents WHERE id = ?1", [id.as_str()])
         }
+        RowKey::Cursor(room, user) => execute(
+            connection,
+            "DELETE FROM room_cursors WHERE kind = ?1 AND room = ?2 AND user_id = ?3",
+            params![room.kind.as_str(), &*room.name, user.as_str()],
+        ),
+        RowKey::File(id) => files::remove(connection, id),
+        RowKey::FilePart(file, part) => files::remove_part(connection, file, *part),
+        RowKey::Prompt(room, id) => execute(
+            connection,
+            "DELETE FROM room_prompts WHERE kind = ?1 AND room = ?2 AND id = ?3",
+            params![room.kind.as_str(), &*room.name, id.as_str()],
+        ),
+        RowKey::Escalation(id) => {
+            execute(connection, "DELETE FROM room_escalations WHERE id = ?1", [id.as_str()])
+        }
+        RowKey::Mark(name) => execute(connection, "DELETE FROM marks WHERE name = ?1", [name]),
     }
 }
 
-fn execute(connection: &Connection, sql: &str, parameters: impl Params) -> Result<()> {
+pub(super) fn execute(connection: &Connection, sql: &str, parameters: impl Params) -> Result<()> {
     connection.prepare_cached(sql)?.execute(parameters).map(|_| ())
 }

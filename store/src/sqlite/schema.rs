@@ -6,7 +6,10 @@ use rusqlite::{Connection, TransactionBehavior};
 use std::path::Path;
 
 /// Oldest first; the first one leads to version 1.
-const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_rooms_and_documents.sql")];
+const MIGRATIONS: [&str; 2] = [
+    include_str!("migrations/0001_rooms_and_documents.sql"),
+    include_str!("migrations/0002_chat_and_projects.sql"),
+];
 
 /// Marks a database as Parlor's: "Parl".
 const APPLICATION_ID: i64 = 0x5061_726c;

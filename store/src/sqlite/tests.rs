@@ -130,7 +130,15 @@ fn questions() -> Vec<StoreRequest> {
         Query::OpenSession { firm: firm.clone(), user: user.clone(), template: "t".into() },
         Query::Overdue { before: Timestamp(9), max: 9 },
         Query::Document("d".into()),
-        Query::Documents { firm, user },
+        Query::Documents { firm: firm.clone(), user },
+        Query::File("f".into()),
+        Query::FileParts { file: "f".into(), from: 0, max: 9 },
+        Query::OrphanFiles { before: Timestamp(9), max: 9 },
+        Query::OverduePrompts { before: Timestamp(9), max: 9 },
+        Query::Escalation("e".into()),
+        Query::OpenEscalations { firm },
+        Query::Mark("m".into()),
+        Query::Appended { after: 1, max: 2 },
     ];
     let pages = [
         StoreRequest::Load { room: room.clone() },
@@ -155,7 +163,16 @@ fn every_question_is_answered_from_an_index_in_its_order() {
                  ('u', 'ann', 'firm', 'v', 'open', 2, 1, 1);
              INSERT INTO generated_documents VALUES ('d', 's', 'ann', 'firm', 't', '', '', NULL, 1),
                  ('e', 's', 'ann', 'firm', 't', '', '', NULL, 2);
-             INSERT INTO document_templates VALUES ('t', '', NULL, '[]', ''), ('v', '', NULL, '[]', '');",
+             INSERT INTO document_templates VALUES ('t', '', NULL, '[]', ''), ('v', '', NULL, '[]', '');
+             INSERT INTO room_cursors VALUES ('chat', 'x', 'ann', 1), ('chat', 'x', 'bob', 2);
+             INSERT INTO room_prompts VALUES ('chat', 'y', 'p', 'ann', 1, 0), ('chat', 'x', 'q', 'ann', 2, 0);
+             INSERT INTO room_escalations VALUES ('e', 'chat', 'x', 'firm', 'ann', '', 2, 0, 0),
+                 ('g', 'chat', 'x', 'firm', 'ann', '', 1, 0, 0);
+             INSERT INTO room_files VALUES ('f', 'chat', 'x', 'ann', '', '', 1, 1),
+                 ('h', 'chat', 'x', '', '', '', 1, 1);
+             INSERT INTO file_parts VALUES ('f', 1, x'00'), ('f', 0, x'00'), ('i', 0, x'00'), ('j', 0, x'00');
+             INSERT INTO file_uploads VALUES ('i', 2), ('j', 1);
+             INSERT INTO marks VALUES ('m', 1), ('n', 1);",
         )
         .unwrap();
     let (costs, cost) = mpsc::channel();
@@ -175,7 +192,7 @@ fn every_question_is_answered_from_an_index_in_its_order() {
             statements += 1;
         }
     }
-    assert_eq!(statements, 22);
+    assert_eq!(statements, 32);
     reader::read(&store.connection, &StoreRequest::Look(Query::Templates(None))).unwrap();
     assert!(cost.try_iter().any(|(_, [scanned, _])| scanned > 0), "a scan is seen");
 }

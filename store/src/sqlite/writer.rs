@@ -106,6 +106,7 @@ fn answer(transaction: &mut Transaction<'_>, now: Timestamp, request: &StoreRequ
         | StoreReply::Entries { .. }
         | StoreReply::Heads(_)
         | StoreReply::Found(_)
+        | StoreReply::Appended { .. }
         | StoreReply::Unavailable
         | StoreReply::Unknown => savepoint.finish()?,
     }
@@ -130,7 +131,7 @@ fn carry_out(
         return Ok(StoreReply::Committed(entries));
     }
     for change in rows {
-        if let Some(key) = rows::write(connection, change)? {
+        if let Some(key) = rows::write(connection, now, change)? {
             return Ok(StoreReply::Taken(key));
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::subject::*;
 use parlor_protocol::ids::{Seq, Ticket};
-use parlor_protocol::store::{StoreReply, StoreRequest};
+use parlor_protocol::store::{Query, StoreReply, StoreRequest};
 use parlor_protocol::time::Timestamp;
 use parlor_store::{Durability, OpenError, SqliteStore};
 use std::fs;
@@ -33,6 +33,15 @@ fn say(store: &mut SqliteStore, room: &str, ids: std::ops::Range<u64>) {
 fn head(store: &SqliteStore, room: &str) -> u64 {
     match store.reader().unwrap().answer(&StoreRequest::Read { room: chat(room), after: Seq(0), max: 0 }) {
         StoreReply::Entries { head, .. } => head.0,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The places after this one in the order of all entries, and the last that was given.
+fn places(store: &SqliteStore, after: u64) -> (Vec<u64>, u64) {
+    let question = StoreRequest::Look(Query::Appended { after, max: 999 });
+    match store.reader().unwrap().answer(&question) {
+        StoreReply::Appended { entries, end } => (entries.iter().map(|(place, _)| *place).collect(), end),
         other => panic!("{other:?}"),
     }
 }
@@ -120,7 +129,7 @@ fn a_newer_schema_stops_the_start_and_is_left_alone() {
     rusqlite::Connection::open(&path).unwrap().execute_batch("PRAGMA user_version = 99").unwrap();
     let before = fs::read(&path).unwrap();
     let refused = open(&path).unwrap_err().to_string();
-    let message = "its schema has version 99, this program knows versions up to 1: start a newer program";
+    let message = "its schema has version 99, this program knows versions up to 2: start a newer program";
     assert_eq!(refused, format!("{}: {message}", path.display()));
     assert_eq!(fs::read(&path).unwrap(), before);
 }
@@ -191,8 +200,10 @@ fn a_crash_loses_nothing_that_was_answered() {
         }
         let mut after_crash = open(&copy).unwrap();
         assert_eq!(head(&after_crash, "x"), round * 40);
+        assert_eq!(places(&after_crash, round * 40 - 1), (vec![round * 40], round * 40));
         say(&mut after_crash, "x", 9_000..9_001);
         assert_eq!(head(&after_crash, "x"), round * 40 + 1);
+        assert_eq!(places(&after_crash, round * 40), (vec![round * 40 + 1], round * 40 + 1));
     }
 }
 

@@ -90,12 +90,57 @@ fn change() -> impl Strategy<Value = Change> {
             id().prop_map(|id| RowKey::Template(id.into())),
             id().prop_map(|id| RowKey::Session(id.into())),
             id().prop_map(|id| RowKey::Document(id.into())),
+            (room(), user()).prop_map(|(room, user)| RowKey::Cursor(room, user.into())),
+            id().prop_map(|id| RowKey::File(id.into())),
+            (id(), 0..3u32).prop_map(|(id, part)| RowKey::FilePart(id.into(), part)),
+            (room(), id()).prop_map(|(room, id)| RowKey::Prompt(room, id.into())),
+            id().prop_map(|id| RowKey::Escalation(id.into())),
+            id().prop_map(|id| RowKey::Mark(id.into())),
         ]
         .prop_map(Change::Remove),
     ]
 }
 
 fn row() -> impl Strategy<Value = Row> {
+    prop_oneof![5 => room_or_document(), 6 => chat_row()]
+}
+
+fn chat_row() -> impl Strategy<Value = Row> {
+    prop_oneof![
+        (room(), user(), 0..9u64).prop_map(|(room, user, seq)| Row::Cursor(CursorRow {
+            room,
+            user: user.into(),
+            seq: Seq(seq)
+        })),
+        (id(), room(), user(), 0..9u64).prop_map(|(id, room, user, size)| Row::File(FileRow {
+            room,
+            user: user.into(),
+            size,
+            ..file_row(id, "")
+        })),
+        (id(), 0..3u32, vec(any::<u8>(), 0..6)).prop_map(|(id, part, bytes)| Row::FilePart(FilePartRow {
+            bytes: bytes.into(),
+            ..part_row(id, part, "")
+        })),
+        (room(), id(), user(), 0..9u64).prop_map(|(room, id, user, since)| Row::Prompt(PromptRow {
+            room,
+            user: user.into(),
+            ..prompt_row("", id, since)
+        })),
+        (id(), room(), firm(), 0..9u64, any::<bool>()).prop_map(|(id, room, firm, at, resolved)| {
+            Row::Escalation(EscalationRow {
+                room,
+                firm: firm.into(),
+                resolved,
+                announced: Seq(at),
+                ..escalation_row(id, "", at)
+            })
+        }),
+        (id(), 0..9u64).prop_map(|(id, place)| Row::Mark(MarkRow { name: id.into(), place })),
+    ]
+}
+
+fn room_or_document() -> impl Strategy<Value = Row> {
     let visibility = select(vec![Visibility::Public, Visibility::Private]);
     let user_type = select(vec![UserType::Employee, UserType::Guest, UserType::Supervisor]);
     let state = select(vec![SessionState::Open, SessionState::Complete, SessionState::Abandoned]);
@@ -140,6 +185,23 @@ fn question() -> impl Strategy<Value = Question> {
 }
 
 fn query() -> impl Strategy<Value = Query> {
+    prop_oneof![room_or_document_query(), chat_query()]
+}
+
+fn chat_query() -> impl Strategy<Value = Query> {
+    prop_oneof![
+        id().prop_map(|id| Query::File(id.into())),
+        (id(), 0..3u32, 0..4u32).prop_map(|(id, from, max)| Query::FileParts { file: id.into(), from, max }),
+        (0..100u64, 0..4u32).prop_map(|(before, max)| Query::OrphanFiles { before: Timestamp(before), max }),
+        (0..9u64, 0..4u32).prop_map(|(before, max)| Query::OverduePrompts { before: Timestamp(before), max }),
+        id().prop_map(|id| Query::Escalation(id.into())),
+        firm().prop_map(|firm| Query::OpenEscalations { firm: firm.into() }),
+        id().prop_map(|id| Query::Mark(id.into())),
+        (0..20u64, 0..9u32).prop_map(|(after, max)| Query::Appended { after, max }),
+    ]
+}
+
+fn room_or_document_query() -> impl Strategy<Value = Query> {
     prop_oneof![
         id().prop_map(|id| Query::Template(id.into())),
         option::of(firm()).prop_map(|firm| Query::Templates(firm.map(Into::into))),
@@ -175,7 +237,15 @@ fn everything() -> Vec<StoreRequest> {
     for id in ["1", "2", "3"] {
         requests.push(StoreRequest::Look(Query::Session(id.into())));
         requests.push(StoreRequest::Look(Query::Document(id.into())));
+        requests.push(StoreRequest::Look(Query::File(id.into())));
+        requests.push(StoreRequest::Look(Query::FileParts { file: id.into(), from: 0, max: 99 }));
+        requests.push(StoreRequest::Look(Query::Escalation(id.into())));
+        requests.push(StoreRequest::Look(Query::Mark(id.into())));
     }
+    let before = Timestamp(u64::MAX);
+    requests.push(StoreRequest::Look(Query::OrphanFiles { before, max: 99 }));
+    requests.push(StoreRequest::Look(Query::OverduePrompts { before, max: 99 }));
+    requests.push(StoreRequest::Look(Query::Appended { after: 0, max: 999 }));
     requests
 }
 

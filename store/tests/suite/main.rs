@@ -7,8 +7,12 @@
     reason = "what is not expected fails the test"
 )]
 
+mod appended;
+mod chat;
 mod files;
 mod histories;
 mod log;
+mod migration;
 mod rows;
 mod subject;
+mod uploads;

@@ -18,15 +18,12 @@ laws! {
     a_room_begins_without_what_is_left_under_its_id
     a_room_goes_with_what_the_same_commit_appended
     a_loaded_room_has_its_row_and_its_members_by_user
+    a_room_never_goes_to_another_firm
     templates_are_those_of_a_firm_and_everyones
     rooms_of_a_user_are_the_public_ones_and_its_own
     overdue_sessions_come_the_longest_waiting_first
     documents_come_the_newest_first
     a_list_ends_after_a_thousand_rows_of_a_kind
-}
-
-fn committed() -> StoreReply {
-    StoreReply::Committed(vec![])
 }
 
 fn a_row_is_inserted_once_and_put_as_often_as_one_likes(store: &mut dyn Subject) {
@@ -71,6 +68,43 @@ fn a_row_is_inserted_once_and_put_as_often_as_one_likes(store: &mut dyn Subject)
             Row::Document(DocumentRow { markdown: None, title: "T".into(), ..other }),
             RowKey::Document("d".into()),
             Query::Document("d".into()),
+        ),
+        (
+            Row::File(file_row("f", "r")),
+            Row::File(FileRow { name: "".into(), mime_type: "".into(), size: 0, ..file_row("f", "s") }),
+            RowKey::File("f".into()),
+            Query::File("f".into()),
+        ),
+        (
+            Row::FilePart(part_row("f", 7, "one")),
+            Row::FilePart(part_row("f", 7, "")),
+            RowKey::FilePart("f".into(), 7),
+            Query::FileParts { file: "f".into(), from: 0, max: 9 },
+        ),
+        (
+            Row::Prompt(prompt_row("r", "p", 4)),
+            Row::Prompt(PromptRow { user: "bob".into(), tries: u32::MAX, ..prompt_row("r", "p", 5) }),
+            RowKey::Prompt(chat("r"), "p".into()),
+            Query::OverduePrompts { before: Timestamp(u64::MAX), max: 9 },
+        ),
+        (
+            Row::Escalation(escalation_row("e", "r", 4)),
+            Row::Escalation(EscalationRow {
+                by: "bob".into(),
+                reason: "".into(),
+                announced: Seq(9),
+                resolved: true,
+                firm: "other".into(),
+                ..escalation_row("e", "s", 5)
+            }),
+            RowKey::Escalation("e".into()),
+            Query::Escalation("e".into()),
+        ),
+        (
+            Row::Mark(MarkRow { name: "hook".into(), place: 9 }),
+            Row::Mark(MarkRow { name: "hook".into(), place: 3 }),
+            RowKey::Mark("hook".into()),
+            Query::Mark("hook".into()),
         ),
     ] {
         assert_eq!(store.look(query.clone()), []);
@@ -152,6 +186,12 @@ fn removing_what_is_not_there_changes_nothing(store: &mut dyn Subject) {
         RowKey::Template("t".into()),
         RowKey::Session("s".into()),
         RowKey::Document("d".into()),
+        RowKey::Cursor(chat("r"), "ann".into()),
+        RowKey::File("f".into()),
+        RowKey::FilePart("f".into(), 0),
+        RowKey::Prompt(chat("r"), "p".into()),
+        RowKey::Escalation("e".into()),
+        RowKey::Mark("m".into()),
     ] {
         assert_eq!(store.write(vec![Change::Remove(key)]), committed());
     }
@@ -206,7 +246,14 @@ fn a_room_begins_without_what_is_left_under_its_id(store: &mut dyn Subject) {
     let tail = vec![entry("r", 1, 3, c), entry("r", 2, 3, b)];
     assert_eq!(reply, StoreReply::Committed(tail.clone()));
     let Row::Room(row) = room.clone() else { panic!("a room") };
-    let record = RoomRecord { id: chat("r"), room: Some(row), members: vec![bob], head: Seq(2), tail };
+    let record = RoomRecord {
+        id: chat("r"),
+        room: Some(row),
+        members: vec![bob],
+        cursors: vec![],
+        head: Seq(2),
+        tail,
+    };
     assert_eq!(store.load(&chat("r")), Some(record));
 }
 
@@ -221,13 +268,33 @@ fn a_room_goes_with_what_the_same_commit_appended(store: &mut dyn Subject) {
 fn a_loaded_room_has_its_row_and_its_members_by_user(store: &mut dyn Subject) {
     let row = room_row("r", "firm", Visibility::Private);
     let (ann, bob) = (member_row("r", "ann", "editor"), member_row("r", "bob", "viewer"));
-    let mut record =
-        RoomRecord { id: chat("r"), room: None, members: vec![bob.clone()], head: Seq::ZERO, tail: vec![] };
+    let mut record = RoomRecord {
+        id: chat("r"),
+        room: None,
+        members: vec![bob.clone()],
+        cursors: vec![],
+        head: Seq::ZERO,
+        tail: vec![],
+    };
     store.write(vec![Change::Insert(Row::Member(bob.clone()))]);
     assert_eq!(store.load(&chat("r")), Some(record.clone()));
     store.write(vec![Change::Insert(Row::Member(ann.clone())), Change::Put(Row::Room(row.clone()))]);
     record = RoomRecord { room: Some(row), members: vec![ann, bob], ..record };
     assert_eq!(store.load(&chat("r")), Some(record));
+}
+
+fn a_room_never_goes_to_another_firm(store: &mut dyn Subject) {
+    let room = |firm| Row::Room(room_row("r", firm, Visibility::Public));
+    let taken = StoreReply::Taken(RowKey::Room(chat("r")));
+    assert_eq!(store.write(vec![Change::Put(room("one"))]), committed());
+    let appends = vec![to("r", [new("ann", "1", "a")])];
+    assert_eq!(store.commit(1, appends, vec![Change::Put(room("two"))]), taken);
+    assert_eq!(store.look(Query::Room(chat("r"))), [room("one")]);
+    assert_eq!(store.read(&chat("r"), 0, 9), (vec![], 0));
+    assert_eq!(store.write(vec![Change::Put(room("one"))]), committed());
+    let anew = vec![Change::Remove(RowKey::Room(chat("r"))), Change::Put(room("two"))];
+    assert_eq!(store.write(anew), committed());
+    assert_eq!(store.look(Query::Room(chat("r"))), [room("two")]);
 }
 
 fn templates_are_those_of_a_firm_and_everyones(store: &mut dyn Subject) {
@@ -325,6 +392,6 @@ fn without_text(row: Row) -> Row {
     match row {
         Row::Template(template) => Row::Template(TemplateRow { body: String::new(), ..template }),
         Row::Document(document) => Row::Document(DocumentRow { markdown: None, ..document }),
-        Row::Room(_) | Row::Member(_) | Row::Session(_) => row,
+        other => other,
     }
 }

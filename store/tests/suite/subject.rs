@@ -5,7 +5,7 @@ use parlor_protocol::ids::{RoomId, Seq, Ticket};
 use parlor_protocol::store::*;
 use parlor_protocol::time::Timestamp;
 use parlor_store::{Durability, ModelStore, Reader, SqliteStore};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 pub trait Subject {
@@ -38,6 +38,13 @@ pub trait Subject {
         page(self.answer(0, &StoreRequest::Before { room: room.clone(), before: Seq(before), max }))
     }
 
+    fn appended(&mut self, after: u64, max: u32) -> (Vec<(u64, Entry)>, u64) {
+        match self.answer(0, &StoreRequest::Look(Query::Appended { after, max })) {
+            StoreReply::Appended { entries, end } => (entries, end),
+            other => panic!("{other:?}"),
+        }
+    }
+
     fn look(&mut self, query: Query) -> Vec<Row> {
         match self.answer(0, &StoreRequest::Look(query)) {
             StoreReply::Found(rows) => rows,
@@ -68,8 +75,14 @@ pub struct Sqlite {
 
 impl Sqlite {
     pub fn new() -> Self {
+        Self::made(|_| {})
+    }
+
+    /// One in a database that was there before.
+    pub fn made(make: impl FnOnce(&Path)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("parlor.db");
+        make(&path);
         let mut sqlite = Self { opened: None, path, _folder: folder };
         sqlite.open();
         sqlite
@@ -155,6 +168,10 @@ pub fn entry(room: &str, seq: u64, at: u64, new: NewEntry) -> Entry {
     Entry { room: chat(room), seq: Seq(seq), id, author, at: Timestamp(at), body }
 }
 
+pub fn committed() -> StoreReply {
+    StoreReply::Committed(vec![])
+}
+
 pub fn room_row(id: &str, firm: &str, visibility: Visibility) -> RoomRow {
     RoomRow { id: chat(id), name: format!("Room {id}"), firm: firm.into(), visibility }
 }
@@ -208,5 +225,42 @@ pub fn document_row(id: &str, user: &str, created_at: u64) -> DocumentRow {
         title: "To Bob".into(),
         markdown: Some("# Bob".into()),
         created_at: Timestamp(created_at),
+    }
+}
+
+pub fn cursor_row(room: &str, user: &str, seq: u64) -> CursorRow {
+    CursorRow { room: chat(room), user: user.into(), seq: Seq(seq) }
+}
+
+pub fn file_row(id: &str, room: &str) -> FileRow {
+    FileRow {
+        id: id.into(),
+        room: chat(room),
+        user: "ann".into(),
+        name: "offer.pdf".into(),
+        mime_type: "application/pdf".into(),
+        size: 600_000,
+        created_at: Timestamp(7),
+    }
+}
+
+pub fn part_row(file: &str, part: u32, bytes: &str) -> FilePartRow {
+    FilePartRow { file: file.into(), part, bytes: bytes.to_owned().into() }
+}
+
+pub fn prompt_row(room: &str, id: &str, since: u64) -> PromptRow {
+    PromptRow { room: chat(room), id: id.into(), user: "ann".into(), since: Timestamp(since), tries: 1 }
+}
+
+pub fn escalation_row(id: &str, room: &str, created_at: u64) -> EscalationRow {
+    EscalationRow {
+        id: id.into(),
+        room: chat(room),
+        firm: "firm".into(),
+        by: "ann".into(),
+        reason: "Somebody is rude".into(),
+        created_at: Timestamp(created_at),
+        announced: Seq::ZERO,
+        resolved: false,
     }
 }

@@ -217,7 +217,7 @@ fn kind(dice: &mut Dice, call: &Call) -> Vec<(Duration, Said)> {
 }
 
 fn reply(dice: &mut Dice, call: &Call) -> Said {
-    let Call::NextQuestion { request, .. } = call;
+    let Call::NextQuestion { request, .. } = call else { panic!("{call:?}") };
     let answered = request.history.iter().filter(|turn| turn.role == Role::User).count();
     let nonce = dice.below(u64::MAX);
     Said::NextQuestion(match answered >= QUESTIONS {

@@ -5,7 +5,7 @@
 use super::chat::NOBODYS;
 use super::{Step, World};
 use parlor_protocol::auth::AuthFailure;
-use parlor_protocol::call::{AiReply, CallFailure, Said};
+use parlor_protocol::call::{AiReply, CallFailure, RobotReply, Said, Scanned};
 use parlor_protocol::http::RequestHead;
 use parlor_protocol::ids::{RequestId, RoomId, Seq, SocketId, Ticket};
 use parlor_protocol::input::{Ending, Fault, Input, Message};
@@ -246,10 +246,13 @@ fn outcome(kind: u8) -> Outcome {
 }
 
 fn said(kind: u8) -> Said {
-    match kind % 4 {
+    match kind % 7 {
         0 => Said::NextQuestion(AiReply::Question { question: "?".into(), progress: None }),
         1 => Said::NextQuestion(AiReply::Complete { document_id: "doc-0".into(), document: None }),
         2 => Said::Failed(CallFailure::Passing { retry_after: Some(Duration::MAX) }),
+        3 => Said::Robot(RobotReply { content: "!".into(), metadata: None }),
+        4 => Said::Scanned(Scanned::Clean),
+        5 => Said::Delivered,
         _ => Said::Failed(CallFailure::BadReply(String::new())),
     }
 }
@@ -264,7 +267,7 @@ fn reply(kind: u8) -> StoreReply {
         at: super::BEGINNING,
         body: "{}".into(),
     };
-    match kind % 9 {
+    match kind % 10 {
         0 => StoreReply::Committed(vec![]),
         1 => StoreReply::Committed(vec![entry]),
         2 => StoreReply::Stale { room, head: Seq(u64::MAX) },
@@ -273,6 +276,7 @@ fn reply(kind: u8) -> StoreReply {
         5 => StoreReply::Entries { entries: vec![], head: Seq(u64::MAX) },
         6 => StoreReply::Heads(vec![(room, Seq::ZERO)]),
         7 => StoreReply::Found(vec![]),
+        8 => StoreReply::Appended { entries: vec![(u64::MAX, entry)], end: 0 },
         _ => StoreReply::Unavailable,
     }
 }

@@ -136,9 +136,19 @@ impl SlowStore {
             Change::Remove(RowKey::Member(room, user)) => {
                 self.members.remove(&(room.clone(), user.clone()));
             }
-            Change::Insert(Row::Template(_) | Row::Session(_) | Row::Document(_))
-            | Change::Put(Row::Template(_) | Row::Session(_) | Row::Document(_))
-            | Change::Remove(RowKey::Template(_) | RowKey::Session(_) | RowKey::Document(_)) => {}
+            Change::Insert(_)
+            | Change::Put(_)
+            | Change::Remove(
+                RowKey::Template(_)
+                | RowKey::Session(_)
+                | RowKey::Document(_)
+                | RowKey::Cursor(..)
+                | RowKey::File(_)
+                | RowKey::FilePart(..)
+                | RowKey::Prompt(..)
+                | RowKey::Escalation(_)
+                | RowKey::Mark(_),
+            ) => {}
         }
     }
 
@@ -173,12 +183,26 @@ fn written_rooms(request: &StoreRequest) -> Vec<RoomId> {
         Row::Room(row) => Some(row.id.clone()),
         Row::Member(row) => Some(row.room.clone()),
         Row::Session(row) => Some(RoomId::document(&row.id)),
-        Row::Template(_) | Row::Document(_) => None,
+        Row::Cursor(row) => Some(row.room.clone()),
+        Row::File(row) => Some(row.room.clone()),
+        Row::Prompt(row) => Some(row.room.clone()),
+        Row::Escalation(row) => Some(row.room.clone()),
+        Row::Template(_) | Row::Document(_) | Row::FilePart(_) | Row::Mark(_) => None,
     };
     let of_change = |change: &Change| match change {
         Change::Insert(row) | Change::Put(row) => of_row(row),
-        Change::Remove(RowKey::Room(room) | RowKey::Member(room, _)) => Some(room.clone()),
-        Change::Remove(RowKey::Template(_) | RowKey::Session(_) | RowKey::Document(_)) => None,
+        Change::Remove(
+            RowKey::Room(room) | RowKey::Member(room, _) | RowKey::Cursor(room, _) | RowKey::Prompt(room, _),
+        ) => Some(room.clone()),
+        Change::Remove(
+            RowKey::Template(_)
+            | RowKey::Session(_)
+            | RowKey::Document(_)
+            | RowKey::File(_)
+            | RowKey::FilePart(..)
+            | RowKey::Escalation(_)
+            | RowKey::Mark(_),
+        ) => None,
     };
     appends.iter().map(|append| append.room.clone()).chain(rows.iter().filter_map(of_change)).collect()
 }

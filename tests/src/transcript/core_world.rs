@@ -199,6 +199,9 @@ impl CoreWorld {
     }
 
     fn call(&mut self, ticket: Ticket, call: &Call) {
+        if let Call::Scan { .. } | Call::Hook { .. } = call {
+            return self.calls.push((self.now, ticket, scripted::at_once(call)));
+        }
         let play = self.script.pop_front().unwrap_or(Play::Interview);
         let (wait, said) = scripted::said(play, call);
         self.calls.push((self.now + wait, ticket, said));

@@ -2,7 +2,7 @@
 
 use super::deed::duration;
 use crate::ai_stand_in::{Play, interview};
-use parlor_protocol::call::{Call, CallFailure, Said, read_next_question};
+use parlor_protocol::call::{Call, CallFailure, Said, Scanned, read_next_question, read_robot};
 use std::time::Duration;
 
 /// Reads what stands behind `ai:`: a JSON reply, `status 503`, `status 503 retry-after 1`, `babble`,
@@ -29,15 +29,23 @@ pub fn play(text: &str) -> Result<Play, String> {
 
 /// After how long, and what, the core hears of such an attempt.
 pub fn said(play: Play, call: &Call) -> (Duration, Said) {
-    let Call::NextQuestion { request, .. } = call;
-    let good = |body: &[u8]| read_next_question(200, None, body);
+    let request = match call {
+        Call::NextQuestion { request, .. } => serde_json::to_value(request),
+        Call::Robot { request, .. } => serde_json::to_value(request),
+        Call::Scan { .. } | Call::Hook { .. } => unreachable!("the AI service is not called for this"),
+    };
+    let read = match call {
+        Call::Robot { .. } => read_robot,
+        Call::NextQuestion { .. } | Call::Scan { .. } | Call::Hook { .. } => read_next_question,
+    };
+    let good = |body: &[u8]| read(200, None, body);
     let said = match play {
         Play::Slowly(wait, play) => {
             let (more, said) = said(*play, call);
             return (wait + more, said);
         }
         Play::Interview => {
-            let request = serde_json::to_value(request).expect("a request is JSON");
+            let request = request.expect("a request is JSON");
             good(interview(&request).to_string().as_bytes())
         }
         Play::Reply(value) => good(value.to_string().as_bytes()),
@@ -45,7 +53,7 @@ pub fn said(play: Play, call: &Call) -> (Duration, Said) {
         Play::NotJson => good(b"<html>Bad gateway"),
         Play::Large(bytes) => good(&vec![b'?'; bytes]),
         Play::Status(status, retry_after) => {
-            read_next_question(status, retry_after.map(|after| after.to_string()).as_deref(), b"")
+            read(status, retry_after.map(|after| after.to_string()).as_deref(), b"")
         }
         Play::Close => Said::Failed(CallFailure::Passing { retry_after: None }),
         Play::Trickle(_)
@@ -56,4 +64,23 @@ pub fn said(play: Play, call: &Call) -> (Duration, Said) {
         | Play::Twice(..) => unreachable!("a story has no words for this"),
     };
     (Duration::ZERO, said)
+}
+
+/// What a file that holds this is found out to be.
+pub const INFECTED: &str = "PARLOR-MADE-UP-TEST-SIGNATURE";
+
+/// What is said by services of which a story tells nothing: the scanner knows one signature, and the hook takes
+/// all events.
+pub fn at_once(call: &Call) -> Said {
+    match call {
+        Call::Scan { bytes } => {
+            let infected = bytes.windows(INFECTED.len()).any(|part| part == INFECTED.as_bytes());
+            Said::Scanned(match infected {
+                true => Scanned::Infected { signature: Some("Parlor.Test".to_string()) },
+                false => Scanned::Clean,
+            })
+        }
+        Call::Hook { .. } => Said::Delivered,
+        Call::NextQuestion { .. } | Call::Robot { .. } => unreachable!("a story tells what the AI says"),
+    }
 }

@@ -58,7 +58,7 @@ impl Chat {
             StoreReply::Committed(_) => {
                 let Making { row, members, .. } = &*making;
                 let (id, room, members) = (row.id.clone(), Some(row.clone()), members.clone());
-                let record = RoomRecord { id, room, members, head: Seq::ZERO, tail: vec![] };
+                let record = RoomRecord { id, room, members, cursors: vec![], head: Seq::ZERO, tail: vec![] };
                 self.show_made(*making, record, ctx);
             }
             StoreReply::Unknown if making.tries < WRITE_TRIES_MAX => send(making, ctx),
@@ -73,7 +73,10 @@ impl Chat {
             | StoreReply::Loaded(_)
             | StoreReply::Entries { .. }
             | StoreReply::Heads(_)
-            | StoreReply::Found(_) => self.refuse_made(&making, &Refusal::store_unavailable(), ctx),
+            | StoreReply::Found(_)
+            | StoreReply::Appended { .. } => {
+                self.refuse_made(&making, &Refusal::store_unavailable(), ctx);
+            }
         }
     }
 

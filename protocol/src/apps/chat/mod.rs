@@ -145,6 +145,9 @@ impl Chat {
         Ok(())
     }
 
+    /// A connection is a user's from now on.
+    pub fn on_user_came(&mut self, _caller: &Caller, _ctx: &mut Context<'_>) {}
+
     /// How many commands wait for their room, how many joins are under way, and how many of these are in line.
     pub fn parked_len(&self) -> usize {
         self.parked.len() + self.joining.len() + self.in_line.len()
@@ -265,6 +268,19 @@ fn permitted(user: &User, permission: Permission) -> Result<(), Refusal> {
             Code::PermissionDenied,
             format!("the token does not allow {}", permission.as_str()),
         )),
+    }
+}
+
+/// Whether this user may hear a room that it was in.
+pub fn may_hear(room: &Room, user: &User) -> bool {
+    access(room, user) == Access::Inside
+}
+
+/// A connection that was cut off is in a room again.
+pub fn comes_back(id: &RoomId, caller: &Caller, ctx: &mut Context<'_>) {
+    if let Some(room) = ctx.rooms.find(id) {
+        room.came(caller, &mut ctx.fx);
+        ctx.fx.log(room_record("room.join", id, caller));
     }
 }
 

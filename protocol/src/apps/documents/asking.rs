@@ -142,6 +142,10 @@ impl Documents {
             Said::Failed(CallFailure::BadReply(why)) => {
                 self.save_failure(id, true, format!("the AI service's answer is none: {why}"), ctx);
             }
+            Said::Robot(_) | Said::Scanned(_) | Said::Delivered => {
+                let message = "the AI service's answer is one to another call".to_string();
+                self.save_failure(id, true, message, ctx);
+            }
         }
     }
 
@@ -243,7 +247,8 @@ impl Documents {
             | StoreReply::Loaded(_)
             | StoreReply::Entries { .. }
             | StoreReply::Heads(_)
-            | StoreReply::Found(_) => {
+            | StoreReply::Found(_)
+            | StoreReply::Appended { .. } => {
                 ctx.fx.timers.set(ctx.fx.now + REPLY_RETRY, Timer::Attempt(room_id(id)));
             }
         }

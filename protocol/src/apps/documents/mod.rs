@@ -168,6 +168,11 @@ impl Documents {
         self.sessions.len() + self.arrivals.len() + self.by_connection.len() + self.queued.len() + self.calls
     }
 
+    /// Whether a connection has a session, or one is being opened for it.
+    pub fn has_session(&self, who: ConnectionId) -> bool {
+        self.by_connection.contains_key(&who) || self.is_coming(who)
+    }
+
     /// The store answered something that the app waits for.
     pub fn on_stored(&mut self, waiting: Waiting, reply: StoreReply, ctx: &mut Context<'_>) {
         match waiting {
@@ -297,5 +302,5 @@ fn session_id(room: &RoomId) -> SessionId {
 }
 
 fn empty_room(id: &RoomId, head: Seq) -> RoomRecord {
-    RoomRecord { id: id.clone(), room: None, members: vec![], head, tail: vec![] }
+    RoomRecord { id: id.clone(), room: None, members: vec![], cursors: vec![], head, tail: vec![] }
 }

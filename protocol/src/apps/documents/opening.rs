@@ -178,7 +178,8 @@ impl Documents {
             | StoreReply::Loaded(_)
             | StoreReply::Entries { .. }
             | StoreReply::Heads(_)
-            | StoreReply::Found(_) => {
+            | StoreReply::Found(_)
+            | StoreReply::Appended { .. } => {
                 self.give_up(opening, Refusal::store_unavailable(), ctx);
             }
         }

@@ -94,7 +94,16 @@ impl Documents {
                 let template = rows.into_iter().next();
                 takeover.template = template.and_then(|row| match row {
                     Row::Template(template) => Some(self.shared(template)),
-                    Row::Room(_) | Row::Member(_) | Row::Session(_) | Row::Document(_) => None,
+                    Row::Room(_)
+                    | Row::Member(_)
+                    | Row::Session(_)
+                    | Row::Document(_)
+                    | Row::Cursor(_)
+                    | Row::File(_)
+                    | Row::FilePart(_)
+                    | Row::Prompt(_)
+                    | Row::Escalation(_)
+                    | Row::Mark(_) => None,
                 });
                 read_on(takeover, ctx);
             }

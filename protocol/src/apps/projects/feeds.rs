@@ -55,13 +55,15 @@ fn feeds(user: &UserId) -> [RoomId; 2] {
 }
 
 impl Projects {
-    /// A connection came that feeds are told to.
-    pub fn on_came(&mut self, caller: Caller, ctx: &mut Context<'_>) {
-        let who = (caller.user.id.clone(), caller.connection);
-        for feed in feeds(&caller.user.id) {
-            enter_at_head(&feed, &caller, ctx);
+    /// A connection is a user's from now on: where all apps are spoken, feeds are told to it.
+    pub fn on_user_came(&mut self, caller: &Caller, speaks_all: bool, ctx: &mut Context<'_>) {
+        if !speaks_all {
+            return;
         }
-        self.listeners.0.insert(who, caller);
+        for feed in feeds(&caller.user.id) {
+            enter_at_head(&feed, caller, ctx);
+        }
+        self.listeners.0.insert((caller.user.id.clone(), caller.connection), caller.clone());
     }
 
     /// A connection is gone.
@@ -108,8 +110,10 @@ impl Projects {
     }
 }
 
+/// Lets a connection into a feed that is open; one that came back from where it was cut off is in it already.
 fn enter_at_head(feed: &RoomId, caller: &Caller, ctx: &mut Context<'_>) {
-    if let Some(head) = ctx.rooms.find(feed).map(|room| room.head()) {
+    let room = ctx.rooms.find(feed).filter(|room| !room.is_present(caller.connection));
+    if let Some(head) = room.map(|room| room.head()) {
         ctx.rooms.enter(feed, caller.clone(), head, &mut ctx.fx);
     }
 }

@@ -58,7 +58,7 @@ pub(super) fn join(
     Ok(())
 }
 
-fn is_open_to(room: &Room, user: &User) -> bool {
+pub(super) fn is_open_to(room: &Room, user: &User) -> bool {
     let is_of_firm = room.row.as_ref().is_some_and(|row| row.firm == user.firm);
     let is_member = room.members.get(&user.id).is_some_and(|member| is_role(&member.role));
     is_of_firm && is_member && !room.closing
@@ -77,7 +77,10 @@ impl Projects {
             StoreReply::Committed(_) => match made(self.parked.waiting(&id), &id) {
                 Some((row, member)) => {
                     let (room, members) = (Some(row), vec![member]);
-                    self.open(RoomRecord { id, room, members, head: Seq::ZERO, tail: vec![] }, ctx);
+                    self.open(
+                        RoomRecord { id, room, members, cursors: vec![], head: Seq::ZERO, tail: vec![] },
+                        ctx,
+                    );
                 }
                 None => self.refuse_parked(&id, &access_denied(), ctx),
             },
@@ -92,7 +95,8 @@ impl Projects {
             | StoreReply::Loaded(_)
             | StoreReply::Entries { .. }
             | StoreReply::Heads(_)
-            | StoreReply::Found(_) => self.refuse_parked(&id, &Refusal::store_unavailable(), ctx),
+            | StoreReply::Found(_)
+            | StoreReply::Appended { .. } => self.refuse_parked(&id, &Refusal::store_unavailable(), ctx),
         }
     }
 

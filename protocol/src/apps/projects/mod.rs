@@ -14,11 +14,12 @@ pub use command::Command;
 pub use joining::ROLES;
 pub use log::{answer, audience, is_repeat, told};
 
+use crate::auth::User;
 use crate::context::{Caller, Context};
 use crate::envelope::Event;
 use crate::ids::{RoomId, RoomKind, Seq};
 use crate::refusal::{Code, Refusal};
-use crate::room::{Parking, PostId};
+use crate::room::{Parking, PostId, Room};
 use crate::store::{RoomRecord, StoreReply, StoreRequest};
 use crate::tickets::Pending;
 use answers::Answers;
@@ -78,6 +79,11 @@ fn access_denied() -> Refusal {
     Refusal::new(Code::ProjectAccessDenied, "no access to this project")
 }
 
+/// Whether this user may hear a project that it was in.
+pub fn may_hear(room: &Room, user: &User) -> bool {
+    joining::is_open_to(room, user)
+}
+
 impl Projects {
     /// Carries out a command, or parks it until its room is loaded.
     pub fn apply(
@@ -135,10 +141,9 @@ impl Projects {
         }
     }
 
-    /// How much waits for rooms, how many connections feeds are told to, how many requests wait for their answer,
-    /// and how many keys are remembered.
+    /// How much waits for rooms, how many connections feeds are told to, and how many requests wait for their answer.
     pub fn held_len(&self) -> usize {
-        self.parked.len() + self.listeners.len() + self.answers.len() + self.remembered.len()
+        self.parked.len() + self.listeners.len() + self.answers.len()
     }
 
     /// A room was made, changed or deleted, or its members were.
@@ -220,5 +225,5 @@ fn is_feed(id: &RoomId) -> bool {
 
 /// A room in which nothing was said yet.
 fn empty(id: &RoomId) -> RoomRecord {
-    RoomRecord { id: id.clone(), room: None, members: vec![], head: Seq::ZERO, tail: vec![] }
+    RoomRecord { id: id.clone(), room: None, members: vec![], cursors: vec![], head: Seq::ZERO, tail: vec![] }
 }

@@ -134,7 +134,17 @@ impl Witness {
                 }
                 Change::Insert(_)
                 | Change::Put(_)
-                | Change::Remove(RowKey::Template(_) | RowKey::Session(_) | RowKey::Document(_)) => {}
+                | Change::Remove(
+                    RowKey::Template(_)
+                    | RowKey::Session(_)
+                    | RowKey::Document(_)
+                    | RowKey::Cursor(..)
+                    | RowKey::File(_)
+                    | RowKey::FilePart(..)
+                    | RowKey::Prompt(..)
+                    | RowKey::Escalation(_)
+                    | RowKey::Mark(_),
+                ) => {}
             }
         }
     }

@@ -1,0 +1,506 @@
+//! Socket.IO sessions: the engine's orders are carried out, what a client says over it becomes calls, and whoever
+//! was cut off and comes back is recovered. The protocol itself is in `socket_io`; what is here is which connection
+//! a request belongs to, and who it is.
+
+use super::Parts;
+use crate::action::{Action, CloseCause, SocketLimits};
+use crate::apps;
+use crate::auth::{AuthFailure, TOKEN_BYTES_MAX, User};
+use crate::connection::{Credential, Endpoint, Engine, Names, Recovery, Resumption, Waiting, name};
+use crate::door::{self, ToEngine};
+use crate::envelope::{Event, socket_io};
+use crate::frame::Frame;
+use crate::ids::{ConnectionId, RequestId, SocketId};
+use crate::input::{Fault, Message};
+use crate::job::{Job, Outcome};
+use crate::outbox::Class;
+use crate::record::{Level, Record};
+use crate::refusal::{Code, Refusal};
+use crate::socket_io::engine::{Asked, Config, Ended, Order, Refused, Session, Sid};
+use crate::socket_io::namespaces::{Client, Said};
+use crate::tickets::Pending;
+use crate::timers::Timer;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The one namespace.
+const NAMESPACE: &str = "/";
+/// How long a WebSocket may take to become a session's transport.
+const UPGRADE_WAIT_MAX: Duration = Duration::from_secs(10);
+
+/// Every session by its name, the requests that wait in one, and those who may come back.
+#[derive(Debug)]
+pub struct Sessions {
+    by_sid: BTreeMap<Sid, ConnectionId>,
+    /// With the page that asks.
+    requests: BTreeMap<RequestId, (ConnectionId, Option<String>)>,
+    pub(super) recovery: Recovery,
+    config: Arc<Config>,
+}
+
+/// What CONNECT may carry.
+#[derive(Default, Deserialize)]
+struct Auth {
+    token: Option<String>,
+    pid: Option<String>,
+    offset: Option<String>,
+}
+
+impl Sessions {
+    /// None yet.
+    pub fn new(settings: &crate::settings::Settings) -> Self {
+        let config = Config {
+            ping_interval: settings.engine_ping_interval,
+            ping_timeout: settings.engine_ping_timeout,
+            payload_bytes_max: settings.engine_payload_bytes_max,
+            upgrade_timeout: UPGRADE_WAIT_MAX,
+        };
+        let (by_sid, requests, recovery) = Default::default();
+        Self { by_sid, requests, recovery, config: Arc::new(config) }
+    }
+
+    /// How many sessions there are, and how many requests wait in them.
+    pub fn len(&self) -> usize {
+        self.by_sid.len() + self.requests.len()
+    }
+
+    /// How many that were cut off may come back.
+    pub fn remembered_len(&self) -> usize {
+        self.recovery.len()
+    }
+}
+
+impl Parts<'_> {
+    /// A request for the engine came through the door.
+    pub(super) fn on_engine_request(&mut self, to: ToEngine) {
+        let now = self.ctx.fx.now;
+        let known = |sid: &String| self.sessions.by_sid.get(sid.as_str()).copied();
+        let mut orders = Vec::new();
+        let id = match &to.asked {
+            Asked::PollOpen | Asked::SocketOpen => return self.open_session(to),
+            Asked::Poll { sid } | Asked::Post { sid } | Asked::Socket { sid } => known(sid),
+        };
+        let Some((id, engine)) = id.and_then(|id| Some((id, self.ctx.fx.transports.engine(id)?))) else {
+            return self.refuse_request(to, Refused::UnknownSid);
+        };
+        match to.asked {
+            Asked::Poll { .. } => {
+                self.sessions.requests.insert(to.request, (id, to.origin));
+                engine.session.on_poll(to.request, &mut orders);
+            }
+            Asked::Post { .. } => {
+                self.sessions.requests.insert(to.request, (id, to.origin));
+                engine.session.on_post(to.request, to.body, to.text, now, &mut orders);
+            }
+            Asked::Socket { .. } if engine.session.may_probe() => {
+                let socket = self.connections.add_socket(id);
+                engine.session.on_probe_opened(socket, now, &mut orders);
+                self.upgrade_engine(to.request, socket);
+            }
+            Asked::Socket { .. } => return self.refuse_request(to, Refused::BadRequest),
+            Asked::PollOpen | Asked::SocketOpen => {}
+        }
+        self.carry_orders(id, orders);
+    }
+
+    fn refuse_request(&mut self, to: ToEngine, why: Refused) {
+        let response = door::dressed(why.response(), to.origin.as_deref(), self.ctx.fx.settings);
+        self.ctx.fx.actions.push(Action::Respond { request: to.request, response });
+    }
+
+    fn upgrade_engine(&mut self, request: RequestId, socket: SocketId) {
+        let message_bytes_max = self.ctx.fx.settings.engine_payload_bytes_max;
+        let limits = SocketLimits { message_bytes_max, ..Endpoint::SocketIo.limits() };
+        self.ctx.fx.actions.push(Action::Upgrade { request, socket, subprotocol: None, limits });
+    }
+
+    fn open_session(&mut self, to: ToEngine) {
+        let fx = &mut self.ctx.fx;
+        let now = fx.now;
+        let sid = Sid::from(fx.rng.id("eio").as_str());
+        let id = self.connections.open(Endpoint::SocketIo, None, to.address, now);
+        self.door.addresses.came(to.address, fx.settings);
+        let mut orders = Vec::new();
+        let config = self.sessions.config.clone();
+        let session = match to.asked {
+            Asked::SocketOpen => {
+                let socket = self.connections.add_socket(id);
+                self.upgrade_engine(to.request, socket);
+                Session::open_socket(sid.clone(), socket, now, config, &mut orders)
+            }
+            Asked::PollOpen | Asked::Poll { .. } | Asked::Post { .. } | Asked::Socket { .. } => {
+                self.sessions.requests.insert(to.request, (id, to.origin));
+                Session::open_polling(sid.clone(), to.request, now, config, &mut orders)
+            }
+        };
+        let fx = &mut self.ctx.fx;
+        let timeout = fx.settings.engine_connect_timeout;
+        let client = Client::new(&[NAMESPACE], now, timeout, fx.settings.engine_payload_bytes_max);
+        let token = Credential(to.token);
+        let engine = Engine { session, client, token, connected: None, due: None, last_own: 0 };
+        fx.transports.connect_engine(id, engine);
+        self.sessions.by_sid.insert(sid, id);
+        self.carry_orders(id, orders);
+    }
+
+    /// The client hung up on a request that waits in a session.
+    pub(super) fn on_engine_request_gone(&mut self, request: RequestId) {
+        let Some((id, _)) = self.sessions.requests.remove(&request) else { return };
+        self.with_session(id, |engine, _, orders| engine.session.on_request_gone(request, orders));
+    }
+
+    /// A message came on a socket of a session. Whether it was one.
+    pub(super) fn on_engine_message(&mut self, socket: SocketId, message: &Message) -> bool {
+        let Some((id, _)) = self.connections.by_socket(socket) else { return false };
+        if self.ctx.fx.transports.engine(id).is_none() {
+            return false;
+        }
+        let message = message.clone();
+        self.with_session(id, |engine, now, orders| {
+            engine.session.on_message(socket, message, now, orders);
+        });
+        true
+    }
+
+    /// A socket of a session has ended.
+    pub(super) fn on_engine_socket_gone(&mut self, id: ConnectionId, socket: SocketId) {
+        self.with_session(id, |engine, _, orders| engine.session.on_socket_gone(socket, orders));
+    }
+
+    /// A session's timer fired.
+    pub(super) fn on_engine_timer(&mut self, id: ConnectionId) {
+        let now = self.ctx.fx.now;
+        let Some(engine) = self.ctx.fx.transports.engine(id).filter(|engine| engine.due <= Some(now)) else {
+            return;
+        };
+        engine.due = None;
+        let overdue = engine.client.on_deadline(now).is_err();
+        self.with_session(id, |engine, now, orders| match overdue {
+            true => engine.session.close(now, orders),
+            false => engine.session.on_deadline(now, orders),
+        });
+    }
+
+    /// Ends the session of a connection that was closed. Where a client is not to come back by itself it is told why,
+    /// and sent away.
+    pub(super) fn close_engine(&mut self, id: ConnectionId, cause: CloseCause) {
+        if matches!(cause.code(), 1008 | 4001) {
+            let refusal = Refusal::new(code_of(cause), cause.reason());
+            let frame = socket_io::encode(&Event::refusal("error", &refusal, &refusal), None);
+            let client = self.ctx.fx.transports.engine(id);
+            let away = client.filter(|engine| engine.connected.is_some());
+            if let Some(away) = away.map(|engine| engine.client.disconnected(NAMESPACE)) {
+                self.ctx.fx.send(id, frame, Class::Kept);
+                self.ctx.fx.send(id, away, Class::Kept);
+            }
+        }
+        self.with_session(id, |engine, now, orders| engine.session.close(now, orders));
+    }
+
+    fn with_session(
+        &mut self,
+        id: ConnectionId,
+        act: impl FnOnce(&mut Engine, crate::time::Timestamp, &mut Vec<Order>),
+    ) {
+        let now = self.ctx.fx.now;
+        let mut orders = Vec::new();
+        let Some(engine) = self.ctx.fx.transports.engine(id) else { return };
+        let before = engine.session.socket();
+        act(engine, now, &mut orders);
+        if engine.session.socket() != before {
+            self.ctx.rooms.moved(id);
+        }
+        self.carry_orders(id, orders);
+    }
+
+    /// Carries out what sessions were told in this step. Whether there was anything.
+    pub(super) fn carry_sessions_out(&mut self) -> bool {
+        let orders = self.ctx.fx.transports.flush();
+        let any = !orders.is_empty();
+        for (id, order) in orders {
+            self.carry_orders(id, vec![order]);
+        }
+        any
+    }
+
+    fn carry_orders(&mut self, id: ConnectionId, orders: Vec<Order>) {
+        for order in orders {
+            match order {
+                Order::Respond { request, response } => {
+                    let Some((_, origin)) = self.sessions.requests.remove(&request) else { continue };
+                    let response = door::dressed(response, origin.as_deref(), self.ctx.fx.settings);
+                    self.ctx.fx.actions.push(Action::Respond { request, response });
+                }
+                Order::Send { socket, frame, class } => {
+                    let to = crate::action::Recipients::One(socket);
+                    self.ctx.fx.actions.push(Action::Send { to, frame, class });
+                }
+                Order::Close { socket } => {
+                    let closing = self.connections.find(id).and_then(|connection| connection.closing);
+                    let cause = closing.unwrap_or(CloseCause::Finished);
+                    self.ctx.fx.actions.push(Action::Close { socket, cause });
+                }
+                Order::Message(message) => self.on_said(id, message),
+                Order::Flushed => self.ctx.rooms.pacing.on_flushed(id),
+                Order::Ended(why) => self.on_session_ended(id, &why),
+            }
+        }
+        self.set_engine_timer(id);
+    }
+
+    fn set_engine_timer(&mut self, id: ConnectionId) {
+        let Some(engine) = self.ctx.fx.transports.engine(id) else { return };
+        let deadlines = [engine.session.next_deadline(), engine.client.next_deadline()];
+        let Some(at) = deadlines.into_iter().flatten().min() else { return };
+        if engine.due.is_none_or(|due| at < due) {
+            engine.due = Some(at);
+            self.ctx.fx.timers.set(at, Timer::Engine(id));
+        }
+    }
+
+    fn on_said(&mut self, id: ConnectionId, message: Message) {
+        let now = self.ctx.fx.now;
+        let closed = |known: &mut crate::connection::Connection| known.closing.is_some();
+        if self.connections.find(id).is_none_or(closed) || self.is_ending(id) {
+            return;
+        }
+        let Some(engine) = self.ctx.fx.transports.engine(id) else { return };
+        match engine.client.on_message(message, now) {
+            Ok(Some(Said::Connect { auth, .. })) => self.on_connect(id, auth.as_deref()),
+            Ok(Some(Said::Unknown { reply })) => self.ctx.fx.send(id, reply, Class::Kept),
+            Ok(Some(Said::Event { id: ack, args, attachments, .. })) => {
+                let Some(caller) = self.connections.caller(id, None) else { return };
+                self.ctx.fx.stats.messages_in += 1;
+                match socket_io::decode(&args, ack, &attachments).and_then(|call| call.checked()) {
+                    Ok(call) => self.on_call(Endpoint::SocketIo, call, caller),
+                    Err(malformed) => self.on_malformed(Endpoint::SocketIo, malformed, caller),
+                }
+            }
+            Ok(Some(Said::Disconnect { .. })) => self.leave_namespace(id),
+            // Nothing here asks a client for an answer.
+            Ok(Some(Said::Ack { .. }) | None) => {}
+            Err(_) => {
+                self.ctx.fx.stats.malformed += 1;
+                self.ctx.fx.close(id, CloseCause::Faulty(Fault::Protocol));
+            }
+        }
+    }
+
+    /// Whether the connection was closed earlier in this step.
+    fn is_ending(&self, id: ConnectionId) -> bool {
+        self.ctx.fx.ended.iter().any(|(ended, _)| *ended == id)
+    }
+
+    fn on_connect(&mut self, id: ConnectionId, auth: Option<&str>) {
+        let auth = match auth.map(serde_json::from_str::<Auth>).transpose() {
+            Ok(auth) => auth.unwrap_or_default(),
+            Err(_) => return self.refuse_connect(id, &AuthFailure::Bad),
+        };
+        let Some(engine) = self.ctx.fx.transports.engine(id) else { return };
+        let token = match (&engine.token.0, &auth.token) {
+            (Err(failure), _) => Err(failure.clone()),
+            (Ok(Some(head)), Some(token)) if head != token => Err(AuthFailure::Disagreeing),
+            (Ok(Some(token)), _) | (Ok(None), Some(token)) => Ok(token.clone()),
+            (Ok(None), None) => Err(AuthFailure::Missing),
+        };
+        match token {
+            Ok(token) if token.len() > TOKEN_BYTES_MAX => self.refuse_connect(id, &AuthFailure::Bad),
+            Ok(token) if !self.ctx.fx.is_busy() => {
+                let recover = auth.pid.and_then(|pid| Some((pid, auth.offset?.parse().ok()?)));
+                let waiting = Waiting::Connect { connection: id, recover };
+                self.ctx.fx.work(Job::VerifyToken { token }, Pending::Connection(waiting));
+            }
+            Ok(_) => {
+                let refusal = Refusal::busy();
+                self.connect_error(id, &refusal.message.clone(), &json!(refusal));
+            }
+            Err(failure) => self.refuse_connect(id, &failure),
+        }
+    }
+
+    fn refuse_connect(&mut self, id: ConnectionId, failure: &AuthFailure) {
+        self.ctx.fx.stats.auth_failures += 1;
+        let record = Record::new(Level::Warn, "auth.failed").with("reason", failure.to_string());
+        let address = self.connections.find(id).map(|known| known.address.to_string()).unwrap_or_default();
+        self.ctx.fx.log(record.with("address", address));
+        self.connect_error(id, "authentication failed", &json!({"code": Code::AuthFailed.as_str()}));
+    }
+
+    fn connect_error(&mut self, id: ConnectionId, message: &str, data: &Value) {
+        let error = json!({"message": message, "data": data}).to_string();
+        let engine = self.ctx.fx.transports.engine(id);
+        if let Some(frame) = engine.map(|engine| engine.client.refused(NAMESPACE, &error)) {
+            self.ctx.fx.send(id, frame, Class::Kept);
+        }
+    }
+
+    /// The token of who connects was looked at.
+    pub(super) fn on_connect_verified(
+        &mut self,
+        id: ConnectionId,
+        recover: Option<(String, u64)>,
+        outcome: Outcome,
+    ) {
+        if self.connections.find(id).is_none_or(|known| known.closing.is_some() || known.user.is_some()) {
+            return;
+        }
+        match outcome {
+            Outcome::Token(Ok(user)) => {
+                let most = self.ctx.fx.settings.connections_per_user;
+                if most > 0 && self.connections.count_of(&user) >= most {
+                    let message = format!("over the limit of {most} connections of one user");
+                    let refusal = Refusal::new(Code::RateLimited, message);
+                    return self.connect_error(id, &refusal.message.clone(), &json!(refusal));
+                }
+                self.enter_namespace(id, user, recover);
+            }
+            Outcome::Token(Err(failure)) => self.refuse_connect(id, &failure),
+            Outcome::Service(_) | Outcome::Rendered(_) => self.refuse_connect(id, &AuthFailure::Bad),
+        }
+    }
+
+    fn enter_namespace(&mut self, id: ConnectionId, user: User, recover: Option<(String, u64)>) {
+        let user = Arc::new(user);
+        self.connections.enter(id, user.clone());
+        let (names, places) = match recover.and_then(|(pid, heard)| self.recovered(&user, &pid, heard)) {
+            Some((names, places)) => (names, places),
+            None => (Arc::new(self.new_names()), Vec::new()),
+        };
+        let Some(engine) = self.ctx.fx.transports.engine(id) else { return };
+        engine.connected = Some(names.clone());
+        let frame: Frame = engine.client.accepted(NAMESPACE, &names.sid, names.pid.as_deref());
+        self.ctx.fx.send(id, frame, Class::Kept);
+        let record = Record::new(Level::Info, "ws.connect").with("connectionId", name(id));
+        let record = record.with("endpoint", Endpoint::SocketIo.path()).with("userId", user.id.as_str());
+        self.ctx.fx.log(record.with("firmId", user.firm.as_str()));
+        self.ctx.rooms.welcome(id);
+        self.connections.watch_token(id, &mut self.ctx.fx);
+        let Some(caller) = self.connections.caller(id, None) else { return };
+        for Resumption { room, at, own } in places {
+            apps::comes_back(&room, &caller, &mut self.ctx);
+            self.ctx.rooms.resume(&room, caller.clone(), (at, own), &mut self.ctx.fx);
+        }
+        self.on_user_came(&caller);
+    }
+
+    fn new_names(&mut self) -> Names {
+        let recovers = !self.ctx.fx.settings.recovery_window.is_zero();
+        let sid = self.ctx.fx.rng.id("sio");
+        Names { sid, pid: recovers.then(|| self.ctx.fx.rng.id("pid")) }
+    }
+
+    /// What a client had before it was cut off, where it is certain what it has missed, and all of it is still there
+    /// and open to its user.
+    fn recovered(&mut self, user: &User, pid: &str, heard: u64) -> Option<(Arc<Names>, Vec<Resumption>)> {
+        self.sessions.recovery.tidy(self.ctx.fx.now);
+        let remembered = self.sessions.recovery.take(pid, user)?;
+        if heard > self.ctx.fx.transports.last_offset() {
+            return None;
+        }
+        let places = remembered.resume(heard)?;
+        let open = places.iter().all(|place| {
+            let room = self.ctx.rooms.find(&place.room);
+            room.is_some_and(|room| apps::may_hear(room, user) && place.at <= room.head())
+        });
+        open.then_some((remembered.names, places))
+    }
+
+    /// The client has left the namespace; its session goes on without it.
+    fn leave_namespace(&mut self, id: ConnectionId) {
+        self.take_out(id);
+        self.log_left(id, 1000, "left by the client");
+        self.connections.exit(id);
+        if let Some(engine) = self.ctx.fx.transports.engine(id) {
+            engine.connected = None;
+        }
+    }
+
+    /// A session is over, and the connection with it.
+    fn on_session_ended(&mut self, id: ConnectionId, why: &Ended) {
+        let (code, reason) = ending(why);
+        let Some(known) = self.connections.find(id) else { return };
+        let closing = known.closing;
+        if closing.is_none() {
+            if !matches!(why, Ended::ByServer) {
+                self.remember(id);
+            }
+            self.take_out(id);
+        }
+        if let Some(engine) = self.ctx.fx.transports.engine(id) {
+            let sid = engine.session.sid().clone();
+            self.sessions.by_sid.remove(&sid);
+        }
+        let (code, reason) = closing.map_or((code, reason), |cause| (cause.code(), cause.reason()));
+        self.log_left(id, code, reason);
+        self.ctx.fx.transports.remove(id);
+        if let Some(connection) = self.connections.remove(id) {
+            self.door.addresses.went(connection.address);
+        }
+    }
+
+    /// A user has gone, as the log says it; sessions that were nobody's are not told.
+    fn log_left(&mut self, id: ConnectionId, code: u16, reason: &'static str) {
+        let Some(user) = self.connections.find(id).and_then(|known| known.user.clone()) else { return };
+        let record = Record::new(Level::Info, "ws.disconnect").with("connectionId", name(id));
+        let record = record.with("userId", user.id.as_str());
+        self.ctx.fx.log(record.with("code", code).with("reason", reason));
+    }
+
+    /// Remembers a connection that was cut off, if all it had can be taken up again.
+    pub(super) fn remember(&mut self, id: ConnectionId) {
+        let ends = self.ctx.fx.now + self.ctx.fx.settings.recovery_window;
+        let Some(caller) = self.connections.caller(id, None) else { return };
+        let Some(engine) = self.ctx.fx.transports.engine(id) else { return };
+        let (Some(names), last_own) = (engine.connected.clone(), engine.last_own) else { return };
+        if names.pid.is_none() || self.documents.has_session(id) {
+            return;
+        }
+        let rooms = self.ctx.rooms.joined(id).to_vec();
+        let mut places = Vec::with_capacity(rooms.len());
+        for room in &rooms {
+            let Some(room) = self.ctx.rooms.find(room) else { return };
+            let Some(place) = room.place(id) else { return };
+            places.push(place);
+        }
+        for room in &rooms {
+            if let Some(room) = self.ctx.rooms.find(room) {
+                room.hold(ends);
+            }
+        }
+        self.sessions.recovery.remember(names, &caller.user, last_own, places, ends);
+    }
+}
+
+/// What a session's end is called in the log.
+fn ending(why: &Ended) -> (u16, &'static str) {
+    match why {
+        Ended::PingTimeout => (4000, "heartbeat missed"),
+        Ended::ClientClosed => (1000, "closed by the client"),
+        Ended::TransportLost => (1006, "connection lost"),
+        Ended::Malformed(_) => (1002, "protocol error"),
+        Ended::PollsOverlap => (1002, "overlapping polls"),
+        Ended::TooSlow => (4002, "too slow"),
+        Ended::ByServer => (1000, "closed by the server"),
+    }
+}
+
+fn code_of(cause: CloseCause) -> Code {
+    match cause {
+        CloseCause::TokenExpired => Code::TokenExpired,
+        CloseCause::AuthenticationFailed => Code::AuthFailed,
+        CloseCause::Abusive | CloseCause::PingFlood => Code::RateLimited,
+        CloseCause::ParameterMissing | CloseCause::ResourceUnknown | CloseCause::Superseded => {
+            Code::ClientError
+        }
+        CloseCause::Finished
+        | CloseCause::ShuttingDown
+        | CloseCause::Faulty(_)
+        | CloseCause::Unsupported
+        | CloseCause::Overloaded
+        | CloseCause::HeartbeatMissed
+        | CloseCause::TooSlow => Code::ServerError,
+    }
+}
