@@ -5,6 +5,7 @@ mod counts;
 mod drain;
 mod routing;
 mod sessions;
+mod statistics;
 
 pub use counts::Counts;
 
@@ -15,6 +16,7 @@ use crate::apps::projects::Projects;
 use crate::connection::{Connections, Endpoint, Transports};
 use crate::context::{Context, Effects};
 use crate::door::Door;
+use crate::hook::Hook;
 use crate::ids::{ConnectionId, RoomKind};
 use crate::input::Input;
 use crate::refusal::Refusal;
@@ -42,6 +44,7 @@ pub struct Server {
     documents: Documents,
     chat: Chat,
     projects: Projects,
+    hook: Hook,
     timers: Timers,
     transports: Transports,
     tickets: Tickets,
@@ -63,6 +66,7 @@ struct Parts<'a> {
     documents: &'a mut Documents,
     chat: &'a mut Chat,
     projects: &'a mut Projects,
+    hook: &'a mut Hook,
     drain: &'a mut drain::Drain,
     sessions: &'a mut sessions::Sessions,
     started_at: Timestamp,
@@ -81,6 +85,7 @@ impl Server {
             documents: Documents::default(),
             chat: Chat::default(),
             projects: Projects::default(),
+            hook: Hook::default(),
             timers: Timers::default(),
             transports: Transports::default(),
             tickets: Tickets::default(),
@@ -134,6 +139,7 @@ impl Server {
             documents: &mut self.documents,
             chat: &mut self.chat,
             projects: &mut self.projects,
+            hook: &mut self.hook,
             drain: &mut self.drain,
             sessions: &mut self.sessions,
             started_at: self.started_at,
@@ -185,6 +191,9 @@ impl Parts<'_> {
         self.ctx.fx.timers.set(now + OVERDUE_INTERVAL, Timer::Overdue);
         // Whatever awaited a reply when the process before this one ended is nobody's now.
         self.documents.look_for_overdue(now, &mut self.ctx);
+        if self.ctx.fx.settings.hook {
+            self.hook.start(&mut self.ctx.fx);
+        }
     }
 
     fn on_tick(&mut self) {
@@ -215,6 +224,8 @@ impl Parts<'_> {
                 let before = now - self.ctx.fx.settings.ai_overdue;
                 self.documents.look_for_overdue(before, &mut self.ctx);
             }
+            Timer::Hook if self.door.draining => {}
+            Timer::Hook => self.hook.on_due(&mut self.ctx.fx),
             Timer::DrainStep => self.on_drain_step(),
             Timer::Tidy => {
                 self.ctx.fx.timers.set(now + TIDY_INTERVAL, Timer::Tidy);

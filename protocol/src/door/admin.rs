@@ -57,6 +57,7 @@ impl Door {
     /// The caller is a backend.
     pub(super) fn on_service(&mut self, asked: Box<Asked>, ctx: &mut Context<'_>) -> Option<Decided> {
         let (query, step) = match &asked.route {
+            Route::User(UserCall::Statistics) => return Some(Decided::Statistics(asked, None)),
             Route::User(UserCall::Document(id)) => (Query::Document(id.clone()), Step::Rows(None)),
             Route::Service(ServiceCall::Log { room, after, limit }) => {
                 let request = StoreRequest::Read { room: room.clone(), after: *after, max: *limit };

@@ -84,6 +84,8 @@ pub enum Decided {
     Health(Box<Asked>),
     /// Something that open rooms should know.
     Changed(Changed),
+    /// Somebody asks for statistics: a user, or a backend.
+    Statistics(Box<Asked>, Option<Arc<User>>),
     /// A backend speaks.
     Posted(Post),
 }
@@ -278,7 +280,8 @@ impl Door {
             Err(failure) => return self.turn_away(&asked, failure, ctx),
         };
         // A document may be asked for by a backend too: its key is tried first.
-        if asked.by_header && matches!(asked.route, Route::User(UserCall::Document(_))) {
+        if asked.by_header && matches!(asked.route, Route::User(UserCall::Document(_) | UserCall::Statistics))
+        {
             return self.verify_service(asked, ctx);
         }
         let waiting = Waiting { asked, step: Step::Token };
@@ -362,6 +365,7 @@ impl Door {
                 self.answer(&asked, response, ctx);
                 None
             }
+            Route::User(UserCall::Statistics) => Some(Decided::Statistics(asked, Some(user))),
             Route::User(call) => {
                 let query = rest::query(call, &user);
                 self.look(asked, query, Step::Rows(Some(user)), ctx);

@@ -38,7 +38,7 @@ pub fn page(page: String) -> Response {
 /// The rows that a user's call is about.
 pub fn query(call: &UserCall, user: &User) -> Query {
     match call {
-        UserCall::Templates => Query::Templates(Some(user.firm.clone())),
+        UserCall::Templates | UserCall::Statistics => Query::Templates(Some(user.firm.clone())),
         UserCall::Rooms(kind) => Query::RoomsOf {
             all: user.user_type == UserType::Supervisor,
             kind: *kind,
@@ -68,7 +68,9 @@ impl Door {
         ctx: &mut Context<'_>,
     ) {
         match (&asked.route, user) {
-            (Route::User(UserCall::Templates), _) => self.answer(&asked, templates(&rows), ctx),
+            (Route::User(UserCall::Templates | UserCall::Statistics), _) => {
+                self.answer(&asked, templates(&rows), ctx)
+            }
             (Route::User(UserCall::Documents), _) => self.answer(&asked, documents(&rows), ctx),
             (Route::User(UserCall::Document(_)), user) => self.show_document(asked, user, rows, ctx),
             (Route::User(UserCall::Rooms(_)), Some(user)) => {

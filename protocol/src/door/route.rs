@@ -48,6 +48,8 @@ pub enum UserCall {
     Rooms(RoomKind),
     /// `GET /api/documents`
     Documents,
+    /// `GET /api/websocket/stats`; a backend may ask it too.
+    Statistics,
     /// `GET /api/documents/{id}`; a backend may ask it too.
     Document(DocumentId),
 }
@@ -138,6 +140,7 @@ pub fn route(head: &RequestHead) -> Result<Route, NoRoute> {
 fn user(head: &RequestHead, segments: &[&str]) -> Result<Route, NoRoute> {
     let call = match segments {
         ["templates"] => UserCall::Templates,
+        ["websocket", "stats"] => UserCall::Statistics,
         ["documents"] => UserCall::Documents,
         ["documents", id] if !id.is_empty() => UserCall::Document(DocumentId::from(*id)),
         ["rooms"] => {

@@ -7,6 +7,7 @@ use crate::call::Said;
 use crate::connection::{Endpoint, Waiting, name};
 use crate::context::Caller;
 use crate::door::{Admitted, Changed, Decided, Post, refused};
+use crate::hook;
 use crate::http::Response;
 use crate::ids::{ConnectionId, RoomKind, SocketId, Ticket};
 use crate::input::Ending;
@@ -22,6 +23,14 @@ use std::borrow::Cow;
 impl Parts<'_> {
     pub(super) fn on_stored(&mut self, ticket: Ticket, reply: StoreReply) {
         self.note_store(ticket, &reply);
+        let appended = matches!(&reply, StoreReply::Committed(entries) if !entries.is_empty());
+        self.dispatch_stored(ticket, reply);
+        if appended && self.ctx.fx.settings.hook && !self.door.draining {
+            self.hook.on_stored_elsewhere(&mut self.ctx.fx);
+        }
+    }
+
+    fn dispatch_stored(&mut self, ticket: Ticket, reply: StoreReply) {
         match self.ctx.fx.tickets.take(ticket) {
             Some(Pending::Door(waiting)) => {
                 let decided = self.door.on_stored(waiting, reply, &mut self.ctx);
@@ -34,6 +43,7 @@ impl Parts<'_> {
             Some(Pending::Documents(waiting)) => self.documents.on_stored(waiting, reply, &mut self.ctx),
             Some(Pending::Chat(waiting)) => self.chat.on_stored(waiting, reply, &mut self.ctx),
             Some(Pending::Projects(waiting)) => self.projects.on_stored(waiting, reply, &mut self.ctx),
+            Some(Pending::Hook(waiting)) => self.hook.on_stored(waiting, reply, &mut self.ctx.fx),
             Some(Pending::Connection(_)) | None => {}
         }
     }
@@ -64,6 +74,7 @@ impl Parts<'_> {
             }
             Pending::Chat(waiting) => self.chat.on_late(waiting, &mut self.ctx),
             Pending::Projects(waiting) => self.projects.on_late(waiting, &mut self.ctx),
+            Pending::Hook(waiting) => self.hook.on_late(waiting, &mut self.ctx.fx),
             Pending::Connection(_) => {}
         }
     }
@@ -92,18 +103,32 @@ impl Parts<'_> {
             Some(Pending::Connection(Waiting::Connect { connection, recover })) => {
                 self.on_connect_verified(connection, recover, outcome);
             }
-            Some(Pending::Room(_) | Pending::Documents(_) | Pending::Chat(_) | Pending::Projects(_))
+            Some(
+                Pending::Room(_)
+                | Pending::Documents(_)
+                | Pending::Chat(_)
+                | Pending::Projects(_)
+                | Pending::Hook(_),
+            )
             | None => {}
         }
     }
 
     pub(super) fn on_called(&mut self, ticket: Ticket, said: Said) {
         let holder = self.ctx.fx.tickets.holder(ticket);
-        if !matches!(holder, Some(Pending::Documents(documents::Waiting::Attempt(_)))) {
+        let calls = |pending: &Pending| {
+            matches!(
+                pending,
+                Pending::Documents(documents::Waiting::Attempt(_)) | Pending::Hook(hook::Waiting::Delivery)
+            )
+        };
+        if !holder.is_some_and(calls) {
             return;
         }
-        if let Some(Pending::Documents(waiting)) = self.ctx.fx.tickets.take(ticket) {
-            self.documents.on_called(&waiting, said, &mut self.ctx);
+        match self.ctx.fx.tickets.take(ticket) {
+            Some(Pending::Documents(waiting)) => self.documents.on_called(&waiting, said, &mut self.ctx),
+            Some(Pending::Hook(_)) => self.hook.on_called(&said, &mut self.ctx.fx),
+            Some(_) | None => {}
         }
     }
 
@@ -135,6 +160,10 @@ impl Parts<'_> {
             }
             Some(Decided::Changed(changed)) => self.on_changed(changed),
             Some(Decided::Posted(post)) => self.on_post(&post),
+            Some(Decided::Statistics(asked, user)) => {
+                let response = self.statistics(user.as_deref());
+                self.door.answer(&asked, response, &mut self.ctx);
+            }
             None => {}
         }
     }
@@ -246,6 +275,7 @@ impl Parts<'_> {
         let Some(id) = self.connections.remove_socket(socket) else { return };
         self.ctx.fx.transports.remove(id);
         let Some(connection) = self.connections.remove(id) else { return };
+        self.ctx.fx.stats.lasted.note(self.ctx.fx.now.since(connection.connected_at));
         self.door.addresses.went(connection.address);
         let (code, reason) = ending(why, connection.closing);
         let mut record = Record::new(Level::Info, "ws.disconnect").with("connectionId", name(id));
