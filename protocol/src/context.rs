@@ -11,8 +11,9 @@ use crate::ids::{ConnectionId, Ticket};
 use crate::job::Job;
 use crate::outbox::Class;
 use crate::record::Record;
+use crate::refusal::Refusal;
 use crate::rng::Rng;
-use crate::room::Rooms;
+use crate::room::{Delivered, PostId, Rooms};
 use crate::settings::Settings;
 use crate::stats::Stats;
 use crate::store::StoreRequest;
@@ -56,6 +57,8 @@ pub struct Effects<'a> {
     pub refused: &'a mut Vec<ConnectionId>,
     /// Connections that were closed in this step; `server.rs` takes them out of everything at its end.
     pub ended: &'a mut Vec<(ConnectionId, CloseCause)>,
+    /// What became of backends' events in this step; `server.rs` answers them at its end.
+    pub posted: &'a mut Vec<(PostId, Result<Delivered, Refusal>)>,
 }
 
 /// The rooms and the effects.
@@ -96,6 +99,7 @@ impl Effects<'_> {
 
     /// The frames that answer a call, under its id if it had one.
     pub fn answer(&mut self, to: &Caller, event: &Event) -> Vec<Frame> {
+        event.code.into_iter().for_each(|code| self.stats.refused(code));
         let offset = self.offset(to.envelope, Class::Kept);
         let frames = to.envelope.answer(event, to.reply_to.as_ref(), offset);
         // An ack carries no number.

@@ -249,6 +249,25 @@ pub enum Body {
     Bytes(Bytes),
     /// A file of the console that the driver carries.
     Asset(Cow<'static, str>),
+    /// Statistics, to which the driver adds what only it knows (`statistics`).
+    Statistics(serde_json::Value),
+}
+
+/// What only the driver knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Measured {
+    /// Resident memory of the process.
+    pub memory_bytes: u64,
+    /// Signals that were dropped because their receivers were slow.
+    pub dropped: u64,
+}
+
+/// Statistics with what the driver measured, as they are sent.
+pub fn statistics(counted: &serde_json::Value, measured: Measured) -> Bytes {
+    let mut whole = counted.clone();
+    whole["memoryBytes"] = measured.memory_bytes.into();
+    whole["messages"]["dropped"] = measured.dropped.into();
+    whole.to_string().into()
 }
 
 impl Response {

@@ -5,6 +5,7 @@ mod counts;
 mod drain;
 mod routing;
 mod sessions;
+mod statistics;
 
 pub use counts::Counts;
 
@@ -15,10 +16,12 @@ use crate::apps::projects::Projects;
 use crate::connection::{Connections, Endpoint, Transports};
 use crate::context::{Context, Effects};
 use crate::door::Door;
+use crate::hook::Hook;
 use crate::ids::{ConnectionId, RoomKind};
 use crate::input::Input;
+use crate::refusal::Refusal;
 use crate::rng::Rng;
-use crate::room::{Rooms, Turn};
+use crate::room::{Delivered, PostId, Rooms, Turn};
 use crate::settings::Settings;
 use crate::stats::Stats;
 use crate::tickets::Tickets;
@@ -41,6 +44,7 @@ pub struct Server {
     documents: Documents,
     chat: Chat,
     projects: Projects,
+    hook: Hook,
     timers: Timers,
     transports: Transports,
     tickets: Tickets,
@@ -53,6 +57,8 @@ pub struct Server {
     sessions: sessions::Sessions,
     /// Connections that were closed in this step.
     ended: Vec<(ConnectionId, CloseCause)>,
+    /// What became of backends' events in this step.
+    posted: Vec<(PostId, Result<Delivered, Refusal>)>,
 }
 
 /// The parts of the server that one step may change, each by itself.
@@ -62,6 +68,7 @@ struct Parts<'a> {
     documents: &'a mut Documents,
     chat: &'a mut Chat,
     projects: &'a mut Projects,
+    hook: &'a mut Hook,
     drain: &'a mut drain::Drain,
     sessions: &'a mut sessions::Sessions,
     started_at: Timestamp,
@@ -80,6 +87,7 @@ impl Server {
             documents: Documents::default(),
             chat: Chat::default(),
             projects: Projects::default(),
+            hook: Hook::default(),
             timers: Timers::default(),
             transports: Transports::default(),
             tickets: Tickets::default(),
@@ -89,6 +97,7 @@ impl Server {
             drain: drain::Drain::default(),
             refused: Vec::new(),
             ended: Vec::new(),
+            posted: Vec::new(),
         }
     }
 
@@ -100,6 +109,7 @@ impl Server {
         let mut parts = self.parts(now, actions);
         parts.route(input);
         parts.settle();
+        parts.answer_posted();
         parts.finish_drain();
     }
 
@@ -125,6 +135,7 @@ impl Server {
             stats: &mut self.stats,
             refused: &mut self.refused,
             ended: &mut self.ended,
+            posted: &mut self.posted,
         };
         Parts {
             door: &mut self.door,
@@ -132,6 +143,7 @@ impl Server {
             documents: &mut self.documents,
             chat: &mut self.chat,
             projects: &mut self.projects,
+            hook: &mut self.hook,
             drain: &mut self.drain,
             sessions: &mut self.sessions,
             started_at: self.started_at,
@@ -185,6 +197,9 @@ impl Parts<'_> {
         // Whatever awaited a reply when the process before this one ended is nobody's now.
         self.documents.look_for_overdue(now, &mut self.ctx);
         self.chat.look_for_overdue(now, &mut self.ctx);
+        if self.ctx.fx.settings.hook {
+            self.hook.start(&mut self.ctx.fx);
+        }
     }
 
     fn on_tick(&mut self) {
@@ -218,12 +233,15 @@ impl Parts<'_> {
                 self.documents.look_for_overdue(before, &mut self.ctx);
                 self.chat.look_for_overdue(before, &mut self.ctx);
             }
+            Timer::Hook if self.door.draining => {}
+            Timer::Hook => self.hook.on_due(&mut self.ctx.fx),
             Timer::DrainStep => self.on_drain_step(),
             Timer::Tidy => {
                 self.ctx.fx.timers.set(now + TIDY_INTERVAL, Timer::Tidy);
                 self.connections.tidy(now);
                 self.door.addresses.tidy(now);
                 self.ctx.rooms.tidy(now);
+                self.projects.tidy(now);
                 self.sessions.recovery.tidy(now);
             }
         }
@@ -253,6 +271,15 @@ impl Parts<'_> {
         }
     }
 
+    /// Answers backends whose events were dealt with in this step.
+    fn answer_posted(&mut self) {
+        for (id, result) in std::mem::take(self.ctx.fx.posted) {
+            if let Some(response) = self.projects.on_posted(id, result) {
+                self.door.answer_post(id.request, response, &mut self.ctx);
+            }
+        }
+    }
+
     /// Sends what connections have waited for, where its turn has come.
     fn take_turns(&mut self) {
         while let Some((who, turn)) = self.ctx.rooms.pacing.begin_next() {
@@ -267,6 +294,7 @@ impl Parts<'_> {
     fn take_out(&mut self, id: ConnectionId) {
         self.documents.on_gone(id, &mut self.ctx);
         let Some(caller) = self.connections.caller(id, None) else { return };
+        self.projects.on_gone(&caller);
         for room in self.ctx.rooms.joined(id).to_vec() {
             match room.kind {
                 RoomKind::Chat => self.chat.on_left(&room, &caller, &mut self.ctx),

@@ -27,6 +27,8 @@ pub enum Timer {
     Presence(RoomId),
     /// Sessions whose AI reply is overdue are looked for.
     Overdue,
+    /// The event hook tries again.
+    Hook,
     /// The next connections of a stopping server are closed.
     DrainStep,
     /// What is old is forgotten: rate windows, rooms nobody is in.

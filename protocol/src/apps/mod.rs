@@ -11,7 +11,7 @@ use crate::context::{Caller, Context, Effects};
 use crate::envelope::Event;
 use crate::ids::{RoomId, RoomKind};
 use crate::refusal::Refusal;
-use crate::room::Room;
+use crate::room::{Audience, Room};
 use crate::store::Entry;
 use std::borrow::Cow;
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
@@ -23,6 +23,16 @@ pub fn told(entry: &Entry) -> Option<Event> {
         RoomKind::Chat => chat::told(entry),
         RoomKind::Supervisors => chat::told_to_supervisors(entry),
         RoomKind::Project | RoomKind::User | RoomKind::Everyone => projects::told(entry),
+    }
+}
+
+/// Which of a room's members hear an entry.
+pub fn audience(entry: &Entry) -> Audience {
+    match entry.room.kind {
+        RoomKind::Project => projects::audience(entry),
+        RoomKind::Document | RoomKind::Chat | RoomKind::User | RoomKind::Everyone | RoomKind::Supervisors => {
+            Audience::All
+        }
     }
 }
 

@@ -95,6 +95,8 @@ pub struct Connection {
     pub user: Option<Arc<User>>,
     /// Where it came from.
     pub address: IpAddr,
+    /// When it came.
+    pub connected_at: Timestamp,
     /// Its last frame.
     pub last_heard: Timestamp,
     /// When it was pinged, if it was since its last frame.
@@ -131,6 +133,17 @@ struct UserUse {
     signals: Bucket,
 }
 
+/// What users use together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Usage {
+    /// Their connections.
+    pub connections: usize,
+    /// Those who have any.
+    pub users: usize,
+    /// Those with calls in the last 60 s.
+    pub active: usize,
+}
+
 /// The name of a connection in logs and in claims.
 pub fn name(id: ConnectionId) -> String {
     format!("c{}.{}", id.slot, id.generation)
@@ -152,6 +165,7 @@ impl Connections {
             endpoint,
             user,
             address,
+            connected_at: now,
             last_heard: now,
             pinged_at: None,
             token_due: None,
@@ -254,6 +268,18 @@ impl Connections {
     /// How many there are.
     pub fn len(&self) -> usize {
         self.all.len()
+    }
+
+    /// What the users of a firm use, or all users.
+    pub fn usage(&self, firm: Option<&FirmId>, now: Timestamp) -> Usage {
+        let mut usage = Usage::default();
+        let of_firm = self.users.iter().filter(|((of, _), _)| firm.is_none_or(|firm| of == firm));
+        for used in of_firm.map(|(_, used)| used) {
+            usage.connections += used.connections as usize;
+            usage.users += usize::from(used.connections > 0);
+            usage.active += usize::from(used.calls.is_recent(now));
+        }
+        usage
     }
 
     /// How many users are known: with connections, or with calls that still count.

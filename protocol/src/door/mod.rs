@@ -27,10 +27,10 @@ use crate::refusal::{Code, Refusal};
 use crate::socket_io::engine;
 use crate::store::{MemberRow, Query, RoomRow, Row, StoreReply, StoreRequest, TemplateRow};
 use crate::tickets::Pending;
-use answering::refused;
+pub use answering::refused;
 use asking::Asked;
 use bytes::Bytes;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -85,6 +85,21 @@ pub enum Decided {
     Health(Box<Asked>),
     /// Something that open rooms should know.
     Changed(Changed),
+    /// Somebody asks for statistics: a user, or a backend.
+    Statistics(Box<Asked>, Option<Arc<User>>),
+    /// A backend speaks.
+    Posted(Post),
+}
+
+/// What a backend posts, and where it is answered.
+#[derive(Debug)]
+pub struct Post {
+    /// The request.
+    pub request: RequestId,
+    /// What it brings.
+    pub body: Bytes,
+    /// Its `Idempotency-Key`.
+    pub key: Option<String>,
 }
 
 /// A request for Socket.IO's engine.
@@ -144,6 +159,8 @@ pub enum Changed {
 #[derive(Debug, Default)]
 pub struct Door {
     waiting: BTreeSet<RequestId>,
+    /// The pages from which requests come whose answer is another part's.
+    posting: BTreeMap<RequestId, Option<String>>,
     /// What the addresses use.
     pub addresses: Addresses,
     /// Whether nobody new comes in.
@@ -264,7 +281,8 @@ impl Door {
             Err(failure) => return self.turn_away(&asked, failure, ctx),
         };
         // A document may be asked for by a backend too: its key is tried first.
-        if asked.by_header && matches!(asked.route, Route::User(UserCall::Document(_))) {
+        if asked.by_header && matches!(asked.route, Route::User(UserCall::Document(_) | UserCall::Statistics))
+        {
             return self.verify_service(asked, ctx);
         }
         let waiting = Waiting { asked, step: Step::Token };
@@ -308,10 +326,7 @@ impl Door {
             Outcome::Token(Err(failure)) | Outcome::Service(Err(failure)) => {
                 self.turn_away(&asked, &failure, ctx)
             }
-            Outcome::Service(Ok(())) if matches!(step, Step::Key) => {
-                self.on_service(asked, ctx);
-                None
-            }
+            Outcome::Service(Ok(())) if matches!(step, Step::Key) => self.on_service(asked, ctx),
             Outcome::Rendered(page) if matches!(step, Step::Page) => {
                 self.answer(&asked, rest::page(page), ctx);
                 None
@@ -351,6 +366,7 @@ impl Door {
                 self.answer(&asked, response, ctx);
                 None
             }
+            Route::User(UserCall::Statistics) => Some(Decided::Statistics(asked, Some(user))),
             Route::User(call) => {
                 let query = rest::query(call, &user);
                 self.look(asked, query, Step::Rows(Some(user)), ctx);
@@ -422,6 +438,7 @@ impl Door {
     /// The client hung up.
     pub fn on_gone(&mut self, request: RequestId) {
         self.waiting.remove(&request);
+        self.posting.remove(&request);
     }
 
     fn admit(

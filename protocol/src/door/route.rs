@@ -49,6 +49,8 @@ pub enum UserCall {
     Rooms(RoomKind),
     /// `GET /api/documents`
     Documents,
+    /// `GET /api/websocket/stats`; a backend may ask it too.
+    Statistics,
     /// `GET /api/documents/{id}`; a backend may ask it too.
     Document(DocumentId),
 }
@@ -56,6 +58,8 @@ pub enum UserCall {
 /// What a backend asks over REST.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ServiceCall {
+    /// `POST /api/events`
+    Events,
     /// `GET /api/admin/templates`
     Templates,
     /// `GET /api/admin/templates/{id}`
@@ -129,6 +133,7 @@ pub fn route(head: &RequestHead) -> Result<Route, NoRoute> {
         }
         ["echo"] => read_only(head, Route::Open(Endpoint::Echo)),
         ["api", "admin", rest @ ..] => service(head, rest).map(Route::Service),
+        ["api", "events"] => methods(head, "POST", &["POST"]).map(|_| Route::Service(ServiceCall::Events)),
         ["api", rest @ ..] => user(head, rest),
         _ => Err(NoRoute::Unknown),
     }
@@ -137,12 +142,13 @@ pub fn route(head: &RequestHead) -> Result<Route, NoRoute> {
 fn user(head: &RequestHead, segments: &[&str]) -> Result<Route, NoRoute> {
     let call = match segments {
         ["templates"] => UserCall::Templates,
+        ["websocket", "stats"] => UserCall::Statistics,
         ["documents"] => UserCall::Documents,
         ["documents", id] if !id.is_empty() => UserCall::Document(DocumentId::from(*id)),
         ["rooms"] => {
             return methods(head, "GET", &["GET"]).and_then(|_| {
                 let kind = head.parameter("kind").ok_or(NoRoute::Parameter("kind is missing"))?;
-                let kind = admin_kind(&kind).ok_or(NoRoute::Parameter("kind is none of: chat"))?;
+                let kind = admin_kind(&kind).ok_or(NoRoute::Parameter("kind is none of: chat, project"))?;
                 Ok(Route::User(UserCall::Rooms(kind)))
             });
         }

@@ -440,6 +440,7 @@ impl Parts<'_> {
         self.log_left(id, code, reason);
         self.ctx.fx.transports.remove(id);
         if let Some(connection) = self.connections.remove(id) {
+            self.ctx.fx.stats.lasted.note(self.ctx.fx.now.since(connection.connected_at));
             self.door.addresses.went(connection.address);
         }
     }

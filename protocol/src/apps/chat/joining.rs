@@ -15,8 +15,6 @@ use crate::store::{Change, Entry, MemberRow, ROOM_MEMBERS_MAX, Row, StoreReply, 
 use crate::tickets::Pending;
 use serde::Serialize;
 
-/// How many rooms one connection may be in.
-const ROOMS_PER_CONNECTION_MAX: usize = 128;
 /// How many members are listed to who joins.
 const MEMBERS_LISTED_MAX: usize = 200;
 
@@ -73,7 +71,7 @@ impl Chat {
         caller: Caller,
         ctx: &mut Context<'_>,
     ) -> Result<(), Refusal> {
-        may_be_in_one_more(&id, &caller, ctx)?;
+        ctx.rooms.has_place_for(&id, caller.connection)?;
         let room = ctx.rooms.find(&id).ok_or_else(Refusal::room_access_denied)?;
         match access(room, &caller.user) {
             Access::Denied => return Err(Refusal::room_access_denied()),
@@ -237,7 +235,7 @@ impl Chat {
             return;
         }
         // Other joins may have ended since this one began.
-        if let Err(refusal) = may_be_in_one_more(&id, &caller, ctx) {
+        if let Err(refusal) = ctx.rooms.has_place_for(&id, caller.connection) {
             return ctx.fx.refuse(&caller, &refused(&refusal));
         }
         let Some(room) = ctx.rooms.find(&id) else { return };
@@ -291,16 +289,6 @@ fn store_member(mut join: Join, member: MemberRow, ctx: &mut Context<'_>) {
     let rows = vec![Change::Put(Row::Member(member.clone()))];
     let waiting = Waiting::Membership { join, member };
     ctx.fx.store(StoreRequest::Commit { appends: vec![], rows }, Pending::Chat(waiting));
-}
-
-fn may_be_in_one_more(id: &RoomId, caller: &Caller, ctx: &Context<'_>) -> Result<(), Refusal> {
-    let joined = ctx.rooms.joined(caller.connection);
-    let count = joined.iter().filter(|room| room.kind == id.kind).count();
-    if count >= ROOMS_PER_CONNECTION_MAX && !joined.contains(id) {
-        let message = format!("a connection may be in {ROOMS_PER_CONNECTION_MAX} rooms, not in one more");
-        return Err(Refusal::new(Code::ClientError, message));
-    }
-    Ok(())
 }
 
 fn joined(room: &Room, messages: Vec<ChatMessage>, has_more: bool, reset: bool) -> Event {

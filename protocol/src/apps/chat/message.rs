@@ -5,6 +5,7 @@ use super::command::Message;
 use crate::call::RobotReply;
 use crate::envelope::Event;
 use crate::ids::{EntryId, EscalationId, UserId};
+use crate::json::Json;
 use crate::refusal::Refusal;
 use crate::store::{Entry, EscalationRow, NewEntry};
 use bytes::Bytes;
@@ -75,6 +76,8 @@ struct Delivered<'a> {
 enum Notice {
     Escalation { escalation_id: EscalationId, by: UserId, reason: String },
     EscalationResolved { escalation_id: EscalationId, by: UserId },
+    /// A backend spoke.
+    Event { event: String, data: Map<String, Value> },
 }
 
 /// A message of the system as it is told live: what it says stands beside.
@@ -140,6 +143,12 @@ pub fn resolved(row: &EscalationRow, by: UserId) -> NewEntry {
     NewEntry { id: format!("{}{RESOLVED}", row.id).into(), author: UserId::server(), body }
 }
 
+/// The body of an entry in which a backend speaks: a message of the type `system`.
+pub fn event_body(event: &str, data: &Map<String, Value>) -> Bytes {
+    let content = raw(&Notice::Event { event: event.to_string(), data: data.clone() });
+    written(&kept("system", content))
+}
+
 /// The entry as a message; `None` where the log holds something else.
 pub fn chat_message(entry: &Entry) -> Option<ChatMessage> {
     let kept: Kept = serde_json::from_slice(&entry.body).ok()?;
@@ -165,7 +174,7 @@ pub fn chat_message(entry: &Entry) -> Option<ChatMessage> {
     })
 }
 
-/// What members hear.
+/// What members hear: a message; where a backend spoke, its event, with the message's fields beside its data.
 pub fn told(entry: &Entry) -> Option<Event> {
     let message = chat_message(entry)?;
     Some(match message.kind.as_str() {
@@ -183,8 +192,16 @@ fn noted(message: &ChatMessage) -> Event {
         Ok(Notice::EscalationResolved { escalation_id, by }) => {
             Event::new("chat:escalation:resolved", &Noted { escalation_id, by, reason: None, message })
         }
+        Ok(Notice::Event { event, data }) => Event::named(event.into(), beside(data, message)),
         Err(_) => Event::new("chat:message:received", message),
     }
+}
+
+fn beside(mut data: Map<String, Value>, message: &ChatMessage) -> Json {
+    if let Ok(Value::Object(fields)) = serde_json::to_value(message) {
+        data.extend(fields);
+    }
+    Json::of(&data)
 }
 
 /// What the sender is answered.

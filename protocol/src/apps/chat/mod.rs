@@ -14,7 +14,7 @@ mod typing;
 mod waiting;
 
 pub use command::Command;
-pub use message::{answer, is_repeat, told};
+pub use message::{answer, event_body, is_repeat, told};
 pub use supervisors::told_to_supervisors;
 pub use waiting::Waiting;
 
@@ -24,7 +24,7 @@ use crate::envelope::Event;
 use crate::ids::{ConnectionId, EntryId, RoomId, RoomKind};
 use crate::record::{Level, Record};
 use crate::refusal::{Code, Refusal};
-use crate::room::{Room, Rooms, Submission, Told};
+use crate::room::{Origin, Parking, Room, Rooms, Submission, Told};
 use crate::store::{Entry, MemberRow, NewEntry, RoomRow, StoreReply, StoreRequest, Visibility};
 use crate::tickets::Pending;
 use command::Message;
@@ -37,21 +37,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use supervisors::{Coming, Desk};
 use typing::Typing;
 
-/// How many commands may wait for rooms that are being loaded.
-const PARKED_MAX: usize = 10_000;
 /// How often what only reads is asked for before it is refused.
 const READ_TRIES_MAX: u32 = 3;
 /// How often a write of unknown outcome is asked for.
 const WRITE_TRIES_MAX: u32 = 8;
 /// The role of everyone who is in a chat room.
-const MEMBER: &str = "member";
+pub const MEMBER: &str = "member";
 
 /// The chat app.
 #[derive(Debug, Default)]
 pub struct Chat {
     /// Commands that wait for their room to be loaded.
-    parked: BTreeMap<RoomId, Parked>,
-    parked_count: usize,
+    parked: Parking<(Caller, Command)>,
     /// The joins under way; one that stands here no more was overtaken by a leave.
     joining: BTreeSet<(ConnectionId, RoomId, u64)>,
     joins: u64,
@@ -64,14 +61,6 @@ pub struct Chat {
     desks: BTreeMap<RoomId, Desk>,
     /// Supervisors who wait for their turn to be told what is open.
     coming: BTreeMap<(ConnectionId, u64), Coming>,
-}
-
-/// Commands that wait for one room.
-#[derive(Debug, Default)]
-struct Parked {
-    commands: Vec<(Caller, Command)>,
-    /// Whether the room was changed since it was asked for: what was read of it may be older.
-    outdated: bool,
 }
 
 /// What a user may do in a room.
@@ -100,7 +89,7 @@ impl Chat {
     ) -> Result<(), (Caller, Refusal)> {
         match command.room() {
             // What came before it for the same room goes first.
-            Some(room) if self.parked.contains_key(room) || ctx.rooms.touch(room, ctx.fx.now).is_none() => {
+            Some(room) if self.parked.holds(room) || ctx.rooms.touch(room, ctx.fx.now).is_none() => {
                 self.park(room.clone(), caller, command, ctx)
             }
             Some(_) | None => self.apply_open(command, &caller, ctx).map_err(|refusal| (caller, refusal)),
@@ -142,13 +131,10 @@ impl Chat {
         command: Command,
         ctx: &mut Context<'_>,
     ) -> Result<(), (Caller, Refusal)> {
-        if self.parked_count >= PARKED_MAX || ctx.fx.is_busy() || ctx.rooms.is_full() {
+        if self.parked.is_full() || ctx.fx.is_busy() || ctx.rooms.is_full() {
             return Err((caller, Refusal::busy()));
         }
-        self.parked_count += 1;
-        let parked = &mut self.parked.entry(room.clone()).or_default().commands;
-        parked.push((caller, command));
-        if parked.len() == 1 {
+        if self.parked.park(room.clone(), (caller, command)) {
             ctx.fx.store(StoreRequest::Load { room: room.clone() }, Pending::Chat(Waiting::Load(room)));
         }
         Ok(())
@@ -160,7 +146,7 @@ impl Chat {
         let reads: usize = self.reads.values().map(Reads::len).sum();
         let desks: usize = self.desks.values().map(Desk::len).sum();
         let joins = self.joining.len() + self.in_line.len();
-        self.parked_count + joins + self.typing.len() + reads + self.robot.len() + desks + self.coming.len()
+        self.parked.len() + joins + self.typing.len() + reads + self.robot.len() + desks + self.coming.len()
     }
 
     /// Takes in entries that the chat stored or read by itself, and goes on with what they tell.
@@ -189,19 +175,14 @@ impl Chat {
 
     /// A room was made, changed or deleted, or its members were.
     pub fn on_room_changed(&mut self, id: &RoomId) {
-        if let Some(parked) = self.parked.get_mut(id) {
-            parked.outdated = true;
-        }
+        self.parked.room_changed(id);
     }
 
     fn on_loaded(&mut self, id: RoomId, reply: StoreReply, ctx: &mut Context<'_>) {
-        if let Some(parked) = self.parked.get_mut(&id)
-            && std::mem::take(&mut parked.outdated)
-        {
+        if self.parked.is_outdated(&id) {
             return ctx.fx.store(StoreRequest::Load { room: id.clone() }, Pending::Chat(Waiting::Load(id)));
         }
-        let parked = self.parked.remove(&id).unwrap_or_default().commands;
-        self.parked_count -= parked.len();
+        let parked = self.parked.take(&id);
         let exists = if let StoreReply::Loaded(record) = reply {
             let record = record.filter(|record| record.room.is_some());
             Ok(record.map(|record| ctx.rooms.open(*record, ctx.fx.now)).is_some())
@@ -270,7 +251,8 @@ impl Chat {
         let body = message::body(message, caller.user.name.clone());
         let entry_id = entry.unwrap_or_else(|| ctx.fx.rng.id("msg").into());
         let entry = NewEntry { id: entry_id, author: caller.user.id.clone(), body };
-        room.submit(Submission { caller: caller.clone(), entry, rows: vec![] }, &mut ctx.fx)?;
+        let origin = Origin::Caller(caller.clone());
+        room.submit(Submission { origin, entry, rows: vec![] }, &mut ctx.fx)?;
         self.stops_typing(id, &caller.user.id, ctx);
         Ok(())
     }

@@ -10,7 +10,7 @@ use crate::call::{Call, CallFailure, RobotReply, RobotRequest, Said};
 use crate::context::{Caller, Context};
 use crate::ids::{EntryId, RoomId, Seq, UserId};
 use crate::refusal::{Code, Refusal};
-use crate::room::{Submission, Told};
+use crate::room::{Origin, Submission, Told};
 use crate::store::{
     Append, Change, Entry, FOUND_ROWS_MAX, NewEntry, PromptRow, Query, Row, RowKey, StoreReply, StoreRequest,
 };
@@ -88,7 +88,7 @@ impl Chat {
         let body = message::prompt_body(prompt, caller.user.name.clone());
         let entry = NewEntry { id: entry_id, author: user.clone(), body };
         let rows = vec![Change::Put(Row::Prompt(row))];
-        room.submit(Submission { caller: caller.clone(), entry, rows }, &mut ctx.fx)?;
+        room.submit(Submission { origin: Origin::Caller(caller.clone()), entry, rows }, &mut ctx.fx)?;
         self.stops_typing(id, &user, ctx);
         Ok(())
     }
