@@ -176,13 +176,13 @@ impl Door {
                 self.verify(asked, ctx)
             }
             Route::Open(Endpoint::SocketIo) => None,
-            Route::Engine(_) => self.to_engine(*asked, ctx),
+            Route::Engine(_) => self.hand_to_engine(*asked, ctx),
             Route::Service(_) => self.verify_service(asked, ctx),
         }
     }
 
     /// From here on the request is the engine's: it may wait there for long.
-    fn to_engine(&mut self, asked: Asked, ctx: &mut Context<'_>) -> Option<Decided> {
+    fn hand_to_engine(&mut self, asked: Asked, ctx: &mut Context<'_>) -> Option<Decided> {
         let Asked { request, address, origin, route, token, body, .. } = asked;
         let Route::Engine(EngineCall { asked: Ok(asked), text }) = route else { return None };
         if !self.waiting.remove(&request) || ctx.fx.is_busy() {
