@@ -90,10 +90,9 @@ impl Hook {
     pub fn on_stored(&mut self, waiting: Waiting, reply: StoreReply, fx: &mut Effects<'_>) {
         match (waiting, reply) {
             (Waiting::Mark, StoreReply::Found(rows)) => {
-                let mark = rows.into_iter().find_map(|row| match row {
-                    Row::Mark(mark) => Some(mark.place),
-                    _ => None,
-                });
+                let mark = rows
+                    .into_iter()
+                    .find_map(|row| if let Row::Mark(mark) = row { Some(mark.place) } else { None });
                 match mark {
                     Some(place) => {
                         self.at = Some(place);

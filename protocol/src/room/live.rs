@@ -76,8 +76,8 @@ impl Room {
     fn hearing(&mut self, audience: &Audience, fx: &Effects<'_>) -> Cow<'_, [Live]> {
         if *audience != Audience::All {
             let members = &self.members;
-            let hears = |present: &&Box<Present>| audience.hears(members.get(&present.caller.user.id));
-            let hearing = self.present.values().filter(hears).map(|present| &**present);
+            let present = self.present.values().map(|present| &**present);
+            let hearing = present.filter(|present| audience.hears(members.get(&present.caller.user.id)));
             return Cow::Owned(lists(hearing, fx));
         }
         if self.live.is_empty() {

@@ -247,13 +247,23 @@ impl Parts<'_> {
             Changed::RoomRemoved(id) => {
                 match id.kind {
                     RoomKind::Project => self.projects.on_room_removed(&id, ctx),
-                    _ => self.chat.on_room_removed(&id, ctx),
+                    RoomKind::Document
+                    | RoomKind::Chat
+                    | RoomKind::User
+                    | RoomKind::Everyone
+                    | RoomKind::Supervisors => self.chat.on_room_removed(&id, ctx),
                 }
                 ctx.rooms.removal_ends(&id);
             }
             Changed::MemberRemoved(id, user) => match id.kind {
                 RoomKind::Project => self.projects.on_member_removed(&id, &user, ctx),
-                _ => self.chat.on_member_removed(&id, &user, ctx),
+                RoomKind::Document
+                | RoomKind::Chat
+                | RoomKind::User
+                | RoomKind::Everyone
+                | RoomKind::Supervisors => {
+                    self.chat.on_member_removed(&id, &user, ctx);
+                }
             },
             Changed::Else => {}
         }

@@ -63,11 +63,9 @@ impl Answers {
 
 /// To a backend nothing is closed: what looks so to users is not there.
 fn as_posted(refusal: Refusal) -> Refusal {
-    match refusal.code {
-        Code::RoomAccessDenied | Code::ProjectAccessDenied => {
-            Refusal::new(Code::NotFound, "there is no such room")
-        }
-        _ => refusal,
+    match matches!(refusal.code, Code::RoomAccessDenied | Code::ProjectAccessDenied) {
+        true => Refusal::new(Code::NotFound, "there is no such room"),
+        false => refusal,
     }
 }
 

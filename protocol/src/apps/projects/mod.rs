@@ -66,10 +66,10 @@ enum Parked {
 /// Why not, in the words of projects: too many calls have a name of their own there, and so have rooms.
 pub fn refused(refusal: &Refusal) -> Event {
     let mut refusal = refusal.clone();
-    match refusal.code {
-        Code::RateLimited => refusal.code = Code::RateLimitExceeded,
-        Code::RoomAccessDenied => refusal = access_denied(),
-        _ => {}
+    if refusal.code == Code::RateLimited {
+        refusal.code = Code::RateLimitExceeded;
+    } else if refusal.code == Code::RoomAccessDenied {
+        refusal = access_denied();
     }
     Event::refusal("error", &refusal, &refusal)
 }
