@@ -3,6 +3,7 @@
 mod calls;
 mod counts;
 mod drain;
+mod namespace;
 mod routing;
 mod sessions;
 mod statistics;

@@ -19,6 +19,9 @@ fn hooked() -> World {
     // What documents ask for at the start.
     let overdue = world.answer(StoreReply::Found(vec![]));
     assert!(matches!(overdue, StoreRequest::Look(Query::Overdue { .. })), "{overdue:?}");
+    // And the chat.
+    let prompts = world.answer(StoreReply::Found(vec![]));
+    assert!(matches!(prompts, StoreRequest::Look(Query::OverduePrompts { .. })), "{prompts:?}");
     world
 }
 

@@ -74,10 +74,20 @@ struct Delivered<'a> {
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", rename_all_fields = "camelCase")]
 enum Notice {
-    Escalation { escalation_id: EscalationId, by: UserId, reason: String },
-    EscalationResolved { escalation_id: EscalationId, by: UserId },
+    Escalation {
+        escalation_id: EscalationId,
+        by: UserId,
+        reason: String,
+    },
+    EscalationResolved {
+        escalation_id: EscalationId,
+        by: UserId,
+    },
     /// A backend spoke.
-    Event { event: String, data: Map<String, Value> },
+    Event {
+        event: String,
+        data: Map<String, Value>,
+    },
 }
 
 /// A message of the system as it is told live: what it says stands beside.
