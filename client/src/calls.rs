@@ -166,6 +166,19 @@ impl Calls {
         self.remove(id)
     }
 
+    /// A call that the server has refused for now, and that is safe to repeat, is to be sent again. Whether it is such
+    /// a call.
+    pub fn send_again(&mut self, id: CallId) -> bool {
+        let Some(call) = self.by_id.get_mut(&id) else { return false };
+        let is_safe = matches!(&call.what, What::Say(saying) if saying.repeat == Repeat::Safe);
+        let again = is_safe && call.stage == Stage::InFlight;
+        if again {
+            call.stage = Stage::Queued;
+            self.to_send.insert(id);
+        }
+        again
+    }
+
     /// The call that sent a message under an id that the client made.
     pub fn sender_of(&self, message: &str) -> Option<CallId> {
         self.by_message.get(message).copied()

@@ -4,10 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::fmt;
 
-/// What was in flight when the connection ended, and is not safe to repeat.
+/// The connection, or the time of the call, ended before the answer came. What was asked may have been done.
 pub const CONNECTION_LOST: &str = "CONNECTION_LOST";
-/// No answer came in time. What was asked may have been done.
-pub const TIMEOUT: &str = "TIMEOUT";
 /// Too many calls wait already, or too many bytes of them.
 pub const OVERLOADED: &str = "OVERLOADED";
 /// The call is larger than the server takes.
@@ -51,7 +49,7 @@ impl Error {
 
     pub(crate) fn late(message_id: Option<&str>) -> Self {
         let details = message_id.map(|id| json!({ "id": id }));
-        Self { details, ..Self::new(TIMEOUT, "no answer came in time", true) }
+        Self { details, ..Self::new(CONNECTION_LOST, "no answer came in time", true) }
     }
 
     pub(crate) fn overloaded(what: &str, actual: usize, limit: usize) -> Self {
@@ -64,6 +62,14 @@ impl Error {
         let message = format!("a call of {actual} bytes is over the limit of {limit}");
         let details = Some(json!({"limit": limit, "actual": actual}));
         Self { details, ..Self::new(TOO_LARGE, message, false) }
+    }
+
+    /// Whether the server would have taken the call at another time.
+    pub(crate) fn is_passing(&self) -> bool {
+        matches!(
+            self.code.as_str(),
+            "RATE_LIMITED" | "RATE_LIMIT_EXCEEDED" | "STORE_UNAVAILABLE" | OVERLOADED
+        )
     }
 
     /// How long the server asks to wait before the next try.

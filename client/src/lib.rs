@@ -20,9 +20,10 @@
 //!   told as [`Event::Reset`](action::Event::Reset), never left out in silence. Entries come as events alone, those
 //!   of a join's first page too.
 //! * **Nothing is sent twice in effect.** A message has an id before it is sent for the first time. What was in flight
-//!   and is not safe to repeat is answered with `CONNECTION_LOST`. A message of one's own is heard by its answer; if
+//!   and is not safe to repeat is answered with `CONNECTION_LOST`. What is safe to repeat and is refused for the rate, or
+//!   because the server is busy, is sent again after the pause that it asks for. A message of one's own is heard by its answer; if
 //!   that was lost with the connection, what is caught up with is the answer.
-//! * **Every call is answered**, at the latest with `TIMEOUT` when its time is over. The error of a message bears its
+//! * **Every call is answered**, at the latest with `CONNECTION_LOST` when its time is over. The error of a message bears its
 //!   `id` in `details`: sent again under this id it is stored once. If it was stored all the same, that is told as
 //!   [`Event::AnsweredLate`](action::Event::AnsweredLate), or later as an entry.
 //! * **Everything is bounded** ([`config::Config`]): 1 000 calls or 1 MiB wait, beyond that `OVERLOADED`; 128 rooms;

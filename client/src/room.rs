@@ -70,16 +70,13 @@ impl Place {
     pub fn of(heard: &Heard) -> Option<Self> {
         let text = |key| heard.data.get(key).and_then(Value::as_str).map(str::to_string);
         let seq = heard.data.get("seq")?.as_u64()?;
-        let is_kept = heard.data.get("at").is_some();
-        let room = match (text("projectId"), text("roomId")) {
-            (Some(project), _) if is_kept => Room::Project(project),
-            (_, Some(room)) if heard.event.starts_with("chat:") => Room::Chat(room),
-            _ if is_kept => Room::Feed,
+        let feed = text("feed");
+        let log = if feed.as_deref() == Some("all") { Log::Everyone } else { Log::Own };
+        let room = match (feed.as_deref(), text("projectId"), text("roomId")) {
+            (Some("user" | "all"), ..) => Room::Feed,
+            (_, Some(project), _) => Room::Project(project),
+            (_, _, Some(room)) if heard.event.starts_with("chat:") => Room::Chat(room),
             _ => return None,
-        };
-        let log = match heard.data.get("feed").and_then(Value::as_str) {
-            Some("all") if room == Room::Feed => Log::Everyone,
-            _ => Log::Own,
         };
         (heard.event != "chat:message:read").then_some(Self { room, log, seq })
     }

@@ -71,7 +71,7 @@ impl Rooms {
     }
 
     /// The rooms that can be asked for now.
-    pub fn to_join(&mut self, now: Duration) -> impl Iterator<Item = (&Room, &mut Seat)> {
+    pub fn due_for_joining(&mut self, now: Duration) -> impl Iterator<Item = (&Room, &mut Seat)> {
         self.by_room.iter_mut().filter(move |(_, seat)| match seat.stage {
             Stage::Out => true,
             Stage::Pausing { until } => until <= now,

@@ -3,7 +3,7 @@
 use parlor_client::action::{Action, End, Event, State};
 use parlor_client::client::Client;
 use parlor_client::config::Config;
-use parlor_client::error::{CONNECTION_LOST, Error, OVERLOADED, TIMEOUT, TOO_LARGE};
+use parlor_client::error::{CONNECTION_LOST, Error, OVERLOADED, TOO_LARGE};
 use parlor_client::input::{CallId, Input};
 use parlor_client::room::Room;
 use serde_json::{Value, json};
@@ -103,9 +103,9 @@ fn sent(actions: &[Action]) -> Vec<(String, Value, String)> {
 }
 
 fn answers(actions: &[Action]) -> Vec<(u64, Result<Value, Error>)> {
-    let answer = |action: &Action| match action {
-        Action::Answer { call, result } => Some((call.0, result.clone())),
-        _ => None,
+    let answer = |action: &Action| {
+        let Action::Answer { call, result } = action else { return None };
+        Some((call.0, result.clone()))
     };
     actions.iter().filter_map(answer).collect()
 }
@@ -115,17 +115,17 @@ fn codes(actions: &[Action]) -> Vec<(u64, String)> {
 }
 
 fn entries(actions: &[Action]) -> Vec<u64> {
-    let entry = |action: &Action| match action {
-        Action::Tell(Event::Entry { seq, .. }) => Some(*seq),
-        _ => None,
+    let entry = |action: &Action| {
+        let Action::Tell(Event::Entry { seq, .. }) = action else { return None };
+        Some(*seq)
     };
     actions.iter().filter_map(entry).collect()
 }
 
 fn waits(actions: &[Action]) -> Duration {
-    let wait = |action: &Action| match action {
-        Action::Tell(Event::State(State::Waiting(wait))) => Some(*wait),
-        _ => None,
+    let wait = |action: &Action| {
+        let Action::Tell(Event::State(State::Waiting(wait))) = action else { return None };
+        Some(*wait)
     };
     actions.iter().find_map(wait).expect("it waits")
 }
@@ -209,7 +209,7 @@ fn an_error_event_is_the_error_of_its_call() {
     );
     let error =
         json!({"code": "RATE_LIMITED", "message": "m", "details": {"retryAfterMs": 5}, "recoverable": true});
-    let after = case.answer("c1", "chat:error", error.clone());
+    let after = case.answer("c1", "chat:error", error);
     let (details, code) = (Some(json!({"retryAfterMs": 5})), "RATE_LIMITED".to_string());
     let error = Error { code, message: "m".to_string(), details, recoverable: true };
     assert_eq!(after, [Action::Answer { call: CallId(1), result: Err(error.clone()) }]);
@@ -254,12 +254,27 @@ fn a_message_whose_answer_is_late_is_answered_twice_over_but_told_apart() {
     let after = case.tick();
     let (call, result) = &answers(&after)[0];
     let error = result.clone().expect_err("it took too long");
-    assert_eq!((*call, error.code.as_str(), error.details), (1, TIMEOUT, Some(json!({"id": id}))));
+    assert_eq!((*call, error.code.as_str(), error.details), (1, CONNECTION_LOST, Some(json!({"id": id}))));
     assert_eq!((case.now, case.client.load().0), (TIMEOUT_AFTER, 1));
     let data = json!({"id": id, "seq": 1});
     let late = Event::AnsweredLate { call: CallId(1), result: Ok(data.clone()) };
     assert_eq!(case.answer("c1", "chat:message:send", data), [Action::Tell(late)]);
     assert_eq!(case.client.load(), (0, 0));
+}
+
+#[test]
+fn what_is_safe_to_repeat_is_sent_again_when_the_server_is_ready_for_it() {
+    let mut case = Case::open();
+    let first = sent(&case.call("chat:message:send", json!({"roomId": "a", "content": "x"})));
+    case.call("chat:room:create", json!({"name": "A"}));
+    let busy = Error::new("RATE_LIMITED", "no", true);
+    let busy = Error { details: Some(json!({"retryAfterMs": 3_000})), ..busy };
+    assert_eq!(case.answer("c1", "chat:error", json!(busy)), []);
+    assert_eq!(answers(&case.answer("c2", "chat:error", json!(busy))), [(2, Err(busy))]);
+    assert_eq!(case.call("ping", json!({})), [], "it waits, too");
+    let after = sent(&case.tick());
+    assert!(case.now >= SECOND * 3 && case.now <= SECOND * 4, "{:?}", case.now);
+    assert_eq!((&after[0], after[1].0.as_str()), (&first[0], "ping"));
 }
 
 #[test]
@@ -338,7 +353,7 @@ fn a_room_that_was_never_entered_is_not_tried_again() {
     assert_eq!(answers(&case.answer("j1", "chat:error", json!(denied))), [(1, Err(denied))]);
     case.join(&chat());
     let given_up = case.tick();
-    assert_eq!(codes(&given_up), [(2, TIMEOUT.to_string())]);
+    assert_eq!(codes(&given_up), [(2, CONNECTION_LOST.to_string())]);
     assert_eq!(sent(&given_up)[0].0, "chat:room:leave");
     assert_eq!(case.hear("chat:message:received", message(1)), [], "it is on its way out");
 }
@@ -372,7 +387,7 @@ fn projects_and_the_feed_are_followed_over_reconnects() {
     let signal = Event::Signal { name: "export_progress".to_string(), data: progress.clone() };
     assert_eq!(case.hear("export_progress", progress), [Action::Tell(signal)]);
     assert_eq!(entries(&case.hear("news", json!({"seq": 8, "at": "t", "feed": "all"}))), [8]);
-    assert_eq!(entries(&case.hear("note", json!({"seq": 2, "at": "t"}))), [2]);
+    assert_eq!(entries(&case.hear("note", json!({"seq": 2, "at": "t", "feed": "user"}))), [2]);
     case.close(1012);
     let again: Vec<_> = sent(&case.connect()).into_iter().map(|(_, data, _)| data).collect();
     assert_eq!(again, [json!({"projectId": "p", "since": 6}), json!({"since": 2, "all": 8})]);

@@ -11,8 +11,9 @@ use crate::ids::{ConnectionId, Ticket};
 use crate::job::Job;
 use crate::outbox::Class;
 use crate::record::Record;
+use crate::refusal::Refusal;
 use crate::rng::Rng;
-use crate::room::Rooms;
+use crate::room::{Delivered, PostId, Rooms};
 use crate::settings::Settings;
 use crate::stats::Stats;
 use crate::store::StoreRequest;
@@ -52,8 +53,12 @@ pub struct Effects<'a> {
     pub rng: &'a mut Rng,
     /// What is counted.
     pub stats: &'a mut Stats,
+    /// Whose calls were refused in this step; `server.rs` counts them at its end.
+    pub refused: &'a mut Vec<ConnectionId>,
     /// Connections that were closed in this step; `server.rs` takes them out of everything at its end.
     pub ended: &'a mut Vec<(ConnectionId, CloseCause)>,
+    /// What became of backends' events in this step; `server.rs` answers them at its end.
+    pub posted: &'a mut Vec<(PostId, Result<Delivered, Refusal>)>,
 }
 
 /// The rooms and the effects.
@@ -94,6 +99,7 @@ impl Effects<'_> {
 
     /// The frames that answer a call, under its id if it had one.
     pub fn answer(&mut self, to: &Caller, event: &Event) -> Vec<Frame> {
+        event.code.into_iter().for_each(|code| self.stats.refused(code));
         let offset = self.offset(to.envelope, Class::Kept);
         let frames = to.envelope.answer(event, to.reply_to.as_ref(), offset);
         // An ack carries no number.
@@ -108,6 +114,12 @@ impl Effects<'_> {
         for frame in self.answer(to, event) {
             self.send(to.connection, frame, Class::Kept);
         }
+    }
+
+    /// Refuses a call. Too many refusals end a connection.
+    pub fn refuse(&mut self, to: &Caller, event: &Event) {
+        self.reply(to, event);
+        self.refused.push(to.connection);
     }
 
     /// Tells one connection something that is no answer.

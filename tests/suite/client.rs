@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How often the server is killed.
 const KILLS: usize = 6;
 /// How many messages each of the two says between two kills.
-const SAID_BETWEEN: usize = 16;
+const SAID_BETWEEN: usize = 14;
 
 type Opened = Result<(Connection, Events), Error>;
 type Driver = fn(Config, &'static str) -> Opened;

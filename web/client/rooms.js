@@ -86,18 +86,16 @@ export class Room {
     const messages = Array.isArray(answer?.messages) ? answer.messages.filter((one) => Number.isInteger(one?.seq)) : [];
     const lastSeq = whole(answer?.lastSeq);
     const hasHole = this.kind === 'chat' && this.since !== null && messages[0]?.seq > this.since + 1;
-    const isAnew = answer?.reset === true || hasHole;
+    const isAnew = answer?.reset === true || answer?.allReset === true || hasHole;
     this.step = 'in';
     this.wasIn = true;
     this.refusals = 0;
     if (this.kind === 'chat' && (isAnew || this.since === null)) {
       this.forgetHeard(messages.length > 0 ? messages[0].seq - 1 : lastSeq, null);
-    } else if (isAnew) {
-      // The newest page comes as events, and ends with the newest entry.
-      this.forgetHeard(0, this.all === null ? null : 0);
     } else {
-      this.since ??= lastSeq;
-      if (this.kind === 'feed') this.all ??= whole(answer?.allSeq);
+      // After a reset the newest page comes as events, and ends with the newest entry.
+      this.since = answer?.reset === true ? 0 : (this.since ?? lastSeq);
+      if (this.kind === 'feed') this.all = answer?.allReset === true ? 0 : (this.all ?? whole(answer?.allSeq));
     }
     return { isAnew, entries: messages.filter((message) => this.hear(message.seq) === 'new') };
   }
@@ -109,8 +107,13 @@ export class Room {
    * @returns {'new'|'known'|'gap'} gap: something before it was not heard
    */
   hear(seq, isForAll = false) {
+    if (this.kind !== 'chat' && this.step !== 'in') {
+      // A feed is heard before it is joined. What comes then is told again after the join that says what was heard.
+      const from = this.ask ?? this;
+      return (isForAll ? from.all : from.since) === null ? 'new' : 'known';
+    }
     if (isForAll) {
-      if (this.all !== null && seq <= this.all) return 'known';
+      if (seq <= this.all) return 'known';
       this.all = seq;
       return 'new';
     }
@@ -195,12 +198,12 @@ export class Rooms {
    * An event came: whose entry it is, if it is one.
    * @param {string} event
    * @param {any} data
-   * @returns {{room: Room, isForAll: boolean}|null}
+   * @returns {{room: Room, isForAll: boolean}|null} `null`: it is no entry, or of no room that was joined
    */
   whose(event, data) {
     if (!Number.isInteger(data?.seq)) return null;
-    if (event.startsWith('chat:')) {
-      // What is stored has an author; a moved read cursor has a `seq`, but is no entry.
+    // What is stored in a chat room has an author, whatever it is called; a moved read cursor has none.
+    if (event.startsWith('chat:') || (typeof data.senderId === 'string' && typeof data.deliveryStatus === 'string')) {
       const room = typeof data.senderId === 'string' ? this.find('chat', data.roomId) : undefined;
       return room ? { room, isForAll: false } : null;
     }

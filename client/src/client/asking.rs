@@ -37,8 +37,7 @@ impl Client {
             return;
         }
         let Some(seat) = self.rooms.seat_or_new(room, since) else {
-            let message = format!("a connection may be in {ROOMS_MAX} rooms, not in one more");
-            return self.answer(call, Err(Error::new(CLIENT_ERROR, message, false)), actions);
+            return self.answer(call, Err(Error::overloaded("rooms", ROOMS_MAX + 1, ROOMS_MAX)), actions);
         };
         let left = match seat.stage {
             Stage::Leaving { .. } => std::mem::take(&mut seat.callers),
@@ -94,12 +93,16 @@ impl Client {
             return;
         }
         let until = now + self.config.answer_wait_max;
-        for (room, seat) in self.rooms.to_join(now) {
+        for (room, seat) in self.rooms.due_for_joining(now) {
             self.request += 1;
             let (name, data) = seat.join(room);
             actions.push(Action::Send(envelope::write(name, &data, &format!("j{}", self.request))));
             seat.stage = Stage::Joining { request: self.request, until };
         }
+        if now < self.pause {
+            return;
+        }
+        self.pause = Duration::ZERO;
         let rooms = &self.rooms;
         let may = |saying: &Saying| !saying.room.as_ref().is_some_and(|room| rooms.holds(room));
         self.calls.send(may, |text| actions.push(Action::Send(text)));

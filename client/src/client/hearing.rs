@@ -11,11 +11,11 @@ use crate::rooms::Stage;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// The first wait before a room is asked for again that the server was not able to open; each further one is twice
-/// as long.
-const REJOIN_WAIT_FIRST: Duration = Duration::from_secs(1);
-/// The longest such wait, also when the server asks for a longer one.
-const REJOIN_WAIT_MAX: Duration = Duration::from_secs(60);
+/// The first pause before the server is asked again for what it was not able to do; for a room, each further one is
+/// twice as long.
+const PAUSE_FIRST: Duration = Duration::from_secs(1);
+/// The longest such pause, also when the server asks for a longer one.
+const PAUSE_MAX: Duration = Duration::from_secs(60);
 
 impl Client {
     pub(super) fn on_received(&mut self, now: Duration, text: &str, actions: &mut Vec<Action>) {
@@ -38,6 +38,9 @@ impl Client {
         let result = if heard.is_error() { Err(Error::read(heard.data)) } else { Ok(heard.data) };
         let Some(number) = request.get(1..).and_then(|number| number.parse().ok()) else { return };
         match (&request[..1], result) {
+            ("c", Err(error)) if error.is_passing() && self.calls.send_again(CallId(number)) => {
+                self.pause = self.pause.max(now + self.asked_pause(&error, 0));
+            }
             ("c", result) => self.on_call_answer(CallId(number), result, actions),
             ("j", Ok(data)) => self.on_let_in(number, data, actions),
             ("j", Err(error)) => self.on_refused(now, number, error, actions),
@@ -110,11 +113,10 @@ impl Client {
         if matches!(seat.stage, Stage::Leaving { .. }) {
             self.rooms.remove(&room);
         } else if seat.established && error.recoverable {
-            let doubled = 1_u32.checked_shl(seat.tries).unwrap_or(u32::MAX);
-            let wait = self.dice.up_to(REJOIN_WAIT_FIRST.saturating_mul(doubled).min(REJOIN_WAIT_MAX));
-            let asked = Duration::from_millis(error.retry_after_ms().unwrap_or(0));
-            seat.tries = seat.tries.saturating_add(1);
-            seat.stage = Stage::Pausing { until: now + wait + asked.min(REJOIN_WAIT_MAX) };
+            let tries = seat.tries;
+            seat.tries = tries.saturating_add(1);
+            let until = now + self.asked_pause(&error, tries);
+            self.rooms.seat(&room).into_iter().for_each(|seat| seat.stage = Stage::Pausing { until });
         } else {
             if seat.established {
                 let (room, error) = (room.clone(), error.clone());
@@ -123,6 +125,13 @@ impl Client {
             self.rooms.remove(&room);
         }
         callers.into_iter().for_each(|call| self.answer(call, Err(error.clone()), actions));
+    }
+
+    /// As long as the server asks for, and something more, so that not all come back together.
+    fn asked_pause(&mut self, error: &Error, tries: u32) -> Duration {
+        let doubled = 1_u32.checked_shl(tries).unwrap_or(u32::MAX);
+        let wait = self.dice.up_to(PAUSE_FIRST.saturating_mul(doubled).min(PAUSE_MAX));
+        wait + Duration::from_millis(error.retry_after_ms().unwrap_or(0)).min(PAUSE_MAX)
     }
 
     fn on_event(&mut self, heard: Heard, actions: &mut Vec<Action>) {

@@ -27,6 +27,8 @@ pub struct Client {
     failures: u32,
     /// How long the server asked to stay away.
     stay_away: Duration,
+    /// Until when no calls are sent, because the server asked for that.
+    pause: Duration,
     /// A token that was asked for and has not come.
     token: Option<Wanted>,
     /// The number of the newest request that is no call.
@@ -67,6 +69,7 @@ impl Client {
             rooms: Rooms::default(),
             failures: 0,
             stay_away: Duration::ZERO,
+            pause: Duration::ZERO,
             token: None,
             request: 0,
             malformed: 0,
@@ -103,10 +106,9 @@ impl Client {
             Link::Open { ping, .. } => Some(ping),
             Link::Ended(_) => None,
         };
-        [link, self.calls.next_deadline(), self.rooms.next_deadline(self.is_open())]
-            .into_iter()
-            .flatten()
-            .min()
+        let pause = (self.pause > Duration::ZERO && self.is_open()).then_some(self.pause);
+        let rooms = self.rooms.next_deadline(self.is_open());
+        [link, pause, self.calls.next_deadline(), rooms].into_iter().flatten().min()
     }
 
     /// Whether the connection is open.
@@ -244,6 +246,7 @@ impl Client {
         for call in self.rooms.lose() {
             self.answer_left(call, actions);
         }
+        self.pause = Duration::ZERO;
         let wait = self.backoff() + std::mem::take(&mut self.stay_away);
         self.link = Link::Waiting { until: now + wait };
         actions.push(Action::Tell(Event::State(State::Waiting(wait))));

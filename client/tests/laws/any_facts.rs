@@ -96,7 +96,7 @@ fn fact() -> impl Strategy<Value = Input> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_fact_breaks_a_client(seed: u8, facts in prop::collection::vec((fact(), 0_u64..3_000), 0..120)) {

@@ -21,6 +21,8 @@ pub struct Server {
     pub log: Vec<Entry>,
     /// Who hears what is stored, by connection.
     joined: BTreeMap<u64, String>,
+    /// How many messages it will refuse for now.
+    pub busy: usize,
     /// Where those connections began that came without having heard anything.
     pub begun: BTreeMap<u64, u64>,
 }
@@ -32,6 +34,11 @@ impl Server {
         let (data, request) = (&call["data"], &call["requestId"]);
         match call["event"].as_str().expect("a name") {
             "chat:room:join" => self.join(line, user, data["since"].as_u64(), request),
+            "chat:message:send" if self.busy > 0 => {
+                self.busy -= 1;
+                let data = json!({"code": "RATE_LIMITED", "message": "m", "details": {"retryAfterMs": 300}, "recoverable": true});
+                vec![(line, json!({"event": "chat:error", "data": data, "requestId": request}).to_string())]
+            }
             "chat:message:send" => self.send(line, user, data, request),
             other => panic!("nobody says {other} here"),
         }

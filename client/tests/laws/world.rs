@@ -43,6 +43,8 @@ pub enum Step {
     Shutdown(usize),
     /// The server says something that makes no sense.
     Nonsense(usize),
+    /// The server takes no messages for now.
+    Busy,
     /// Time passes.
     Pass(Duration),
 }
@@ -68,6 +70,7 @@ pub fn step() -> impl Strategy<Value = Step> {
         4 => (who.clone(), prop::bool::weighted(0.8)).prop_map(|(who, given)| Step::Token { who, given }),
         1 => who.clone().prop_map(Step::Shutdown),
         1 => who.prop_map(Step::Nonsense),
+        1 => Just(Step::Busy),
         4 => (0_u64..4_000).prop_map(|millis| Step::Pass(Duration::from_millis(millis))),
     ]
 }
@@ -152,6 +155,7 @@ impl World {
                 self.send_to(who, json!({"event": "server_shutdown", "data": data}).to_string());
             }
             Step::Nonsense(who) => self.send_to(who, r#"{"event":["chat:message:received"]}"#.to_string()),
+            Step::Busy => self.server.busy += 2,
             Step::Pass(time) => self.pass(time),
         }
     }

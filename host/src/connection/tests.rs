@@ -109,7 +109,7 @@ impl Bench {
                 Step::Wait(wait) => {
                     ready = Ready { readable: wait.readable, writable: wait.writable, late: false };
                 }
-                other @ (Step::Open(_) | Step::Over) => panic!("{other:?}"),
+                Step::Open(_) | Step::Over => panic!("{:?}", self.connection),
             }
             assert!(Instant::now() < until, "it never came");
         }

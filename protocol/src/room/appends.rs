@@ -4,13 +4,17 @@
 use super::{Room, Told, Waiting};
 use crate::apps;
 use crate::context::{Caller, Effects};
+use crate::ids::{ConnectionId, RequestId, RoomKind, Seq};
 use crate::refusal::{Code, Refusal};
-use crate::store::{Append, Entry, NewEntry, StoreReply, StoreRequest};
+use crate::store::{Append, Change, Entry, NewEntry, StoreReply, StoreRequest};
 use crate::tickets::Pending;
+use crate::time::Timestamp;
 use std::collections::VecDeque;
 
 /// How many entries may wait for the append in flight.
 pub const QUEUED_ENTRIES_MAX: usize = 256;
+/// The same where backends speak, who bring up to 500 events at once.
+pub const QUEUED_EVENTS_MAX: usize = 1_024;
 /// How often an append of unknown outcome is asked for again.
 const APPEND_TRIES_MAX: u32 = 8;
 
@@ -18,16 +22,85 @@ const APPEND_TRIES_MAX: u32 = 8;
 #[derive(Debug)]
 pub struct Submission {
     /// Who.
-    pub caller: Caller,
+    pub origin: Origin,
     /// What.
     pub entry: NewEntry,
+    /// What is to be stored together with it.
+    pub rows: Vec<Change>,
+}
+
+/// Who brings an entry, and is answered when it is stored.
+#[derive(Debug, Clone)]
+pub enum Origin {
+    /// A connection.
+    Caller(Caller),
+    /// A backend's request.
+    Post(PostId),
+}
+
+/// One of the events that a backend's request brings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PostId {
+    /// The request.
+    pub request: RequestId,
+    /// Its place among them.
+    pub place: usize,
+}
+
+/// What became of a backend's event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Delivered {
+    /// Where it stands, if it is kept.
+    pub seq: Option<Seq>,
+    /// How many connections were sent it.
+    pub delivered: usize,
+}
+
+impl Origin {
+    fn connection(&self) -> Option<ConnectionId> {
+        match self {
+            Self::Caller(caller) => Some(caller.connection),
+            Self::Post(_) => None,
+        }
+    }
+
+    fn queued_max(&self) -> usize {
+        match self {
+            Self::Caller(_) => QUEUED_ENTRIES_MAX,
+            Self::Post(_) => QUEUED_EVENTS_MAX,
+        }
+    }
+
+    fn refuse(&self, kind: RoomKind, refusal: Refusal, fx: &mut Effects<'_>) {
+        match self {
+            Self::Caller(caller) => apps::refuse(kind, caller, refusal, fx),
+            Self::Post(id) => fx.posted.push((*id, Err(refusal))),
+        }
+    }
+}
+
+/// A submission on its way, and since when.
+#[derive(Debug)]
+struct Queued {
+    submission: Submission,
+    since: Timestamp,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Appends {
-    out: Vec<Submission>,
+    out: Vec<Queued>,
     tries: u32,
-    queued: VecDeque<Submission>,
+    queued: VecDeque<Queued>,
+}
+
+impl Appends {
+    /// What goes together in one commit. An entry with rows goes alone: when it was stored before, its rows are
+    /// left as they are, which the store can tell of whole commits only.
+    fn next(&mut self) -> Vec<Queued> {
+        let alone = self.queued.iter().position(|queued| !queued.submission.rows.is_empty());
+        let count = alone.map_or(self.queued.len(), |place| place.max(1));
+        self.queued.drain(..count).collect()
+    }
 }
 
 impl Room {
@@ -37,10 +110,10 @@ impl Room {
         if self.closing {
             return Err(Refusal::room_access_denied());
         }
-        if self.appends.queued.len() >= QUEUED_ENTRIES_MAX || fx.is_busy() {
+        if self.appends.queued.len() >= submission.origin.queued_max() || fx.is_busy() {
             return Err(Refusal::busy());
         }
-        self.appends.queued.push_back(submission);
+        self.appends.queued.push_back(Queued { submission, since: fx.now });
         self.send_queued(fx);
         Ok(())
     }
@@ -48,8 +121,8 @@ impl Room {
     /// Refuses all that is not known to be stored.
     pub(super) fn refuse_appends(&mut self, fx: &mut Effects<'_>) {
         let out = std::mem::take(&mut self.appends.out);
-        for submission in out.into_iter().chain(self.appends.queued.drain(..)) {
-            apps::refuse(self.id.kind, &submission.caller, Refusal::room_access_denied(), fx);
+        for queued in out.into_iter().chain(self.appends.queued.drain(..)) {
+            queued.submission.origin.refuse(self.id.kind, Refusal::room_access_denied(), fx);
         }
     }
 
@@ -60,7 +133,7 @@ impl Room {
 
     fn send_queued(&mut self, fx: &mut Effects<'_>) {
         if self.appends.out.is_empty() && !self.appends.queued.is_empty() {
-            self.appends.out = self.appends.queued.drain(..).collect();
+            self.appends.out = self.appends.next();
             self.appends.tries = 0;
             self.send_out(fx);
         }
@@ -68,10 +141,11 @@ impl Room {
 
     fn send_out(&mut self, fx: &mut Effects<'_>) {
         self.appends.tries += 1;
-        let entries = self.appends.out.iter().map(|submission| submission.entry.clone()).collect();
+        let entries = self.appends.out.iter().map(|queued| queued.submission.entry.clone()).collect();
         let appends = vec![Append { room: self.id.clone(), expect: None, entries }];
         let waiting = Waiting::Append { room: self.id.clone() };
-        fx.store(StoreRequest::Commit { appends, rows: Vec::new() }, Pending::Room(waiting));
+        let rows = self.appends.out.iter().flat_map(|queued| queued.submission.rows.clone()).collect();
+        fx.store(StoreRequest::Commit { appends, rows }, Pending::Room(waiting));
     }
 
     pub(super) fn on_appended(&mut self, reply: StoreReply, fx: &mut Effects<'_>) -> Vec<Told> {
@@ -86,8 +160,8 @@ impl Room {
         {
             told = self.on_committed(entries, fx);
         } else {
-            for submission in std::mem::take(&mut self.appends.out) {
-                apps::refuse(self.id.kind, &submission.caller, Refusal::store_unavailable(), fx);
+            for queued in std::mem::take(&mut self.appends.out) {
+                queued.submission.origin.refuse(self.id.kind, Refusal::store_unavailable(), fx);
             }
         }
         match self.closing {
@@ -98,18 +172,32 @@ impl Room {
     }
 
     fn on_committed(&mut self, entries: Vec<Entry>, fx: &mut Effects<'_>) -> Vec<Told> {
-        let submissions = std::mem::take(&mut self.appends.out);
+        let out = std::mem::take(&mut self.appends.out);
         let mut told = Vec::new();
         // One by one: who sent an entry has its answer before it hears what follows it.
-        for (submission, entry) in submissions.into_iter().zip(entries) {
-            told.extend(self.arrive(Some(submission.caller.connection), vec![entry.clone()], fx));
-            if apps::is_repeat(self.id.kind, &submission.entry.body, &entry.body) {
-                self.answer(submission.caller, entry.seq, apps::answer(&entry), fx);
+        for (Queued { submission, since }, entry) in out.into_iter().zip(entries) {
+            let Submission { origin, entry: came, rows: _ } = submission;
+            let arrived = self.arrive(origin.connection(), vec![entry.clone()], fx);
+            let delivered = arrived.iter().find(|told| told.entry.seq == entry.seq);
+            let delivered = delivered.map_or(0, |told| told.delivered);
+            told.extend(arrived);
+            fx.stats.delivery.note(fx.now.since(since));
+            if apps::is_repeat(self.id.kind, &came.body, &entry.body) {
+                self.answer_stored(origin, &entry, delivered, fx);
             } else {
                 let message = format!("the id {:?} stands for something else already", entry.id.as_str());
-                apps::refuse(self.id.kind, &submission.caller, Refusal::new(Code::Conflict, message), fx);
+                origin.refuse(self.id.kind, Refusal::new(Code::Conflict, message), fx);
             }
         }
         told
+    }
+
+    fn answer_stored(&mut self, origin: Origin, entry: &Entry, delivered: usize, fx: &mut Effects<'_>) {
+        match origin {
+            Origin::Caller(caller) => self.answer(caller, entry.seq, apps::answer(entry), fx),
+            Origin::Post(id) => {
+                fx.posted.push((id, Ok(Delivered { seq: Some(entry.seq), delivered })));
+            }
+        }
     }
 }

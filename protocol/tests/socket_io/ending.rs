@@ -149,6 +149,30 @@ fn a_client_may_close_a_session_that_the_server_has_closed() {
     let sid = world.open();
     world.close(&sid);
     assert_eq!(world.post(&sid, "3\x1e1"), (200, "ok".to_string()));
+    assert_eq!(world.polled(&sid), (200, "6".to_string()));
+    assert_eq!(world.ended(&sid), Some(&Ended::ClientClosed));
+}
+
+#[test]
+fn a_poll_that_comes_just_after_the_client_closed_is_answered() {
+    let mut world = World::new(App::Echo);
+    let sid = world.open();
+    assert_eq!(world.post(&sid, "4a\x1e1\x1e4b"), (200, "ok".to_string()));
+    assert_eq!((world.heard.len(), world.ended(&sid)), (1, None));
+    assert_eq!(world.post(&sid, "4c").0, 400, "nothing more is heard");
+    assert_eq!(world.polled(&sid), (200, "6".to_string()));
+    assert_eq!(world.ended(&sid), Some(&Ended::ClientClosed));
+    assert_eq!(world.polled(&sid).0, 400);
+}
+
+#[test]
+fn a_client_that_has_closed_and_does_not_poll_is_soon_forgotten() {
+    let mut world = World::new(App::Echo);
+    let sid = world.open();
+    world.post(&sid, "1");
+    world.wait(Duration::from_millis(100) - MOMENT);
+    assert_eq!(world.ended(&sid), None);
+    world.wait(MOMENT);
     assert_eq!(world.ended(&sid), Some(&Ended::ClientClosed));
 }
 
@@ -161,4 +185,19 @@ fn a_server_closes_a_websocket_after_what_was_said() {
     world.close(&sid);
     assert!(!world.is_open(socket));
     assert_eq!(world.ended(&sid), Some(&Ended::ByServer));
+}
+
+#[test]
+fn a_poll_after_the_time_to_answer_a_ping_finds_no_session_even_before_anybody_looked() {
+    use parlor_protocol::ids::RequestId;
+    use parlor_protocol::socket_io::engine::{Config, Order, Refused, Session, Sid};
+    let (start, mut orders) = (parlor_protocol::time::Timestamp(0), Vec::new());
+    let request = |slot| RequestId { slot, generation: 0 };
+    let config = Config { ping_interval: PING_INTERVAL, ping_timeout: PING_TIMEOUT, ..Config::default() };
+    let mut session = Session::open_polling(Sid::from("x"), request(0), start, config.into(), &mut orders);
+    session.on_deadline(start + PING_INTERVAL, &mut orders);
+    orders.clear();
+    session.on_poll(request(1), start + PING_INTERVAL + PING_TIMEOUT, &mut orders);
+    let refused = Order::Respond { request: request(1), response: Refused::UnknownSid.response() };
+    assert_eq!(orders, [Order::Ended(Ended::PingTimeout), refused]);
 }

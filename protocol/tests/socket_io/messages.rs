@@ -138,7 +138,7 @@ fn a_burst_that_a_waiting_poll_can_take_is_not_too_much() {
     let now = parlor_protocol::time::Timestamp(0);
     let mut session =
         Session::open_polling(Sid::from("x"), request(0), now, Config::default().into(), &mut orders);
-    session.on_poll(request(1), &mut orders);
+    session.on_poll(request(1), now, &mut orders);
     let half = Frame::text(&"4".repeat(OUTBOX_BYTES_MAX / 2 - 10));
     for _ in 0..4 {
         assert_eq!(session.send(half.clone(), Class::Kept, &mut orders), Pushed::Queued);

@@ -140,7 +140,8 @@ impl World {
                 sid
             }
             Ok(Asked::Poll { sid }) if self.sessions.contains_key(sid.as_str()) => {
-                self.session(&sid).on_poll(request, &mut orders);
+                let now = self.now;
+                self.session(&sid).on_poll(request, now, &mut orders);
                 Sid::from(&*sid)
             }
             Ok(Asked::Post { sid }) if self.sessions.contains_key(sid.as_str()) => {
@@ -180,9 +181,6 @@ impl World {
             Asked::Socket { sid } => {
                 let now = self.now;
                 let (session, _) = self.sessions.get_mut(sid.as_str()).ok_or(Refused::UnknownSid)?;
-                if !session.may_probe() {
-                    return Err(Refused::BadRequest);
-                }
                 self.sockets.insert(socket, (Sid::from(&*sid), VecDeque::new()));
                 session.on_probe_opened(socket, now, &mut orders);
                 Sid::from(&*sid)

@@ -3,6 +3,7 @@
 //! fails again.
 
 pub mod chat;
+pub mod company;
 pub mod dice;
 pub mod documents;
 pub mod jobs;
@@ -369,7 +370,8 @@ impl World {
                     self.names.insert(*socket, name.as_str().unwrap_or_default().to_string());
                 }
             }
-            Action::Cancel { .. } | Action::Log(_) | Action::Drained => {}
+            Action::Cancel { ticket } => step.cancelled.push(ticket),
+            Action::Log(_) | Action::Drained => {}
         }
     }
 

@@ -170,7 +170,7 @@ fn circumstances(rest: &str) -> Result<Circumstances, String> {
         rest = after;
     }
     if let Some(given) = rest.strip_prefix("with ") {
-        let end = [" {", " | "].iter().filter_map(|start| given.find(start)).min();
+        let end = [" {", " [", " | "].iter().filter_map(|start| given.find(start)).min();
         let (given, after) = given.split_at(end.unwrap_or(given.len()));
         for header in given.split("; ") {
             let (name, value) = header.split_once(": ").ok_or("a header is written Name: value")?;

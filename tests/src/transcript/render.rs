@@ -25,7 +25,7 @@ const HEADERS: [&str; 9] = [
     "vary",
 ];
 /// Numbers that differ from one time to the next.
-const NUMBERS: [&str; 2] = ["retryAfterMs", "uptimeSeconds"];
+const NUMBERS: [&str; 7] = ["retryAfterMs", "uptimeSeconds", "memoryBytes", "in", "out", "p50", "p99"];
 
 /// The names that were given so far.
 #[derive(Debug, Default)]
@@ -192,7 +192,7 @@ fn is_time(text: &str) -> bool {
 fn number(text: &str) -> Option<(&'static str, usize)> {
     NUMBERS.iter().find_map(|key| {
         let digits = text.strip_prefix('"')?.strip_prefix(key)?.strip_prefix("\":")?;
-        let count = digits.bytes().take_while(u8::is_ascii_digit).count();
+        let count = digits.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b'.').count();
         (count > 0).then_some((*key, key.len() + 3 + count))
     })
 }

@@ -451,6 +451,39 @@ test('a feed keeps what is told to the user apart from what is told to all', () 
   assert.deepEqual(world.comeBack()[1], '> own-2 feed:join {"since":3,"all":8}');
 });
 
+test('what a feed tells before it is joined again is left to what follows the join', () => {
+  const world = new World();
+  world.open();
+  assert.equal(world.hear('note', { feed: 'user', seq: 1 }).length, 1, 'nobody has joined');
+  world.join('feed', '');
+  assert.equal(world.hear('note', { feed: 'user', seq: 2 }).length, 1, 'it is not told again');
+  world.hear('feed:joined', { lastSeq: 2, allSeq: 0 }, 'own-1');
+  world.lose();
+  assert.deepEqual(world.comeBack()[1], '> own-2 feed:join {"since":2,"all":0}');
+  assert.deepEqual(world.hear('note', { feed: 'user', seq: 4 }), []);
+  world.hear('feed:joined', { lastSeq: 4, allSeq: 0 }, 'own-2');
+  assert.deepEqual(world.hear('note', { feed: 'user', seq: 3 }), ['note {"feed":"user","seq":3}']);
+  assert.deepEqual(world.hear('note', { feed: 'user', seq: 4 }), ['note {"feed":"user","seq":4}']);
+});
+
+test('a feed that begins anew for everyone does not for the user', () => {
+  const world = new World();
+  world.open();
+  world.join('feed', '', { since: 5, all: 90_000 });
+  world.hear('feed:joined', { lastSeq: 6, allSeq: 20, allReset: true }, 'own-1');
+  assert.equal(world.hear('note', { feed: 'user', seq: 5 }).length, 0);
+  assert.equal(world.hear('note', { feed: 'user', seq: 6 }).length, 1);
+  assert.equal(world.hear('note', { feed: 'all', seq: 20 }).length, 1);
+});
+
+test('what a backend says in a chat room is an entry like others, whatever it is called', () => {
+  const world = inTeam();
+  const built = { ...message(4), type: 'system', senderId: '', deliveryStatus: 'delivered' };
+  assert.deepEqual(world.hear('build_finished', built), [`build_finished ${JSON.stringify(built)}`]);
+  assert.deepEqual(world.hear('build_finished', built), []);
+  assert.deepEqual(world.hear('chat:message:received', message(5)), [told(5)]);
+});
+
 test('a room that cannot be joined again for a while is asked for again, and one that is closed is told', () => {
   const world = inTeam();
   world.lose();

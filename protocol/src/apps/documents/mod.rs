@@ -130,9 +130,9 @@ impl Documents {
         sessions.len() + arrivals.len() + holdings.len() + queued.len() + calls
     }
 
-    /// Whether a connection has a session, or one is being opened for it.
+    /// Whether a connection has sessions, or some are being opened for it.
     pub fn has_session(&self, who: ConnectionId) -> bool {
-        self.by_connection.contains_key(&who) || self.is_coming(who)
+        !self.holdings.of(who).is_empty() || self.arrivals.count_of(who) > 0
     }
 
     /// The store answered something that the app waits for.

@@ -32,6 +32,11 @@ use heartbeat::Heartbeat;
 use opening::opening;
 use polling::{Polling, ok, polled};
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a client that has closed may still come with a GET. The two requests travel by two connections, and
+/// either may be first.
+const LAST_POLL_WAIT: Duration = Duration::from_millis(100);
 
 /// One session.
 #[derive(Debug)]
@@ -101,7 +106,9 @@ impl Session {
     }
 
     /// A GET with the session's id came. It waits until there is something to say.
-    pub fn on_poll(&mut self, request: RequestId, orders: &mut Vec<Order>) {
+    pub fn on_poll(&mut self, request: RequestId, now: Timestamp, orders: &mut Vec<Order>) {
+        // A session whose time is over is over, also when nobody has had the time to say so.
+        self.on_deadline(now, orders);
         match &mut self.transport {
             Transport::Polling(polling) => match polling.wait(request) {
                 true => self.flush(orders),
@@ -125,6 +132,9 @@ impl Session {
         orders: &mut Vec<Order>,
     ) {
         let Transport::Polling(polling) = &self.transport else { return self.refuse(request, orders) };
+        if polling.has_left() {
+            return orders.push(Order::Respond { request, response: Refused::UnknownSid.response() });
+        }
         if body.len() > self.config.payload_bytes_max as usize {
             let response = Response::empty(413).with("cache-control", "no-store");
             return orders.push(Order::Respond { request, response });
@@ -139,8 +149,9 @@ impl Session {
                 orders.push(Order::Respond { request, response: ok() });
                 // Once the server has closed, only a client that closes too has something to say.
                 for packet in packets.into_iter().filter(|packet| !closing || *packet == Packet::Close) {
+                    let last = packet == Packet::Close;
                     self.hear(packet, now, orders);
-                    if self.is_over() {
+                    if last {
                         break;
                     }
                 }
@@ -161,7 +172,8 @@ impl Session {
         }
     }
 
-    /// Whether another WebSocket may have the session's id. If not, the request for it is to be refused.
+    /// Whether a WebSocket with the session's id may take over. One that may not is let in all the same, and then
+    /// closed by `on_probe_opened`: so does the reference, and clients take a refusal for a fault of the server.
     pub fn may_probe(&self) -> bool {
         matches!(&self.transport, Transport::Polling(polling) if polling.may_probe())
     }
@@ -237,9 +249,9 @@ impl Session {
     pub fn flush(&mut self, orders: &mut Vec<Order>) {
         if let Transport::Polling(polling) = &mut self.transport
             && polling.flush(orders)
-            && polling.is_closing()
+            && let Some((_, why)) = polling.ending()
         {
-            self.end(Ended::ByServer, orders);
+            self.end(why, orders);
         }
     }
 
@@ -271,9 +283,9 @@ impl Session {
             Transport::Over => return,
             Transport::Polling(polling) => {
                 polling.drop_late_probe(now, orders);
-                if let Some(until) = polling.closes_at() {
+                if let Some((until, why)) = polling.ending() {
                     if until <= now {
-                        self.end(Ended::ByServer, orders);
+                        self.end(why, orders);
                     }
                     return;
                 }
@@ -293,7 +305,14 @@ impl Session {
     /// A packet came by the session's transport.
     fn hear(&mut self, packet: Packet, now: Timestamp, orders: &mut Vec<Order>) {
         match packet {
-            Packet::Close => self.end(Ended::ClientClosed, orders),
+            Packet::Close => {
+                if let Transport::Polling(polling) = &mut self.transport
+                    && !polling.leave(now + LAST_POLL_WAIT, orders)
+                {
+                    return;
+                }
+                self.end(Ended::ClientClosed, orders);
+            }
             Packet::Pong => self.heartbeat.hear(now, &self.config),
             Packet::Message(message) => orders.push(Order::Message(message)),
             Packet::Noop => {}
