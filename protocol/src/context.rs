@@ -2,20 +2,23 @@
 //! `Context` adds the rooms. Neither gives access to another app.
 
 use crate::action::{Action, Actions, CloseCause, Recipients};
+use crate::apps::chat::Upload;
 use crate::auth::User;
 use crate::call::Call;
 use crate::connection::Transports;
 use crate::envelope::{Envelope, Event, ReplyId, socket_io};
 use crate::frame::Frame;
-use crate::ids::{ConnectionId, Ticket};
+use crate::http::Response;
+use crate::ids::{ConnectionId, RequestId, Ticket};
 use crate::job::Job;
 use crate::outbox::Class;
 use crate::record::Record;
+use crate::refusal::Refusal;
 use crate::rng::Rng;
 use crate::room::Rooms;
 use crate::settings::Settings;
 use crate::stats::Stats;
-use crate::store::StoreRequest;
+use crate::store::{Entry, StoreRequest};
 use crate::tickets::{Pending, TICKETS_MAX, Tickets};
 use crate::time::Timestamp;
 use crate::timers::Timers;
@@ -54,6 +57,10 @@ pub struct Effects<'a> {
     pub stats: &'a mut Stats,
     /// Connections that were closed in this step; `server.rs` takes them out of everything at its end.
     pub ended: &'a mut Vec<(ConnectionId, CloseCause)>,
+    /// What became of files that were submitted; `server.rs` gives it to the chat.
+    pub uploaded: &'a mut Vec<(Box<Upload>, Result<Entry, Refusal>)>,
+    /// The answers of apps to requests that they were handed; `server.rs` gives them to the door.
+    pub answered: &'a mut Vec<(RequestId, Response)>,
 }
 
 /// The rooms and the effects.

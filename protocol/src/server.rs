@@ -9,18 +9,21 @@ mod sessions;
 pub use counts::Counts;
 
 use crate::action::{Action, Actions, CloseCause};
-use crate::apps::chat::Chat;
+use crate::apps::chat::{Chat, Upload};
 use crate::apps::documents::Documents;
 use crate::apps::projects::Projects;
 use crate::connection::{Connections, Endpoint, Transports};
 use crate::context::{Context, Effects};
 use crate::door::Door;
-use crate::ids::{ConnectionId, RoomKind};
+use crate::http::Response;
+use crate::ids::{ConnectionId, RequestId, RoomKind};
 use crate::input::Input;
+use crate::refusal::Refusal;
 use crate::rng::Rng;
 use crate::room::{Rooms, Turn};
 use crate::settings::Settings;
 use crate::stats::Stats;
+use crate::store::Entry;
 use crate::tickets::Tickets;
 use crate::time::Timestamp;
 use crate::timers::{Timer, Timers};
@@ -51,6 +54,10 @@ pub struct Server {
     sessions: sessions::Sessions,
     /// Connections that were closed in this step.
     ended: Vec<(ConnectionId, CloseCause)>,
+    /// What became of files that were submitted.
+    uploaded: Vec<(Box<Upload>, Result<Entry, Refusal>)>,
+    /// The answers of apps to requests.
+    answered: Vec<(RequestId, Response)>,
 }
 
 /// The parts of the server that one step may change, each by itself.
@@ -86,6 +93,8 @@ impl Server {
             started_at: Timestamp::default(),
             drain: drain::Drain::default(),
             ended: Vec::new(),
+            uploaded: Vec::new(),
+            answered: Vec::new(),
         }
     }
 
@@ -121,6 +130,8 @@ impl Server {
             rng: &mut self.rng,
             stats: &mut self.stats,
             ended: &mut self.ended,
+            uploaded: &mut self.uploaded,
+            answered: &mut self.answered,
         };
         Parts {
             door: &mut self.door,
@@ -141,10 +152,20 @@ impl Parts<'_> {
     fn settle(&mut self) {
         loop {
             self.take_turns();
+            self.take_uploaded();
             self.take_out_ended();
             if !self.carry_sessions_out() {
-                return;
+                break;
             }
+        }
+        for (request, response) in std::mem::take(self.ctx.fx.answered) {
+            self.door.answer_handed(request, response, &mut self.ctx);
+        }
+    }
+
+    fn take_uploaded(&mut self) {
+        for (upload, result) in std::mem::take(self.ctx.fx.uploaded) {
+            self.chat.on_uploaded(upload, result, &mut self.ctx);
         }
     }
 
@@ -179,6 +200,7 @@ impl Parts<'_> {
         self.ctx.fx.timers.set(now + OVERDUE_INTERVAL, Timer::Overdue);
         // Whatever awaited a reply when the process before this one ended is nobody's now.
         self.documents.look_for_overdue(now, &mut self.ctx);
+        self.chat.on_started(&mut self.ctx);
     }
 
     fn on_tick(&mut self) {
@@ -216,6 +238,7 @@ impl Parts<'_> {
                 self.door.addresses.tidy(now);
                 self.ctx.rooms.tidy(now);
                 self.sessions.recovery.tidy(now);
+                self.chat.tidy(&mut self.ctx);
             }
         }
     }

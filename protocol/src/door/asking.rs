@@ -42,6 +42,8 @@ pub struct Asked {
     pub fresh: bool,
     /// What media type is wanted.
     pub accept: String,
+    /// `Idempotency-Key`
+    pub key: Option<String>,
     /// What came with it.
     pub body: Bytes,
 }
@@ -69,6 +71,7 @@ impl Asked {
             template: head.parameter("templateId").filter(|id| !id.is_empty()).map(TemplateId::from),
             fresh: head.parameter("session").as_deref() == Some("new"),
             accept: head.header("accept").unwrap_or_default().to_string(),
+            key: head.header("idempotency-key").map(str::to_string),
             body,
         })
     }

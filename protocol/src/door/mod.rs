@@ -5,17 +5,19 @@ mod admin;
 mod answering;
 mod asking;
 mod crowding;
+mod files;
 mod limits;
 mod origin;
 mod rest;
 mod route;
 mod writing;
 
-pub use answering::dressed;
+pub use answering::{dressed, refusal_response};
 pub use limits::Addresses;
 use route::{EngineCall, NoRoute, Route, UserCall};
 
 use crate::action::CloseCause;
+use crate::apps::chat::{Offer, Wanted};
 use crate::auth::{AuthFailure, User};
 use crate::connection::{Connections, Endpoint};
 use crate::context::Context;
@@ -29,7 +31,7 @@ use crate::tickets::Pending;
 use answering::refused;
 use asking::Asked;
 use bytes::Bytes;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -84,6 +86,10 @@ pub enum Decided {
     Health(Box<Asked>),
     /// Something that open rooms should know.
     Changed(Changed),
+    /// A user brings a file.
+    Offered(Box<Offer>),
+    /// A user asks for a file.
+    Wanted(Box<Wanted>),
 }
 
 /// A request for Socket.IO's engine.
@@ -143,6 +149,8 @@ pub enum Changed {
 #[derive(Debug, Default)]
 pub struct Door {
     waiting: BTreeSet<RequestId>,
+    /// The requests that an app answers, and the pages from which they come.
+    handed: BTreeMap<RequestId, Option<String>>,
     /// What the addresses use.
     pub addresses: Addresses,
     /// Whether nobody new comes in.
@@ -315,7 +323,11 @@ impl Door {
                 self.answer(&asked, rest::page(page), ctx);
                 None
             }
-            Outcome::Token(Ok(_)) | Outcome::Service(Ok(())) | Outcome::Rendered(_) => {
+            Outcome::Token(Ok(_))
+            | Outcome::Service(Ok(()))
+            | Outcome::Rendered(_)
+            | Outcome::Inspected(_)
+            | Outcome::Joined(_) => {
                 let refusal = Refusal::new(Code::ServerError, "another answer than was asked for");
                 self.answer(&asked, refused(500, &refusal), ctx);
                 None
@@ -350,11 +362,13 @@ impl Door {
                 self.answer(&asked, response, ctx);
                 None
             }
-            Route::User(call) => {
-                let query = rest::query(call, &user);
-                self.look(asked, query, Step::Rows(Some(user)), ctx);
-                None
-            }
+            Route::User(call) => match rest::query(call, &user) {
+                Some(query) => {
+                    self.look(asked, query, Step::Rows(Some(user)), ctx);
+                    None
+                }
+                None => self.offer(*asked, user),
+            },
             Route::Asset(_) | Route::Health | Route::Service(_) | Route::Engine(_) => None,
         }
     }
@@ -384,6 +398,11 @@ impl Door {
                 };
                 let fresh = asked.fresh;
                 self.admit(&asked, Some(user), Some((template, fresh)))
+            }
+            (Step::Rows(Some(user)), StoreReply::Found(rows))
+                if matches!(asked.route, Route::User(UserCall::File(_))) =>
+            {
+                self.want(&asked, user, rows, ctx)
             }
             (Step::Rows(user), StoreReply::Found(rows)) => {
                 self.show(asked, user, rows, ctx);
@@ -421,6 +440,7 @@ impl Door {
     /// The client hung up.
     pub fn on_gone(&mut self, request: RequestId) {
         self.waiting.remove(&request);
+        self.handed.remove(&request);
     }
 
     fn admit(

@@ -11,7 +11,7 @@ mod presence;
 mod readers;
 mod rooms;
 mod trail;
-pub use appends::Submission;
+pub use appends::{Origin, Submission};
 pub use gate::Told;
 pub use pacing::{Pacing, Turn};
 pub use presence::{Change, PRESENCE_NAMES_MAX};

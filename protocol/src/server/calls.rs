@@ -182,7 +182,7 @@ impl Parts<'_> {
                     return None;
                 }
             },
-            App::Chat => chat::Command::parse(&call.name, call.data).map(Asked::Chat),
+            App::Chat => chat::Command::parse(&call.name, call.data, call.attachments).map(Asked::Chat),
             App::Projects => projects::Command::parse(&call.name, call.data).map(Asked::Projects),
         };
         Some(asked.unwrap_or(Asked::Unknown))
@@ -248,7 +248,11 @@ impl Parts<'_> {
                 self.connections.watch_token(caller.connection, &mut self.ctx.fx);
                 self.ctx.fx.reply(&caller, &refreshed);
             }
-            Outcome::Token(_) | Outcome::Service(_) | Outcome::Rendered(_) => {
+            Outcome::Token(_)
+            | Outcome::Service(_)
+            | Outcome::Rendered(_)
+            | Outcome::Inspected(_)
+            | Outcome::Joined(_) => {
                 self.refuse(app, &caller, &Refusal::new(Code::AuthFailed, "authentication failed"));
             }
         }

@@ -82,7 +82,12 @@ impl Parts<'_> {
     }
 
     pub(super) fn on_worked(&mut self, ticket: Ticket, outcome: Outcome) {
-        if !matches!(self.ctx.fx.tickets.holder(ticket), Some(Pending::Door(_) | Pending::Connection(_))) {
+        let is_job = match self.ctx.fx.tickets.holder(ticket) {
+            Some(Pending::Door(_) | Pending::Connection(_)) => true,
+            Some(Pending::Chat(waiting)) => waiting.is_job(),
+            Some(Pending::Room(_) | Pending::Documents(_) | Pending::Projects(_)) | None => false,
+        };
+        if !is_job {
             return;
         }
         match self.ctx.fx.tickets.take(ticket) {
@@ -94,18 +99,26 @@ impl Parts<'_> {
             Some(Pending::Connection(Waiting::Connect { connection, recover })) => {
                 self.on_connect_verified(connection, recover, outcome);
             }
-            Some(Pending::Room(_) | Pending::Documents(_) | Pending::Chat(_) | Pending::Projects(_))
-            | None => {}
+            Some(Pending::Chat(waiting)) => self.chat.on_worked(waiting, outcome, &mut self.ctx),
+            Some(Pending::Room(_) | Pending::Documents(_) | Pending::Projects(_)) | None => {}
         }
     }
 
     pub(super) fn on_called(&mut self, ticket: Ticket, said: Said) {
-        let holder = self.ctx.fx.tickets.holder(ticket);
-        if !matches!(holder, Some(Pending::Documents(documents::Waiting::Attempt(_)))) {
+        let is_call = match self.ctx.fx.tickets.holder(ticket) {
+            Some(Pending::Documents(waiting)) => matches!(waiting, documents::Waiting::Attempt(_)),
+            Some(Pending::Chat(waiting)) => waiting.is_call(),
+            Some(Pending::Door(_) | Pending::Connection(_) | Pending::Room(_) | Pending::Projects(_))
+            | None => false,
+        };
+        if !is_call {
             return;
         }
-        if let Some(Pending::Documents(waiting)) = self.ctx.fx.tickets.take(ticket) {
-            self.documents.on_called(&waiting, said, &mut self.ctx);
+        match self.ctx.fx.tickets.take(ticket) {
+            Some(Pending::Documents(waiting)) => self.documents.on_called(&waiting, said, &mut self.ctx),
+            Some(Pending::Chat(waiting)) => self.chat.on_called(waiting, said, &mut self.ctx),
+            Some(Pending::Door(_) | Pending::Connection(_) | Pending::Room(_) | Pending::Projects(_))
+            | None => {}
         }
     }
 
@@ -136,6 +149,8 @@ impl Parts<'_> {
                 self.door.answer(&asked, response, &mut self.ctx);
             }
             Some(Decided::Changed(changed)) => self.on_changed(changed),
+            Some(Decided::Offered(offer)) => self.chat.on_offer(*offer, &mut self.ctx),
+            Some(Decided::Wanted(wanted)) => self.chat.on_wanted(*wanted, &mut self.ctx),
             None => {}
         }
     }

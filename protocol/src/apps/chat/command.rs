@@ -1,10 +1,12 @@
 //! What a client can ask of the chat, and the limits it is held to.
 
+use super::files::Sent;
 use crate::envelope::ID_BYTES_MAX;
 use crate::ids::{EntryId, RoomId, Seq, UserId};
 use crate::json;
 use crate::refusal::{Code, Refusal};
 use crate::store::Visibility;
+use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -63,6 +65,8 @@ pub enum Command {
         /// At most so many.
         limit: u32,
     },
+    /// `chat:file:upload`
+    Upload(Sent),
 }
 
 /// What a client says in a message.
@@ -86,8 +90,8 @@ pub enum Span {
 }
 
 impl Command {
-    /// Reads a command; `None`: the chat has none of this name.
-    pub fn parse(name: &str, data: &str) -> Option<Result<Self, Refusal>> {
+    /// Reads a command with the attachments that its data names; `None`: the chat has none of this name.
+    pub fn parse(name: &str, data: &str, attachments: &[Bytes]) -> Option<Result<Self, Refusal>> {
         Some(match name {
             "chat:room:create" => parse(data).and_then(Self::create),
             "chat:room:join" => parse::<Join>(data)
@@ -97,14 +101,17 @@ impl Command {
             }
             "chat:message:send" => parse(data).and_then(Self::send),
             "chat:message:history" => parse(data).and_then(Self::history),
+            "chat:file:upload" => {
+                parse(data).and_then(|asked| Sent::read(asked, attachments)).map(Self::Upload)
+            }
             _ => return None,
         })
     }
 
-    /// The room it is about; `None` where it makes one.
+    /// The room that has to be open for it; `None` where it makes one or sees to that by itself.
     pub fn room(&self) -> Option<&RoomId> {
         match self {
-            Self::Create { .. } => None,
+            Self::Create { .. } | Self::Upload(_) => None,
             Self::Join { room, .. }
             | Self::Leave { room }
             | Self::Send { room, .. }
@@ -215,7 +222,8 @@ struct History {
     limit: Option<u32>,
 }
 
-fn parse<'a, T: Deserialize<'a>>(data: &'a str) -> Result<T, Refusal> {
+/// Reads the data of a command.
+pub fn parse<'a, T: Deserialize<'a>>(data: &'a str) -> Result<T, Refusal> {
     json::object(data).map_err(|why| Refusal::new(Code::ClientError, format!("bad data: {why}")))
 }
 
@@ -224,7 +232,8 @@ pub fn room(name: &str) -> Result<RoomId, Refusal> {
     id("roomId", name).map(RoomId::chat)
 }
 
-fn id<'a>(what: &str, text: &'a str) -> Result<&'a str, Refusal> {
+/// An id, as a client may write it.
+pub fn id<'a>(what: &str, text: &'a str) -> Result<&'a str, Refusal> {
     limit(what, text.len(), ID_BYTES_MAX)?;
     match text.is_empty() || text.chars().any(char::is_control) {
         true => Err(Refusal::new(Code::ClientError, format!("{what} is empty or has control characters"))),

@@ -2,11 +2,15 @@
 
 use super::command::Message;
 use crate::envelope::Event;
+use crate::ids::FileId;
 use crate::store::Entry;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use serde_json::value::RawValue;
+use serde_json::value::{RawValue, to_raw_value};
+
+/// The type of a message that is a file.
+const FILE: &str = "file";
 
 /// A message in the log.
 #[derive(Serialize, Deserialize)]
@@ -19,6 +23,34 @@ struct Kept {
     metadata: Option<Box<RawValue>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     sender_name: Option<String>,
+    /// Of a file: what its bytes are known by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    digest: Option<String>,
+}
+
+/// The content of a message that is a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FileContent {
+    /// Which file.
+    pub file_id: FileId,
+    /// Its name, for people.
+    pub name: String,
+    /// Its length in bytes.
+    pub size: u64,
+    /// What its bytes are.
+    pub mime_type: String,
+    /// Where it is.
+    pub url: String,
+}
+
+/// A file as it is told live: what it is stands beside.
+#[derive(Serialize)]
+struct Uploaded<'a> {
+    #[serde(flatten)]
+    file: FileContent,
+    #[serde(flatten)]
+    message: &'a ChatMessage,
 }
 
 /// A message on the wire (WIRE §2).
@@ -53,8 +85,23 @@ struct Delivered<'a> {
 /// The body of an entry.
 pub fn body(message: Message, sender_name: Option<String>) -> Bytes {
     let Message { kind, content, metadata } = message;
-    let kept = Kept { kind, content, metadata, sender_name };
-    serde_json::to_vec(&kept).expect("strings and valid JSON can be written as JSON").into()
+    written(&Kept { kind, content, metadata, sender_name, digest: None })
+}
+
+/// The body of an entry that is a file.
+pub fn file_body(file: &FileContent, digest: String, sender_name: Option<String>) -> Bytes {
+    let content = to_raw_value(file).expect("strings and a number can be written as JSON");
+    written(&Kept { kind: FILE.to_string(), content, metadata: None, sender_name, digest: Some(digest) })
+}
+
+/// The file that an entry is.
+pub fn file(entry: &Entry) -> Option<FileContent> {
+    let kept: Kept = serde_json::from_slice(&entry.body).ok()?;
+    (kept.kind == FILE).then(|| serde_json::from_str(kept.content.get()).ok()).flatten()
+}
+
+fn written(kept: &Kept) -> Bytes {
+    serde_json::to_vec(kept).expect("strings and valid JSON can be written as JSON").into()
 }
 
 /// The entry as a message; `None` where the log holds something else.
@@ -76,21 +123,36 @@ pub fn chat_message(entry: &Entry) -> Option<ChatMessage> {
 
 /// What members hear.
 pub fn told(entry: &Entry) -> Option<Event> {
-    chat_message(entry).map(|message| Event::new("chat:message:received", &message))
+    let message = chat_message(entry)?;
+    Some(uploaded(&message).unwrap_or_else(|| Event::new("chat:message:received", &message)))
+}
+
+fn uploaded(message: &ChatMessage) -> Option<Event> {
+    let file = serde_json::from_str(message.content.get()).ok().filter(|_| message.kind == FILE)?;
+    Some(Event::new("chat:file:uploaded", &Uploaded { file, message }))
 }
 
 /// What the sender is answered.
 pub fn answer(entry: &Entry) -> Event {
+    if let Some(uploaded) = chat_message(entry).as_ref().and_then(uploaded) {
+        return uploaded;
+    }
     let (id, timestamp) = (entry.id.as_str(), entry.at.to_string());
     let delivered = Delivered { id, seq: entry.seq.0, timestamp, delivery_status: "delivered" };
     Event::new("chat:message:send", &delivered)
 }
 
-/// Whether two bodies say the same; the sender's name may have changed meanwhile.
+/// Whether two bodies say the same; the sender's name may have changed meanwhile, and a file that comes again is
+/// known by its digest.
 pub fn is_repeat(came: &[u8], stored: &[u8]) -> bool {
     let said = |body: &[u8]| {
         let mut value = serde_json::from_slice::<Value>(body).ok()?;
-        value.as_object_mut()?.remove("senderName");
+        let fields = value.as_object_mut()?;
+        fields.remove("senderName");
+        if fields.get("type").is_some_and(|kind| kind == FILE) {
+            let content = fields.get_mut("content")?.as_object_mut()?;
+            ["fileId", "url"].iter().for_each(|name| drop(content.remove(*name)));
+        }
         Some(value)
     };
     came == stored || said(came) == said(stored)

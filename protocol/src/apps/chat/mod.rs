@@ -2,12 +2,14 @@
 
 mod command;
 mod creating;
+mod files;
 mod history;
 mod joining;
 mod message;
 mod presence;
 
 pub use command::Command;
+pub use files::{Offer, Upload, Wanted, no_file};
 pub use message::{answer, is_repeat, told};
 
 use crate::auth::{Permission, User, UserType};
@@ -16,11 +18,12 @@ use crate::envelope::Event;
 use crate::ids::{ConnectionId, EntryId, RoomId, Seq};
 use crate::record::{Level, Record};
 use crate::refusal::{Code, Refusal};
-use crate::room::{Room, Rooms, Submission};
+use crate::room::{Origin, Room, Rooms, Submission};
 use crate::store::{MemberRow, NewEntry, RoomRow, StoreReply, StoreRequest, Visibility};
 use crate::tickets::Pending;
 use command::Message;
 use creating::{Making, store_room};
+use files::{Errand, Files};
 use history::Looking;
 use joining::Join;
 use serde_json::json;
@@ -62,6 +65,20 @@ pub enum Waiting {
     },
     /// A stretch of history.
     History(Looking),
+    /// A file on its way.
+    File(files::Waiting),
+}
+
+impl Waiting {
+    /// Whether it is a job that is waited for.
+    pub fn is_job(&self) -> bool {
+        matches!(self, Self::File(files::Waiting::Inspection(_) | files::Waiting::Joined(_)))
+    }
+
+    /// Whether it is a call that is waited for.
+    pub fn is_call(&self) -> bool {
+        matches!(self, Self::File(files::Waiting::Verdict(_)))
+    }
 }
 
 /// The chat app.
@@ -75,12 +92,14 @@ pub struct Chat {
     joins: u64,
     /// Joins that wait until their connection has read what it was sent before.
     in_line: BTreeMap<(ConnectionId, RoomId, u64), Join>,
+    files: Files,
 }
 
 /// Commands that wait for one room.
 #[derive(Debug, Default)]
 struct Parked {
     commands: Vec<(Caller, Command)>,
+    errands: Vec<Errand>,
     /// Whether the room was changed since it was asked for: what was read of it may be older.
     outdated: bool,
 }
@@ -137,6 +156,7 @@ impl Chat {
             }
             Command::Send { room, id, message } => self.send(&room, id, message, caller, ctx),
             Command::History { room, span, limit } => history::look(room, span, limit, caller, ctx),
+            Command::Upload(sent) => self.upload(sent, caller, ctx),
         }
     }
 
@@ -150,21 +170,40 @@ impl Chat {
         if self.parked_count >= PARKED_MAX || ctx.fx.is_busy() || ctx.rooms.is_full() {
             return Err((caller, Refusal::busy()));
         }
-        self.parked_count += 1;
-        let parked = &mut self.parked.entry(room.clone()).or_default().commands;
-        parked.push((caller, command));
-        if parked.len() == 1 {
-            ctx.fx.store(StoreRequest::Load { room: room.clone() }, Pending::Chat(Waiting::Load(room)));
-        }
+        self.parked_for(room, ctx).commands.push((caller, command));
         Ok(())
+    }
+
+    /// The same with an errand; it comes back when there is no room for it.
+    fn park_errand(&mut self, room: RoomId, errand: Errand, ctx: &mut Context<'_>) -> Result<(), Errand> {
+        if self.parked_count >= PARKED_MAX || ctx.fx.is_busy() || ctx.rooms.is_full() {
+            return Err(errand);
+        }
+        self.parked_for(room, ctx).errands.push(errand);
+        Ok(())
+    }
+
+    /// Where the next waits for a room, which is loaded for the first.
+    fn parked_for(&mut self, room: RoomId, ctx: &mut Context<'_>) -> &mut Parked {
+        self.parked_count += 1;
+        if !self.parked.contains_key(&room) {
+            let load = StoreRequest::Load { room: room.clone() };
+            ctx.fx.store(load, Pending::Chat(Waiting::Load(room.clone())));
+        }
+        self.parked.entry(room).or_default()
+    }
+
+    fn is_parked(&self, room: &RoomId) -> bool {
+        self.parked.contains_key(room)
     }
 
     /// A connection is a user's from now on.
     pub fn on_user_came(&mut self, _caller: &Caller, _ctx: &mut Context<'_>) {}
 
-    /// How many commands wait for their room, how many joins are under way, and how many of these are in line.
+    /// How many commands wait for their room, how many joins are under way, how many of these are in line, and how
+    /// many files are on their way.
     pub fn parked_len(&self) -> usize {
-        self.parked_count + self.joining.len() + self.in_line.len()
+        self.parked_count + self.joining.len() + self.in_line.len() + self.files.len()
     }
 
     /// The store has not answered in time, and may yet. What writes is not sent again: it would undo what was done
@@ -173,7 +212,14 @@ impl Chat {
         match &mut waiting {
             Waiting::Create(making) => making.give_up(),
             Waiting::Membership { join, .. } => join.give_up(),
-            Waiting::Load(_) | Waiting::Made(_) | Waiting::FirstPage { .. } | Waiting::History(_) => {}
+            Waiting::Load(_)
+            | Waiting::Made(_)
+            | Waiting::FirstPage { .. }
+            | Waiting::History(_)
+            | Waiting::File(_) => {}
+        }
+        if let Waiting::File(waiting) = waiting {
+            return self.on_file_late(waiting, ctx);
         }
         self.on_stored(waiting, StoreReply::Unknown, ctx);
     }
@@ -187,6 +233,7 @@ impl Chat {
             Waiting::Membership { join, member } => self.on_membership(join, member, reply, ctx),
             Waiting::FirstPage { join, since, reset } => self.on_first_page(join, since, reset, reply, ctx),
             Waiting::History(looking) => history::on_history(looking, reply, ctx),
+            Waiting::File(waiting) => self.on_file_stored(waiting, reply, ctx),
         }
     }
 
@@ -203,15 +250,15 @@ impl Chat {
         {
             return ctx.fx.store(StoreRequest::Load { room: id.clone() }, Pending::Chat(Waiting::Load(id)));
         }
-        let parked = self.parked.remove(&id).unwrap_or_default().commands;
-        self.parked_count -= parked.len();
+        let Parked { commands, errands, .. } = self.parked.remove(&id).unwrap_or_default();
+        self.parked_count -= commands.len() + errands.len();
         let exists = if let StoreReply::Loaded(record) = reply {
             let record = record.filter(|record| record.room.is_some());
             Ok(record.map(|record| ctx.rooms.open(*record, ctx.fx.now)).is_some())
         } else {
             Err(Refusal::store_unavailable())
         };
-        for (caller, command) in parked {
+        for (caller, command) in commands {
             let applied = match &exists {
                 Ok(true) => self.apply_open(command, &caller, ctx),
                 Ok(false) => self.apply_absent(command, &caller, ctx),
@@ -219,6 +266,12 @@ impl Chat {
             };
             if let Err(refusal) = applied {
                 ctx.fx.reply(&caller, &refused(&refusal));
+            }
+        }
+        for errand in errands {
+            match &exists {
+                Ok(_) => self.run(errand, ctx),
+                Err(refusal) => self.give_up(errand, refusal.clone(), ctx),
             }
         }
     }
@@ -249,7 +302,8 @@ impl Chat {
             Command::Create { .. }
             | Command::Join { .. }
             | Command::Send { .. }
-            | Command::History { .. } => Err(Refusal::room_access_denied()),
+            | Command::History { .. }
+            | Command::Upload(_) => Err(Refusal::room_access_denied()),
         }
     }
 
@@ -266,7 +320,8 @@ impl Chat {
         let body = message::body(message, caller.user.name.clone());
         let entry_id = entry.unwrap_or_else(|| ctx.fx.rng.id("msg").into());
         let entry = NewEntry { id: entry_id, author: caller.user.id.clone(), body };
-        room.submit(Submission { caller: caller.clone(), entry }, &mut ctx.fx)
+        let origin = Origin::Caller(caller.clone());
+        room.submit(Submission { origin, entry, rows: Vec::new() }, &mut ctx.fx)
     }
 }
 
@@ -316,7 +371,11 @@ fn access(room: &Room, user: &User) -> Access {
 
 /// The room, for who is inside.
 fn inside<'a>(id: &RoomId, caller: &Caller, rooms: &'a mut Rooms) -> Result<&'a mut Room, Refusal> {
-    let room = rooms.find(id).filter(|room| access(room, &caller.user) == Access::Inside);
+    room_for(id, &caller.user, rooms)
+}
+
+fn room_for<'a>(id: &RoomId, user: &User, rooms: &'a mut Rooms) -> Result<&'a mut Room, Refusal> {
+    let room = rooms.find(id).filter(|room| access(room, user) == Access::Inside);
     room.ok_or_else(Refusal::room_access_denied)
 }
 
