@@ -96,7 +96,7 @@ mod tests {
             (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", "application/pdf"),
             (b"%PDF-1.4\nall of it letters", "application/pdf"),
             (b"PK\x03\x04\x14\0\0\0\x08\0", "application/zip"),
-            (b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0", "application/x-executable"),
+            (b"\0asm\x01\0\0\0", "application/wasm"),
             (b"BM is how a bitmap begins, and so does this", TEXT),
             ("Grüße\r\n\tan alle".as_bytes(), TEXT),
             (b"<!DOCTYPE html><script>alert(1)</script>", TEXT),

@@ -161,3 +161,6 @@ impl Chat {
 fn pending(waiting: Waiting) -> Pending {
     Pending::Chat(ChatWaiting::File(waiting))
 }
+
+#[cfg(test)]
+mod tests;
