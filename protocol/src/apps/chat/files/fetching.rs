@@ -63,7 +63,7 @@ impl Chat {
     pub(super) fn read_pieces(&mut self, fetch: Box<Fetch>, ctx: &mut Context<'_>) {
         match room_for(fetch.room(), &fetch.wanted.user, ctx.rooms) {
             Ok(_) => look(fetch, ctx),
-            Err(_) => self.refuse_fetch(fetch, &no_file(), ctx),
+            Err(_) => self.refuse_fetch(&fetch, &no_file(), ctx),
         }
     }
 
@@ -71,7 +71,7 @@ impl Chat {
         let StoreReply::Found(rows) = reply else {
             return match fetch.tries < READ_TRIES_MAX {
                 true => look(fetch, ctx),
-                false => self.refuse_fetch(fetch, &Refusal::store_unavailable(), ctx),
+                false => self.refuse_fetch(&fetch, &Refusal::store_unavailable(), ctx),
             };
         };
         let before = fetch.pieces.len();
@@ -87,12 +87,12 @@ impl Chat {
         }
         // It went with its room while it was read.
         if fetch.read != fetch.wanted.file.size {
-            return self.refuse_fetch(fetch, &no_file(), ctx);
+            return self.refuse_fetch(&fetch, &no_file(), ctx);
         }
         // Membership may have ended meanwhile.
         let open = ctx.rooms.find(fetch.room()).is_some();
         if open && room_for(fetch.room(), &fetch.wanted.user, ctx.rooms).is_err() {
-            return self.refuse_fetch(fetch, &no_file(), ctx);
+            return self.refuse_fetch(&fetch, &no_file(), ctx);
         }
         match fetch.pieces.as_slice() {
             [whole] => {
@@ -111,7 +111,7 @@ impl Chat {
         ctx.fx.answered.push((fetch.wanted.request, response(&fetch.wanted.file, bytes)));
     }
 
-    pub(super) fn refuse_fetch(&mut self, fetch: Box<Fetch>, refusal: &Refusal, ctx: &mut Context<'_>) {
+    pub(super) fn refuse_fetch(&mut self, fetch: &Fetch, refusal: &Refusal, ctx: &mut Context<'_>) {
         self.files.going.give_back(&fetch.wanted.user, fetch.weight());
         ctx.fx.answered.push((fetch.wanted.request, refusal_response(refusal)));
     }

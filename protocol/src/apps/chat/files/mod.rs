@@ -107,7 +107,7 @@ impl Chat {
     pub(super) fn give_up(&mut self, errand: Errand, refusal: Refusal, ctx: &mut Context<'_>) {
         match errand {
             Errand::Upload(upload) => self.refuse_upload(upload, refusal, ctx),
-            Errand::Fetch(fetch) => self.refuse_fetch(fetch, &refusal, ctx),
+            Errand::Fetch(fetch) => self.refuse_fetch(&fetch, &refusal, ctx),
         }
     }
 
@@ -130,8 +130,8 @@ impl Chat {
             Waiting::Inspection(upload) => self.refuse_upload(upload, Refusal::busy(), ctx),
             Waiting::Verdict(upload) => self.on_verdict_late(upload, ctx),
             Waiting::Piece(upload) => self.refuse_upload(upload, Refusal::store_unavailable(), ctx),
-            Waiting::Pieces(fetch) => self.refuse_fetch(fetch, &Refusal::store_unavailable(), ctx),
-            Waiting::Joined(fetch) => self.refuse_fetch(fetch, &Refusal::busy(), ctx),
+            Waiting::Pieces(fetch) => self.refuse_fetch(&fetch, &Refusal::store_unavailable(), ctx),
+            Waiting::Joined(fetch) => self.refuse_fetch(&fetch, &Refusal::busy(), ctx),
             Waiting::Removal | Waiting::Orphans(_) | Waiting::Swept(_) => {}
         }
     }
@@ -151,9 +151,10 @@ impl Chat {
 
     /// A call that the chat waits for has ended.
     pub fn on_called(&mut self, waiting: ChatWaiting, said: Said, ctx: &mut Context<'_>) {
-        match waiting {
-            ChatWaiting::File(Waiting::Verdict(upload)) => self.on_verdict(upload, said, ctx),
-            other => self.on_late(other, ctx),
+        if let ChatWaiting::File(Waiting::Verdict(upload)) = waiting {
+            self.on_verdict(upload, said, ctx);
+        } else {
+            self.on_late(waiting, ctx);
         }
     }
 }
