@@ -1,8 +1,9 @@
-// The console: signs in, then shows the place that the address names (`#/documents…`, `#/chat…`).
+// The console: signs in, then shows the place that the address names (`#/documents…`, `#/chat…`, `#/projects…`).
 
 import { Chat } from './chat.js';
 import { chatPage } from './chat-page.js';
 import { documentsPage } from './documents.js';
+import { projectsPage } from './projects.js';
 import { announce, button, clock, element, icon, notice, portrait } from './dom.js';
 import { signIn, signOut, takeFromAddress, user } from './session.js';
 
@@ -16,6 +17,7 @@ let chat = null;
 let page = null;
 let badge = null;
 let title = 'Parlor';
+const TITLES = { documents: 'Documents', chat: 'Chat', projects: 'Projects' };
 
 const go = {
   to(path, replace = false) {
@@ -52,16 +54,18 @@ function showPlace(isFirst = false) {
   const [place, ...path] = pathOf(location.hash);
   page?.leave?.();
   page = null;
-  showMasthead(place === 'chat' ? 'chat' : 'documents');
+  showMasthead(place in TITLES ? place : 'documents');
   if (place === 'chat') {
     chat ??= new Chat();
     page = chatPage(path, chat, go);
+  } else if (place === 'projects') {
+    page = projectsPage(path, go);
   } else {
     page = documentsPage(path, go);
   }
   main.replaceChildren(page.node);
   const heading = main.querySelector('h1') ?? main.querySelector('h2');
-  title = `${place === 'chat' ? 'Chat' : 'Documents'} · Parlor`;
+  title = `${TITLES[place] ?? TITLES.documents} · Parlor`;
   showUnread();
   if (!isFirst) heading?.focus({ preventScroll: true });
 }
@@ -81,7 +85,7 @@ function showMasthead(place) {
   badge = element('span', { class: 'badge', hidden: true });
   const link = (name, label, drawing, ...more) =>
     element('a', { href: `#/${name}`, 'aria-current': name === place ? 'page' : null }, icon(drawing), element('span', {}, label), ...more);
-  const links = [link('documents', 'Documents', 'document'), link('chat', 'Chat', 'chat', badge)];
+  const links = [link('documents', 'Documents', 'document'), link('chat', 'Chat', 'chat', badge), link('projects', 'Projects', 'project')];
   const places = element('nav', { class: 'places', 'aria-label': 'Places' }, ...links);
   masthead.replaceChildren(brand, places, account());
 }

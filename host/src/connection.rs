@@ -389,3 +389,6 @@ fn wait(readable: bool, line: &Line, until: Option<Instant>) -> Wait {
 fn is_passing(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,4 @@
-//! The console: the files of `web/`, carried by the binary.
+//! The files of `web/`, carried by the binary: the console, and the client that pages may import.
 
 use crate::engine::Asset;
 
@@ -23,18 +23,32 @@ macro_rules! file {
 
 const FILES: &[(&str, &[u8])] = &[
     file!("answer.js"),
+    file!("backend-form.js"),
     file!("bubble.js"),
     file!("chat-page.js"),
     file!("chat.js"),
+    file!("client/calls.js"),
+    file!("client/chat.js"),
+    file!("client/client.js"),
+    file!("client/documents.js"),
+    file!("client/frames.js"),
+    file!("client/machine.js"),
+    file!("client/pacing.js"),
+    file!("client/parlor.js"),
+    file!("client/projects.js"),
+    file!("client/rooms.js"),
     file!("console.css"),
     file!("console.js"),
     file!("documents.js"),
     file!("dom.js"),
+    file!("feed.js"),
     file!("icon.svg"),
     file!("index.html"),
     file!("interview-page.js"),
     file!("interview.js"),
     file!("markdown.js"),
+    file!("projects.css"),
+    file!("projects.js"),
     file!("rest.js"),
     file!("room-view.js"),
     file!("room.js"),
@@ -48,14 +62,20 @@ const FILES: &[(&str, &[u8])] = &[
 mod tests {
     use super::*;
 
-    #[test]
-    fn every_file_of_the_console_is_carried() {
-        let folder =
-            std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../web")).expect("the folder is there");
-        let files = folder.map(|file| file.expect("a file").file_name().into_string().expect("a plain name"));
+    const WEB: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../web");
+
+    fn files_in(folder: &str, prefix: &str) -> Vec<String> {
+        let files = std::fs::read_dir(folder).expect("the folder is there");
+        let names = files.map(|file| file.expect("a file").file_name().into_string().expect("a plain name"));
         let served =
             |name: &String| [".js", ".css", ".svg", ".html"].iter().any(|ending| name.ends_with(ending));
-        let mut names: Vec<_> = files.filter(served).collect();
+        names.filter(served).map(|name| format!("{prefix}{name}")).collect()
+    }
+
+    #[test]
+    fn every_file_of_the_console_and_of_the_client_is_carried() {
+        let mut names = files_in(WEB, "");
+        names.extend(files_in(&format!("{WEB}/client"), "client/"));
         names.sort();
         assert_eq!(FILES.iter().map(|(name, _)| *name).collect::<Vec<_>>(), names);
     }

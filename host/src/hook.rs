@@ -62,12 +62,9 @@ impl EventHook {
             post = post.header(SIGNATURE_HEADER, signed.header(key));
         }
         let read = |status, retry_after: Option<&str>, _: &[u8]| read_hook(status, retry_after);
-        match said(post.send(events), 0, read) {
-            // Events are kept until they are delivered, whatever is wrong with the other end.
-            Said::Failed(CallFailure::BadReply(_) | CallFailure::Refused { .. }) => {
-                Said::Failed(CallFailure::Passing { retry_after: None })
-            }
-            said => said,
-        }
+        let said = said(post.send(events), 0, read);
+        // Events are kept until they are delivered, whatever is wrong with the other end.
+        let is_final = matches!(said, Said::Failed(CallFailure::BadReply(_) | CallFailure::Refused { .. }));
+        if is_final { Said::Failed(CallFailure::Passing { retry_after: None }) } else { said }
     }
 }

@@ -15,6 +15,7 @@ mod http_reader;
 pub mod incoming;
 pub mod line;
 pub mod log;
+mod measured;
 pub mod scanner;
 pub mod seed;
 pub mod services;

@@ -6,6 +6,7 @@
 //! *before* it tries the outbox. So a flush that finds the outbox taken may leave: either the other one
 //! flushes too and saw all there is, or it pushes and marks again.
 
+use crate::measured::note_dropped;
 use crate::transport::{Peek, Transport};
 use parlor_protocol::action::{CloseCause, SocketLimits};
 use parlor_protocol::frame::Frame;
@@ -144,6 +145,7 @@ impl Line {
             outbox.forget_waiting();
             outbox.close(Some(CloseCause::TooSlow.frame()));
         }
+        note_dropped(outbox.take_dropped());
         self.written.store(outbox.is_empty(), SeqCst);
         drop(outbox);
         if overflowed {

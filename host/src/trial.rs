@@ -90,7 +90,7 @@ pub fn greeting(configuration: &Configuration, bound: SocketAddr, now: Timestamp
         };
         text.push_str(
             "\nThis is a trial: JWT_SECRET is not set. The server made a secret of its own, and an empty database\n\
-             gets samples: two document templates and two chat rooms. Open it in a browser as Ada, and in\n\
+             gets samples: two document templates, two chat rooms and a project. Open it in a browser as Ada, and in\n\
              another as Ben. Whoever has such an address is that person, for 30 days:\n\n",
         );
         PEOPLE.iter().take(2).for_each(|person| text.push_str(&link(person)));
@@ -150,21 +150,24 @@ fn template(id: &str, name: &str, questions: &[Asked], body: &str) -> TemplateRo
     }
 }
 
-/// The lobby is open to the firm; the guest's corner has the guest and those who look after him.
+/// The lobby is open to the firm; the guest's corner has the guest and those who look after him; the biography is
+/// a project, in which backends speak.
 fn rooms() -> Vec<Row> {
     let [ada, ben, sue, gil] = PEOPLE;
-    let lobby = room("lobby", "Lobby", Visibility::Public, &[ada, ben, sue]);
-    let guests = room("guests", "Guests' corner", Visibility::Private, &[ada, ben, gil]);
-    lobby.into_iter().chain(guests).collect()
+    let talk = |people: &[Person]| people.iter().map(|person| (*person, "member")).collect::<Vec<_>>();
+    let lobby = room(RoomId::chat("lobby"), "Lobby", Visibility::Public, &talk(&[ada, ben, sue]));
+    let guests = room(RoomId::chat("guests"), "Guests' corner", Visibility::Private, &talk(&[ada, ben, gil]));
+    let tellers = [(ada, "facilitator"), (ben, "storyteller")];
+    let biography = room(RoomId::project("biography"), "Biography", Visibility::Private, &tellers);
+    lobby.into_iter().chain(guests).chain(biography).collect()
 }
 
-fn room(id: &str, name: &str, visibility: Visibility, members: &[Person]) -> Vec<Row> {
-    let id = RoomId::chat(id);
-    let member = |person: &Person| {
+fn room(id: RoomId, name: &str, visibility: Visibility, members: &[(Person, &str)]) -> Vec<Row> {
+    let member = |(person, role): &(Person, &str)| {
         Row::Member(MemberRow {
             room: id.clone(),
             user: person.id.into(),
-            role: "member".to_string(),
+            role: (*role).to_string(),
             name: Some(person.name.to_string()),
             user_type: person.user_type,
         })

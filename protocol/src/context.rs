@@ -15,7 +15,7 @@ use crate::outbox::Class;
 use crate::record::Record;
 use crate::refusal::Refusal;
 use crate::rng::Rng;
-use crate::room::Rooms;
+use crate::room::{Delivered, PostId, Rooms};
 use crate::settings::Settings;
 use crate::stats::Stats;
 use crate::store::{Entry, StoreRequest};
@@ -55,8 +55,12 @@ pub struct Effects<'a> {
     pub rng: &'a mut Rng,
     /// What is counted.
     pub stats: &'a mut Stats,
+    /// Whose calls were refused in this step; `server.rs` counts them at its end.
+    pub refused: &'a mut Vec<ConnectionId>,
     /// Connections that were closed in this step; `server.rs` takes them out of everything at its end.
     pub ended: &'a mut Vec<(ConnectionId, CloseCause)>,
+    /// What became of backends' events in this step; `server.rs` answers them at its end.
+    pub posted: &'a mut Vec<(PostId, Result<Delivered, Refusal>)>,
     /// What became of files that were submitted; `server.rs` gives it to the chat.
     pub uploaded: &'a mut Vec<(Box<Upload>, Result<Entry, Refusal>)>,
     /// The answers of apps to requests that they were handed; `server.rs` gives them to the door.
@@ -69,6 +73,13 @@ pub struct Context<'a> {
     pub rooms: &'a mut Rooms,
     /// The time, and where orders go.
     pub fx: Effects<'a>,
+}
+
+impl Context<'_> {
+    /// Whether a connection is here: neither gone nor closed in this step.
+    pub fn is_here(&self, who: ConnectionId) -> bool {
+        self.rooms.knows(who) && self.fx.ended.iter().all(|(ended, _)| *ended != who)
+    }
 }
 
 impl Effects<'_> {
@@ -94,6 +105,7 @@ impl Effects<'_> {
 
     /// The frames that answer a call, under its id if it had one.
     pub fn answer(&mut self, to: &Caller, event: &Event) -> Vec<Frame> {
+        event.code.into_iter().for_each(|code| self.stats.refused(code));
         let offset = self.offset(to.envelope, Class::Kept);
         let frames = to.envelope.answer(event, to.reply_to.as_ref(), offset);
         // An ack carries no number.
@@ -108,6 +120,12 @@ impl Effects<'_> {
         for frame in self.answer(to, event) {
             self.send(to.connection, frame, Class::Kept);
         }
+    }
+
+    /// Refuses a call. Too many refusals end a connection.
+    pub fn refuse(&mut self, to: &Caller, event: &Event) {
+        self.reply(to, event);
+        self.refused.push(to.connection);
     }
 
     /// Tells one connection something that is no answer.
@@ -147,6 +165,12 @@ impl Effects<'_> {
         let ticket = self.tickets.issue(self.now, pending, false);
         self.actions.push(Action::Call { ticket, call });
         ticket
+    }
+
+    /// Forgets a call: nobody waits for it any more.
+    pub fn cancel(&mut self, ticket: Ticket) {
+        drop(self.tickets.take(ticket));
+        self.actions.push(Action::Cancel { ticket });
     }
 
     /// Whether no more may be waited for now.

@@ -74,6 +74,14 @@ pub fn head_end(read: &[u8], seen: &mut usize) -> Result<Option<usize>, HeadFaul
 
 /// Reads a whole head, up to and with its empty line. Returns it and the length of the body that follows.
 pub fn parse_head(head: &[u8]) -> Result<(RequestHead, usize), HeadFault> {
+    parse_head_within(head, body_bytes_max)
+}
+
+/// The same for a server whose requests may have other bodies: `limit` says how large.
+pub fn parse_head_within(
+    head: &[u8],
+    limit: impl FnOnce(&RequestHead) -> usize,
+) -> Result<(RequestHead, usize), HeadFault> {
     if head.iter().zip(head.iter().skip(1)).any(|(&a, &b)| b == b'\n' && a != b'\r')
         || head.first() == Some(&b'\n')
     {
@@ -108,7 +116,7 @@ pub fn parse_head(head: &[u8]) -> Result<(RequestHead, usize), HeadFault> {
         return Err(HeadFault::Malformed("not exactly one Host"));
     }
     parsed.keep_alive = !parsed.lists("connection", "close");
-    let length = body_length(&parsed)?;
+    let length = body_length(&parsed, limit)?;
     Ok((parsed, length))
 }
 
@@ -121,7 +129,7 @@ fn origin_form(target: &str) -> Result<String, HeadFault> {
     }
 }
 
-fn body_length(head: &RequestHead) -> Result<usize, HeadFault> {
+fn body_length(head: &RequestHead, limit: impl FnOnce(&RequestHead) -> usize) -> Result<usize, HeadFault> {
     if head.header("transfer-encoding").is_some() {
         return match head.header("content-length") {
             Some(_) => Err(HeadFault::Malformed("both Transfer-Encoding and Content-Length")),
@@ -138,7 +146,7 @@ fn body_length(head: &RequestHead) -> Result<usize, HeadFault> {
     if head.is_upgrade() && length > 0 {
         return Err(HeadFault::Malformed("an upgrade with a body"));
     }
-    let limit = body_bytes_max(head);
+    let limit = limit(head);
     match length <= limit {
         true => Ok(length),
         false if head.path() == ENGINE_PATH => Err(HeadFault::PayloadTooLarge),
@@ -249,6 +257,25 @@ pub enum Body {
     Bytes(Bytes),
     /// A file of the console that the driver carries.
     Asset(Cow<'static, str>),
+    /// Statistics, to which the driver adds what only it knows (`statistics`).
+    Statistics(serde_json::Value),
+}
+
+/// What only the driver knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Measured {
+    /// Resident memory of the process.
+    pub memory_bytes: u64,
+    /// Signals that were dropped because their receivers were slow.
+    pub dropped: u64,
+}
+
+/// Statistics with what the driver measured, as they are sent.
+pub fn statistics(counted: &serde_json::Value, measured: Measured) -> Bytes {
+    let mut whole = counted.clone();
+    whole["memoryBytes"] = measured.memory_bytes.into();
+    whole["messages"]["dropped"] = measured.dropped.into();
+    whole.to_string().into()
 }
 
 impl Response {

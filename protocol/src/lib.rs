@@ -179,6 +179,7 @@ mod context;
 mod door;
 pub mod envelope;
 pub mod frame;
+mod hook;
 pub mod http;
 pub mod ids;
 pub mod input;

@@ -58,6 +58,8 @@ pub struct Outbox {
     written: usize,
     pages: bool,
     closed: bool,
+    /// Signals dropped since it was last asked.
+    dropped: u64,
 }
 
 impl Outbox {
@@ -77,6 +79,7 @@ impl Outbox {
         let large = kept && self.takes_large(frame.len());
         if !large && !self.has_room(frame.len()) {
             if !kept {
+                self.dropped += 1;
                 return Pushed::Dropped;
             }
             self.drop_signals();
@@ -89,6 +92,11 @@ impl Outbox {
         self.bytes += frame.len();
         self.waiting.push_back(Waiting { bytes: frame.into_bytes(), class, large });
         Pushed::Queued
+    }
+
+    /// How many signals were dropped since this was last asked.
+    pub fn take_dropped(&mut self) -> u64 {
+        std::mem::take(&mut self.dropped)
     }
 
     /// Makes room for so many frames at once, which is cheaper than growing by each.
@@ -214,11 +222,12 @@ impl Outbox {
     }
 
     fn drop_signals(&mut self) {
-        let (written, mut first) = (self.written, true);
+        let (written, mut first, before) = (self.written, true, self.waiting.len());
         self.waiting.retain(|waiting| {
             let begun = std::mem::take(&mut first) && written > 0;
             begun || matches!(waiting.class, Class::Kept | Class::Page)
         });
+        self.dropped += (before - self.waiting.len()) as u64;
         self.bytes = self.waiting.iter().map(|waiting| waiting.bytes.len()).sum::<usize>() - written;
     }
 }

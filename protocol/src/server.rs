@@ -3,8 +3,10 @@
 mod calls;
 mod counts;
 mod drain;
+mod namespace;
 mod routing;
 mod sessions;
+mod statistics;
 
 pub use counts::Counts;
 
@@ -15,12 +17,13 @@ use crate::apps::projects::Projects;
 use crate::connection::{Connections, Endpoint, Transports};
 use crate::context::{Context, Effects};
 use crate::door::Door;
+use crate::hook::Hook;
 use crate::http::Response;
 use crate::ids::{ConnectionId, RequestId, RoomKind};
 use crate::input::Input;
 use crate::refusal::Refusal;
 use crate::rng::Rng;
-use crate::room::{Rooms, Turn};
+use crate::room::{Delivered, PostId, Rooms, Turn};
 use crate::settings::Settings;
 use crate::stats::Stats;
 use crate::store::Entry;
@@ -44,6 +47,7 @@ pub struct Server {
     documents: Documents,
     chat: Chat,
     projects: Projects,
+    hook: Hook,
     timers: Timers,
     transports: Transports,
     tickets: Tickets,
@@ -51,9 +55,13 @@ pub struct Server {
     stats: Stats,
     started_at: Timestamp,
     drain: drain::Drain,
+    /// Whose calls were refused in this step.
+    refused: Vec<ConnectionId>,
     sessions: sessions::Sessions,
     /// Connections that were closed in this step.
     ended: Vec<(ConnectionId, CloseCause)>,
+    /// What became of backends' events in this step.
+    posted: Vec<(PostId, Result<Delivered, Refusal>)>,
     /// What became of files that were submitted.
     uploaded: Vec<(Box<Upload>, Result<Entry, Refusal>)>,
     /// The answers of apps to requests.
@@ -67,6 +75,7 @@ struct Parts<'a> {
     documents: &'a mut Documents,
     chat: &'a mut Chat,
     projects: &'a mut Projects,
+    hook: &'a mut Hook,
     drain: &'a mut drain::Drain,
     sessions: &'a mut sessions::Sessions,
     started_at: Timestamp,
@@ -85,6 +94,7 @@ impl Server {
             documents: Documents::default(),
             chat: Chat::default(),
             projects: Projects::default(),
+            hook: Hook::default(),
             timers: Timers::default(),
             transports: Transports::default(),
             tickets: Tickets::default(),
@@ -92,7 +102,9 @@ impl Server {
             stats: Stats::default(),
             started_at: Timestamp::default(),
             drain: drain::Drain::default(),
+            refused: Vec::new(),
             ended: Vec::new(),
+            posted: Vec::new(),
             uploaded: Vec::new(),
             answered: Vec::new(),
         }
@@ -106,6 +118,7 @@ impl Server {
         let mut parts = self.parts(now, actions);
         parts.route(input);
         parts.settle();
+        parts.answer_posted();
         parts.finish_drain();
     }
 
@@ -129,7 +142,9 @@ impl Server {
             transports: &mut self.transports,
             rng: &mut self.rng,
             stats: &mut self.stats,
+            refused: &mut self.refused,
             ended: &mut self.ended,
+            posted: &mut self.posted,
             uploaded: &mut self.uploaded,
             answered: &mut self.answered,
         };
@@ -139,6 +154,7 @@ impl Server {
             documents: &mut self.documents,
             chat: &mut self.chat,
             projects: &mut self.projects,
+            hook: &mut self.hook,
             drain: &mut self.drain,
             sessions: &mut self.sessions,
             started_at: self.started_at,
@@ -153,13 +169,14 @@ impl Parts<'_> {
         loop {
             self.take_turns();
             self.take_uploaded();
+            self.count_refusals();
             self.take_out_ended();
             if !self.carry_sessions_out() {
                 break;
             }
         }
         for (request, response) in std::mem::take(self.ctx.fx.answered) {
-            self.door.answer_handed(request, response, &mut self.ctx);
+            self.door.answer_post(request, response, &mut self.ctx);
         }
     }
 
@@ -200,7 +217,11 @@ impl Parts<'_> {
         self.ctx.fx.timers.set(now + OVERDUE_INTERVAL, Timer::Overdue);
         // Whatever awaited a reply when the process before this one ended is nobody's now.
         self.documents.look_for_overdue(now, &mut self.ctx);
+        self.chat.look_for_overdue(now, &mut self.ctx);
         self.chat.on_started(&mut self.ctx);
+        if self.ctx.fx.settings.hook {
+            self.hook.start(&mut self.ctx.fx);
+        }
     }
 
     fn on_tick(&mut self) {
@@ -217,28 +238,34 @@ impl Parts<'_> {
         let now = self.ctx.fx.now;
         match timer {
             // Reading is off until its session is open: what it says cannot be heard yet.
-            Timer::Heartbeat(connection) if self.documents.is_coming(connection) => {
+            Timer::Heartbeat(connection) if self.documents.is_unread(connection) => {
                 self.connections.watch_heartbeat(connection, &mut self.ctx.fx);
             }
             Timer::Heartbeat(connection) => self.connections.on_heartbeat(connection, &mut self.ctx.fx),
             Timer::Engine(connection) => self.on_engine_timer(connection),
             Timer::TokenEnds(connection) => self.connections.on_token_ends(connection, &mut self.ctx.fx),
             Timer::Attempt(room) => self.documents.on_attempt(&room, &mut self.ctx),
+            Timer::Robot(room, prompt) => self.chat.on_robot_due((room, prompt), &mut self.ctx),
+            Timer::Typing(room) => self.chat.on_typing_due(&room, &mut self.ctx),
             Timer::Gap(room) => self.ctx.rooms.on_gap_due(&room, &mut self.ctx.fx),
             Timer::Presence(room) => self.chat.on_presence(&room, &mut self.ctx),
             Timer::Overdue => {
                 self.ctx.fx.timers.set(now + OVERDUE_INTERVAL, Timer::Overdue);
                 let before = now - self.ctx.fx.settings.ai_overdue;
                 self.documents.look_for_overdue(before, &mut self.ctx);
+                self.chat.look_for_overdue(before, &mut self.ctx);
             }
+            Timer::Hook if self.door.draining => {}
+            Timer::Hook => self.hook.on_due(&mut self.ctx.fx),
             Timer::DrainStep => self.on_drain_step(),
             Timer::Tidy => {
                 self.ctx.fx.timers.set(now + TIDY_INTERVAL, Timer::Tidy);
                 self.connections.tidy(now);
                 self.door.addresses.tidy(now);
                 self.ctx.rooms.tidy(now);
-                self.sessions.recovery.tidy(now);
+                self.projects.tidy(now);
                 self.chat.tidy(&mut self.ctx);
+                self.sessions.recovery.tidy(now);
             }
         }
     }
@@ -267,6 +294,15 @@ impl Parts<'_> {
         }
     }
 
+    /// Answers backends whose events were dealt with in this step.
+    fn answer_posted(&mut self) {
+        for (id, result) in std::mem::take(self.ctx.fx.posted) {
+            if let Some(response) = self.projects.on_posted(id, result) {
+                self.door.answer_post(id.request, response, &mut self.ctx);
+            }
+        }
+    }
+
     /// Sends what connections have waited for, where its turn has come.
     fn take_turns(&mut self) {
         while let Some((who, turn)) = self.ctx.rooms.pacing.begin_next() {
@@ -281,6 +317,7 @@ impl Parts<'_> {
     fn take_out(&mut self, id: ConnectionId) {
         self.documents.on_gone(id, &mut self.ctx);
         let Some(caller) = self.connections.caller(id, None) else { return };
+        self.projects.on_gone(&caller);
         for room in self.ctx.rooms.joined(id).to_vec() {
             match room.kind {
                 RoomKind::Chat => self.chat.on_left(&room, &caller, &mut self.ctx),

@@ -1,4 +1,11 @@
-//! What is counted, for `/health` now and for metrics.
+//! What is counted, for `/health`, for statistics and for metrics.
+
+mod histogram;
+
+pub use histogram::Histogram;
+
+use crate::refusal::Code;
+use std::collections::BTreeMap;
 
 /// Counters since the start.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -11,6 +18,12 @@ pub struct Stats {
     pub malformed: u64,
     /// Tokens that were refused.
     pub auth_failures: u64,
+    /// Refusals that connections were told, by code.
+    pub errors: BTreeMap<Code, u64>,
+    /// From a message taken in to its frames queued.
+    pub delivery: Histogram,
+    /// How long connections lasted that have ended.
+    pub lasted: Histogram,
     /// Whether the store's last commit was in vain.
     pub commits_fail: bool,
     /// Whether the store's last read was in vain.
@@ -20,6 +33,11 @@ pub struct Stats {
 }
 
 impl Stats {
+    /// A connection is told why not.
+    pub fn refused(&mut self, code: Code) {
+        *self.errors.entry(code).or_default() += 1;
+    }
+
     /// Whether the store does not do what it is for.
     pub fn store_down(&self) -> bool {
         self.commits_fail || self.reads_fail

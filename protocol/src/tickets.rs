@@ -4,6 +4,7 @@
 use crate::apps::{chat, documents, projects};
 use crate::connection;
 use crate::door;
+use crate::hook;
 use crate::ids::{Slots, Ticket};
 use crate::room;
 use crate::store::ANSWER_WAIT_MAX;
@@ -31,6 +32,8 @@ pub enum Pending {
     Chat(chat::Waiting),
     /// The projects app.
     Projects(projects::Waiting),
+    /// The event hook.
+    Hook(hook::Waiting),
 }
 
 /// All that is waited for.

@@ -1,7 +1,7 @@
 //! Deadlines as data: one table for all that the core waits for. A timer is never taken out; whoever it
 //! fires for looks whether it still means anything, and sets it again if it is early.
 
-use crate::ids::{ConnectionId, RoomId};
+use crate::ids::{ConnectionId, EntryId, RoomId};
 use crate::time::Timestamp;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -19,10 +19,16 @@ pub enum Timer {
     Gap(RoomId),
     /// A document session's next attempt at an AI reply.
     Attempt(RoomId),
+    /// A prompt's next attempt, read or save.
+    Robot(RoomId, EntryId),
+    /// Somebody in a room may have stopped typing.
+    Typing(RoomId),
     /// A room's joins and leaves are told.
     Presence(RoomId),
     /// Sessions whose AI reply is overdue are looked for.
     Overdue,
+    /// The event hook tries again.
+    Hook,
     /// The next connections of a stopping server are closed.
     DrainStep,
     /// What is old is forgotten: rate windows, rooms nobody is in.

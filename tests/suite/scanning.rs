@@ -85,13 +85,10 @@ fn a_file_over_the_real_clamds_own_limit_is_a_failure() {
     let real = Clamd::start();
     let large = vec![b'.'; STREAM_BYTES_MAX + (1 << 20)];
     for address in [real.address(), real.unix_address()] {
-        match by_clamd(&address, &large) {
-            Said::Failed(CallFailure::Passing { retry_after: None }) => {}
-            Said::Failed(CallFailure::BadReply(why)) => {
-                assert_eq!(why, "clamd said \"INSTREAM size limit exceeded. ERROR\"");
-            }
-            other => panic!("{other:?}"),
-        }
+        // It hangs up while the file is still being sent, and what it says before that may be lost.
+        let why = "clamd said \"INSTREAM size limit exceeded. ERROR\"".to_string();
+        let said = by_clamd(&address, &large);
+        assert!([passing(), Said::Failed(CallFailure::BadReply(why))].contains(&said), "{said:?}");
     }
 }
 

@@ -2,10 +2,11 @@
 
 use super::{Core, Engine, Tell};
 use crate::line::{Decision, Line};
+use crate::measured::measured;
 use bytes::Bytes;
 use parlor_protocol::action::{Action, Recipients};
 use parlor_protocol::frame::Frame;
-use parlor_protocol::http::{Body, Response, switching_head};
+use parlor_protocol::http::{Body, Response, statistics, switching_head};
 use parlor_protocol::ids::{SocketId, Ticket};
 use parlor_protocol::input::{Ending, Input};
 use parlor_protocol::job::Job;
@@ -200,6 +201,10 @@ impl Engine {
     pub(crate) fn response_frame(&self, response: &Response, keep_alive: bool, without_body: bool) -> Frame {
         let (head, body) = match &response.body {
             Body::Bytes(bytes) => (response.head(bytes.len(), keep_alive), bytes.clone()),
+            Body::Statistics(counted) => {
+                let body = statistics(counted, measured());
+                (response.head(body.len(), keep_alive), body)
+            }
             Body::Asset(name) => match (self.outside.asset)(name) {
                 Some((media_type, bytes)) => {
                     let mut response = response.clone();

@@ -1,6 +1,7 @@
 //! The apps. Each owns its commands, its events and its state; what a room needs to know of its app (how an
 //! entry is told, whether it repeats another) is listed here and nowhere else.
 
+mod attempts;
 pub mod chat;
 pub mod documents;
 pub mod projects;
@@ -10,15 +11,28 @@ use crate::context::{Caller, Context, Effects};
 use crate::envelope::Event;
 use crate::ids::{RoomId, RoomKind};
 use crate::refusal::Refusal;
-use crate::room::Room;
+use crate::room::{Audience, Room};
 use crate::store::Entry;
+use std::borrow::Cow;
+use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
 /// What members hear of an entry, as it happens or when they catch up, if it has words.
 pub fn told(entry: &Entry) -> Option<Event> {
     match entry.room.kind {
         RoomKind::Document => documents::told(entry),
-        RoomKind::Chat | RoomKind::Supervisors => chat::told(entry),
+        RoomKind::Chat => chat::told(entry),
+        RoomKind::Supervisors => chat::told_to_supervisors(entry),
         RoomKind::Project | RoomKind::User | RoomKind::Everyone => projects::told(entry),
+    }
+}
+
+/// Which of a room's members hear an entry.
+pub fn audience(entry: &Entry) -> Audience {
+    match entry.room.kind {
+        RoomKind::Project => projects::audience(entry),
+        RoomKind::Document | RoomKind::Chat | RoomKind::User | RoomKind::Everyone | RoomKind::Supervisors => {
+            Audience::All
+        }
     }
 }
 
@@ -73,10 +87,30 @@ pub fn refuse(kind: RoomKind, to: &Caller, refusal: Refusal, fx: &mut Effects<'_
         RoomKind::Chat | RoomKind::Supervisors => chat::refused(&refusal),
         RoomKind::Project | RoomKind::User | RoomKind::Everyone => projects::refused(&refusal),
     };
-    fx.reply(to, &event);
+    fx.refuse(to, &event);
+}
+
+/// A name as it is compared and kept: in Unicode's composed form (NFC), so that what looks the same is the same.
+pub fn composed(name: &str) -> Cow<'_, str> {
+    match is_nfc_quick(name.chars()) {
+        IsNormalized::Yes => Cow::Borrowed(name),
+        IsNormalized::No | IsNormalized::Maybe => Cow::Owned(name.nfc().collect()),
+    }
 }
 
 /// Text as it is kept: control characters other than newline and tab are left out.
 pub fn stripped(text: &str) -> String {
     text.chars().filter(|char| !char.is_control() || matches!(char, '\n' | '\t')).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_looks_the_same_is_the_same_name() {
+        assert_eq!(composed("cafe\u{301}"), "caf\u{e9}");
+        assert_eq!(composed("\u{1100}\u{1161}\u{11a8}"), "\u{ac01}");
+        assert!(matches!(composed("caf\u{e9} — 角"), Cow::Borrowed("caf\u{e9} — 角")));
+    }
 }

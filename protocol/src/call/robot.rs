@@ -112,10 +112,9 @@ mod tests {
     }
 
     fn bad(body: &str) -> String {
-        match said(body) {
-            Said::Failed(CallFailure::BadReply(why)) => why,
-            other => panic!("{body}: {other:?}"),
-        }
+        let said = said(body);
+        let Said::Failed(CallFailure::BadReply(why)) = said else { panic!("{body}: {said:?}") };
+        why
     }
 
     #[test]

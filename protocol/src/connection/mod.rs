@@ -95,6 +95,8 @@ pub struct Connection {
     pub user: Option<Arc<User>>,
     /// Where it came from.
     pub address: IpAddr,
+    /// When it came.
+    pub connected_at: Timestamp,
     /// Its last frame.
     pub last_heard: Timestamp,
     /// When it was pinged, if it was since its last frame.
@@ -128,6 +130,18 @@ pub struct Connections {
 struct UserUse {
     connections: u32,
     calls: Calls,
+    signals: Bucket,
+}
+
+/// What users use together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Usage {
+    /// Their connections.
+    pub connections: usize,
+    /// Those who have any.
+    pub users: usize,
+    /// Those with calls in the last 60 s.
+    pub active: usize,
 }
 
 /// The name of a connection in logs and in claims.
@@ -151,6 +165,7 @@ impl Connections {
             endpoint,
             user,
             address,
+            connected_at: now,
             last_heard: now,
             pinged_at: None,
             token_due: None,
@@ -225,6 +240,21 @@ impl Connections {
         }
     }
 
+    /// Counts a signal of this user; how long to wait if it is over the limit.
+    pub fn count_signal(
+        &mut self,
+        user: &User,
+        rate: u32,
+        at_once: u32,
+        now: Timestamp,
+    ) -> Result<(), std::time::Duration> {
+        let known = self.users.entry((user.firm.clone(), user.id.clone())).or_default();
+        match rate == 0 || known.signals.take(rate, at_once, now) {
+            true => Ok(()),
+            false => Err(std::time::Duration::from_secs(1) / rate),
+        }
+    }
+
     /// How many connections this user has.
     pub fn count_of(&self, user: &User) -> u32 {
         self.users.get(&(user.firm.clone(), user.id.clone())).map_or(0, |used| used.connections)
@@ -240,6 +270,18 @@ impl Connections {
         self.all.len()
     }
 
+    /// What the users of a firm use, or all users.
+    pub fn usage(&self, firm: Option<&FirmId>, now: Timestamp) -> Usage {
+        let mut usage = Usage::default();
+        let of_firm = self.users.iter().filter(|((of, _), _)| firm.is_none_or(|firm| of == firm));
+        for used in of_firm.map(|(_, used)| used) {
+            usage.connections += used.connections as usize;
+            usage.users += usize::from(used.connections > 0);
+            usage.active += usize::from(used.calls.is_recent(now));
+        }
+        usage
+    }
+
     /// How many users are known: with connections, or with calls that still count.
     pub fn users_len(&self) -> usize {
         self.users.len()
@@ -252,6 +294,8 @@ impl Connections {
 
     /// Forgets users who have gone and whose calls are long ago.
     pub fn tidy(&mut self, now: Timestamp) {
-        self.users.retain(|_, used| used.connections > 0 || used.calls.is_recent(now));
+        self.users.retain(|_, used| {
+            used.connections > 0 || used.calls.is_recent(now) || !used.signals.is_full(now)
+        });
     }
 }

@@ -3,11 +3,12 @@
 use super::asking::Asked;
 use super::route::{Route, ServiceCall, UserCall};
 use super::writing::{self, Write};
-use super::{Changed, Door, Step, Waiting, refused};
+use super::{Changed, Decided, Door, Post, Step, Waiting, refused};
+use crate::apps::{chat, composed, projects};
 use crate::auth::UserType;
 use crate::context::Context;
 use crate::http::Response;
-use crate::ids::{FirmId, RoomId, TemplateId, UserId};
+use crate::ids::{FirmId, RoomId, RoomKind, TemplateId, UserId};
 use crate::json;
 use crate::refusal::{Code, Refusal};
 use crate::store::{
@@ -54,17 +55,27 @@ struct TemplateBody {
 
 impl Door {
     /// The caller is a backend.
-    pub(super) fn on_service(&mut self, asked: Box<Asked>, ctx: &mut Context<'_>) {
+    pub(super) fn on_service(&mut self, asked: Box<Asked>, ctx: &mut Context<'_>) -> Option<Decided> {
         let (query, step) = match &asked.route {
+            Route::User(UserCall::Statistics) => return Some(Decided::Statistics(asked, None)),
             Route::User(UserCall::Document(id)) => (Query::Document(id.clone()), Step::Rows(None)),
             Route::Service(ServiceCall::Log { room, after, limit }) => {
                 let request = StoreRequest::Read { room: room.clone(), after: *after, max: *limit };
-                return ctx.fx.store(request, Pending::Door(Waiting { asked, step: Step::Rows(None) }));
+                ctx.fx.store(request, Pending::Door(Waiting { asked, step: Step::Rows(None) }));
+                return None;
+            }
+            Route::Service(ServiceCall::Events) => {
+                let Asked { request, origin, body, key, .. } = *asked;
+                self.posting.insert(request, origin);
+                return Some(Decided::Posted(Post { request, body, key }));
             }
             Route::Service(call) => look(call),
-            Route::User(_) | Route::Asset(_) | Route::Health | Route::Open(_) | Route::Engine(_) => return,
+            Route::User(_) | Route::Asset(_) | Route::Health | Route::Open(_) | Route::Engine(_) => {
+                return None;
+            }
         };
         self.look(asked, query, step, ctx);
+        None
     }
 
     /// Writes what a backend asked for, now that it is known what stands there.
@@ -102,6 +113,8 @@ pub(super) fn look(call: &ServiceCall) -> (Query, Step) {
             (Query::Room(room.clone()), Step::Before(0))
         }
         ServiceCall::Log { room, .. } => (Query::Room(room.clone()), Step::Rows(None)),
+        // It is given to its app before anything is looked for.
+        ServiceCall::Events => (Query::Templates(None), Step::Rows(None)),
     }
 }
 
@@ -135,6 +148,7 @@ fn change(call: &ServiceCall, body: &[u8], before: Vec<Row>) -> Result<(Change, 
         | ServiceCall::Room(_)
         | ServiceCall::Members(_)
         | ServiceCall::Member(..)
+        | ServiceCall::Events
         | ServiceCall::Log { .. } => Err(Refusal::new(Code::ServerError, "nothing to write")),
     }
 }
@@ -171,6 +185,7 @@ fn room(id: &RoomId, body: &[u8], before: Option<Row>) -> Result<RoomRow, Refusa
     let RoomBody { name, firm_id, visibility } = read(body)?;
     check("id", &id.name, ID_BYTES_MAX)?;
     check("name", &name, NAME_BYTES_MAX)?;
+    let name = composed(&name).into_owned();
     let before = before.and_then(|row| if let Row::Room(room) = row { Some(room) } else { None });
     let firm = firm_id.map(FirmId::from);
     match (before, firm) {
@@ -194,8 +209,10 @@ fn room(id: &RoomId, body: &[u8], before: Option<Row>) -> Result<RoomRow, Refusa
 fn member(room: &RoomId, user: &UserId, body: &[u8], before: &[Row]) -> Result<MemberRow, Refusal> {
     let MemberBody { role } = read(body)?;
     check("userId", user.as_str(), ID_BYTES_MAX)?;
-    if role != "member" {
-        return Err(Refusal::new(Code::ClientError, format!("the role {role:.64?} is none of: member")));
+    let roles: &[&str] = if room.kind == RoomKind::Project { &projects::ROLES } else { &[chat::MEMBER] };
+    if !roles.contains(&role.as_str()) {
+        let message = format!("the role {role:.64?} is none of: {}", roles.join(", "));
+        return Err(Refusal::new(Code::ClientError, message));
     }
     let mut members =
         before.iter().filter_map(|row| if let Row::Member(member) = row { Some(member) } else { None });

@@ -68,6 +68,13 @@ impl Door {
         self.respond(asked.request, asked.origin.as_deref(), response, ctx);
     }
 
+    /// Answers a request that another part has dealt with, unless its client hung up meanwhile.
+    pub fn answer_post(&mut self, request: RequestId, response: Response, ctx: &mut Context<'_>) {
+        if let Some(origin) = self.posting.remove(&request) {
+            self.respond(request, origin.as_deref(), response, ctx);
+        }
+    }
+
     pub(super) fn respond(
         &mut self,
         request: RequestId,
@@ -112,6 +119,6 @@ pub fn refusal_response(refusal: &Refusal) -> Response {
 }
 
 /// A refusal as a REST answer with this status.
-pub(super) fn refused(status: u16, refusal: &Refusal) -> Response {
+pub fn refused(status: u16, refusal: &Refusal) -> Response {
     Response::json(status, &json!({"error": refusal}))
 }

@@ -7,8 +7,6 @@ use super::{Decided, Door, refused};
 use crate::apps::chat::{Offer, Wanted, no_file};
 use crate::auth::User;
 use crate::context::Context;
-use crate::http::Response;
-use crate::ids::RequestId;
 use crate::store::Row;
 use std::sync::Arc;
 
@@ -17,7 +15,7 @@ impl Door {
     pub(super) fn offer(&mut self, asked: Asked, user: Arc<User>) -> Option<Decided> {
         let Asked { request, origin, route, key, body, .. } = asked;
         let Route::User(UserCall::Upload { room, name }) = route else { return None };
-        self.handed.insert(request, origin);
+        self.posting.insert(request, origin);
         Some(Decided::Offered(Box::new(Offer { request, user, room, name, key, body })))
     }
 
@@ -35,14 +33,7 @@ impl Door {
             self.answer(asked, refused(refusal.code.status(), &refusal), ctx);
             return None;
         };
-        self.handed.insert(asked.request, asked.origin.clone());
+        self.posting.insert(asked.request, asked.origin.clone());
         Some(Decided::Wanted(Box::new(Wanted { request: asked.request, user, file })))
-    }
-
-    /// Answers a request that was handed to an app, unless its client hung up meanwhile.
-    pub fn answer_handed(&mut self, request: RequestId, response: Response, ctx: &mut Context<'_>) {
-        if let Some(origin) = self.handed.remove(&request) {
-            self.respond(request, origin.as_deref(), response, ctx);
-        }
     }
 }

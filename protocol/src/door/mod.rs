@@ -5,6 +5,7 @@ mod admin;
 mod answering;
 mod asking;
 mod crowding;
+mod decided;
 mod files;
 mod limits;
 mod origin;
@@ -12,23 +13,23 @@ mod rest;
 mod route;
 mod writing;
 
-pub use answering::{dressed, refusal_response};
+pub use answering::{dressed, refusal_response, refused};
+pub use decided::{Admitted, Changed, Decided, Post, ToEngine};
 pub use limits::Addresses;
 use route::{EngineCall, NoRoute, Route, UserCall};
 
 use crate::action::CloseCause;
-use crate::apps::chat::{Offer, Wanted};
+use crate::apps::documents::template_for;
 use crate::auth::{AuthFailure, User};
 use crate::connection::{Connections, Endpoint};
 use crate::context::Context;
 use crate::http::{RequestHead, Response};
-use crate::ids::{RequestId, RoomId, UserId};
+use crate::ids::RequestId;
 use crate::job::{Job, Outcome};
 use crate::refusal::{Code, Refusal};
 use crate::socket_io::engine;
-use crate::store::{MemberRow, Query, RoomRow, Row, StoreReply, StoreRequest, TemplateRow};
+use crate::store::{Query, Row, StoreReply, StoreRequest, TemplateRow};
 use crate::tickets::Pending;
-use answering::refused;
 use asking::Asked;
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
@@ -73,84 +74,12 @@ enum Step {
     Written(Box<Write>),
 }
 
-/// What the door has decided that is for others to carry out.
-#[derive(Debug)]
-pub enum Decided {
-    /// A connection comes in.
-    Admitted(Box<Admitted>),
-    /// A connection is upgraded only to hear why not.
-    TurnedAway(Box<Admitted>, CloseCause),
-    /// Something for Socket.IO's engine.
-    Engine(Box<ToEngine>),
-    /// Somebody asks how the server is.
-    Health(Box<Asked>),
-    /// Something that open rooms should know.
-    Changed(Changed),
-    /// A user brings a file.
-    Offered(Box<Offer>),
-    /// A user asks for a file.
-    Wanted(Box<Wanted>),
-}
-
-/// A request for Socket.IO's engine.
-#[derive(Debug)]
-pub struct ToEngine {
-    /// The request.
-    pub request: RequestId,
-    /// What is asked of the engine.
-    pub asked: engine::Asked,
-    /// From where.
-    pub address: IpAddr,
-    /// The page that asks.
-    pub origin: Option<String>,
-    /// Its credential.
-    pub token: Result<Option<String>, AuthFailure>,
-    /// What came with it.
-    pub body: Bytes,
-    /// Whether that is text.
-    pub text: bool,
-}
-
-/// A connection to be made.
-#[derive(Debug)]
-pub struct Admitted {
-    /// The request that becomes it.
-    pub request: RequestId,
-    /// Where it comes in.
-    pub endpoint: Endpoint,
-    /// Who it is.
-    pub user: Option<Arc<User>>,
-    /// From where.
-    pub address: IpAddr,
-    /// Whether the subprotocol `bearer` was offered.
-    pub bearer: bool,
-    /// The template that a document session is for, and whether it begins afresh.
-    pub template: Option<(TemplateRow, bool)>,
-}
-
-/// What a backend changed.
-#[derive(Debug, Clone)]
-pub enum Changed {
-    /// A room is this from now on.
-    Room(RoomRow),
-    /// A room is no more.
-    RoomRemoved(RoomId),
-    /// A room was to be no more, and is still.
-    RoomKept(RoomId),
-    /// A member is this from now on.
-    Member(MemberRow),
-    /// A member is no more.
-    MemberRemoved(RoomId, UserId),
-    /// Nothing that an open room knows.
-    Else,
-}
-
 /// The door.
 #[derive(Debug, Default)]
 pub struct Door {
     waiting: BTreeSet<RequestId>,
-    /// The requests that an app answers, and the pages from which they come.
-    handed: BTreeMap<RequestId, Option<String>>,
+    /// The pages from which requests come whose answer is another part's.
+    posting: BTreeMap<RequestId, Option<String>>,
     /// What the addresses use.
     pub addresses: Addresses,
     /// Whether nobody new comes in.
@@ -249,13 +178,13 @@ impl Door {
                 self.verify(asked, ctx)
             }
             Route::Open(Endpoint::SocketIo) => None,
-            Route::Engine(_) => self.to_engine(*asked, ctx),
+            Route::Engine(_) => self.hand_to_engine(*asked, ctx),
             Route::Service(_) => self.verify_service(asked, ctx),
         }
     }
 
     /// From here on the request is the engine's: it may wait there for long.
-    fn to_engine(&mut self, asked: Asked, ctx: &mut Context<'_>) -> Option<Decided> {
+    fn hand_to_engine(&mut self, asked: Asked, ctx: &mut Context<'_>) -> Option<Decided> {
         let Asked { request, address, origin, route, token, body, .. } = asked;
         let Route::Engine(EngineCall { asked: Ok(asked), text }) = route else { return None };
         if !self.waiting.remove(&request) || ctx.fx.is_busy() {
@@ -271,7 +200,8 @@ impl Door {
             Err(failure) => return self.turn_away(&asked, failure, ctx),
         };
         // A document may be asked for by a backend too: its key is tried first.
-        if asked.by_header && matches!(asked.route, Route::User(UserCall::Document(_))) {
+        if asked.by_header && matches!(asked.route, Route::User(UserCall::Document(_) | UserCall::Statistics))
+        {
             return self.verify_service(asked, ctx);
         }
         let waiting = Waiting { asked, step: Step::Token };
@@ -315,10 +245,7 @@ impl Door {
             Outcome::Token(Err(failure)) | Outcome::Service(Err(failure)) => {
                 self.turn_away(&asked, &failure, ctx)
             }
-            Outcome::Service(Ok(())) if matches!(step, Step::Key) => {
-                self.on_service(asked, ctx);
-                None
-            }
+            Outcome::Service(Ok(())) if matches!(step, Step::Key) => self.on_service(asked, ctx),
             Outcome::Rendered(page) if matches!(step, Step::Page) => {
                 self.answer(&asked, rest::page(page), ctx);
                 None
@@ -362,6 +289,7 @@ impl Door {
                 self.answer(&asked, response, ctx);
                 None
             }
+            Route::User(UserCall::Statistics) => Some(Decided::Statistics(asked, Some(user))),
             Route::User(call) => match rest::query(call, &user) {
                 Some(query) => {
                     self.look(asked, query, Step::Rows(Some(user)), ctx);
@@ -391,7 +319,7 @@ impl Door {
         }
         match (step, reply) {
             (Step::Template(user), StoreReply::Found(rows)) => {
-                let template = rest::template_for(rows, &user);
+                let template = template_for(rows, &user);
                 let Some(template) = template else {
                     let refusal = Refusal::new(Code::NotFound, "there is no such template");
                     return self.refuse(&asked, 404, &refusal, CloseCause::ResourceUnknown, ctx);
@@ -440,7 +368,7 @@ impl Door {
     /// The client hung up.
     pub fn on_gone(&mut self, request: RequestId) {
         self.waiting.remove(&request);
-        self.handed.remove(&request);
+        self.posting.remove(&request);
     }
 
     fn admit(

@@ -6,10 +6,10 @@ use super::{Door, Step, Waiting, admin, refused};
 use crate::auth::{User, UserType};
 use crate::context::Context;
 use crate::http::{Body, Response};
-use crate::ids::{RoomId, Seq};
+use crate::ids::{RoomId, RoomKind, Seq};
 use crate::job::Job;
 use crate::refusal::{Code, Refusal};
-use crate::store::{DocumentRow, Entry, Query, RoomRow, Row, StoreRequest, TemplateRow};
+use crate::store::{DocumentRow, Entry, Query, RoomRow, Row, StoreRequest};
 use crate::tickets::Pending;
 use serde_json::{Value, json};
 use std::borrow::Cow;
@@ -38,7 +38,7 @@ pub fn page(page: String) -> Response {
 /// The rows that a user's call is about; `None`: it brings something.
 pub fn query(call: &UserCall, user: &User) -> Option<Query> {
     Some(match call {
-        UserCall::Templates => Query::Templates(Some(user.firm.clone())),
+        UserCall::Templates | UserCall::Statistics => Query::Templates(Some(user.firm.clone())),
         UserCall::Rooms(kind) => Query::RoomsOf {
             all: user.user_type == UserType::Supervisor,
             kind: *kind,
@@ -52,14 +52,6 @@ pub fn query(call: &UserCall, user: &User) -> Option<Query> {
     })
 }
 
-/// The template, if this user may open it.
-pub fn template_for(rows: Vec<Row>, user: &User) -> Option<TemplateRow> {
-    rows.into_iter().find_map(|row| {
-        let Row::Template(template) = row else { return None };
-        template.firm.as_ref().is_none_or(|firm| *firm == user.firm).then_some(template)
-    })
-}
-
 impl Door {
     /// Shows the rows that were asked for; `user` is none for a backend.
     pub(super) fn show(
@@ -70,7 +62,9 @@ impl Door {
         ctx: &mut Context<'_>,
     ) {
         match (&asked.route, user) {
-            (Route::User(UserCall::Templates), _) => self.answer(&asked, templates(&rows), ctx),
+            (Route::User(UserCall::Templates | UserCall::Statistics), _) => {
+                self.answer(&asked, templates(&rows), ctx)
+            }
             (Route::User(UserCall::Documents), _) => self.answer(&asked, documents(&rows), ctx),
             (Route::User(UserCall::Document(_)), user) => self.show_document(asked, user, rows, ctx),
             (Route::User(UserCall::Rooms(_)), Some(user)) => {
@@ -192,7 +186,10 @@ fn roles(rows: &[Row]) -> BTreeMap<&RoomId, &str> {
 fn visible<'a>(rows: &'a [Row], user: &'a User) -> impl Iterator<Item = (&'a RoomRow, Option<&'a str>)> {
     let roles = roles(rows);
     let with_role = rows.iter().filter_map(room_of).map(move |room| (room, roles.get(&room.id).copied()));
-    with_role.filter(|(_, role)| user.user_type != UserType::Guest || role.is_some())
+    // A project has members and nobody else.
+    let is_for_members =
+        |room: &RoomRow| user.user_type == UserType::Guest || room.id.kind == RoomKind::Project;
+    with_role.filter(move |(room, role)| role.is_some() || !is_for_members(room))
 }
 
 /// The rooms that a user may open, with its role and where their logs end.

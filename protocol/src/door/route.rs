@@ -1,5 +1,6 @@
 //! Paths and methods: what a request is for (WIRE §0.10).
 
+use crate::apps::composed;
 use crate::connection::Endpoint;
 use crate::http::{RequestHead, decode};
 use crate::ids::{DocumentId, FileId, RoomId, RoomKind, Seq, TemplateId, UserId};
@@ -48,6 +49,8 @@ pub enum UserCall {
     Rooms(RoomKind),
     /// `GET /api/documents`
     Documents,
+    /// `GET /api/websocket/stats`; a backend may ask it too.
+    Statistics,
     /// `GET /api/documents/{id}`; a backend may ask it too.
     Document(DocumentId),
     /// `POST /api/files?roomId=R&name=N`
@@ -64,6 +67,8 @@ pub enum UserCall {
 /// What a backend asks over REST.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ServiceCall {
+    /// `POST /api/events`
+    Events,
     /// `GET /api/admin/templates`
     Templates,
     /// `GET /api/admin/templates/{id}`
@@ -125,6 +130,7 @@ pub fn route(head: &RequestHead) -> Result<Route, NoRoute> {
         [""] if head.is_upgrade() => Ok(Route::Open(Endpoint::Documents)),
         [""] => read_only(head, Route::Asset(Cow::Borrowed("index.html"))),
         ["console", file] => read_only(head, Route::Asset(Cow::Owned((*file).to_string()))),
+        ["client", file] => read_only(head, Route::Asset(Cow::Owned(format!("client/{file}")))),
         ["health"] | ["api", "health"] | ["api", "websocket", "health"] => read_only(head, Route::Health),
         ["documents"] => read_only(head, Route::Open(Endpoint::Documents)),
         ["chat"] => read_only(head, Route::Open(Endpoint::Chat)),
@@ -136,6 +142,7 @@ pub fn route(head: &RequestHead) -> Result<Route, NoRoute> {
         }
         ["echo"] => read_only(head, Route::Open(Endpoint::Echo)),
         ["api", "admin", rest @ ..] => service(head, rest).map(Route::Service),
+        ["api", "events"] => methods(head, "POST", &["POST"]).map(|_| Route::Service(ServiceCall::Events)),
         ["api", rest @ ..] => user(head, rest),
         _ => Err(NoRoute::Unknown),
     }
@@ -144,6 +151,7 @@ pub fn route(head: &RequestHead) -> Result<Route, NoRoute> {
 fn user(head: &RequestHead, segments: &[&str]) -> Result<Route, NoRoute> {
     let call = match segments {
         ["templates"] => UserCall::Templates,
+        ["websocket", "stats"] => UserCall::Statistics,
         ["documents"] => UserCall::Documents,
         ["documents", id] if !id.is_empty() => UserCall::Document(DocumentId::from(*id)),
         ["files"] => {
@@ -156,7 +164,7 @@ fn user(head: &RequestHead, segments: &[&str]) -> Result<Route, NoRoute> {
         ["rooms"] => {
             return methods(head, "GET", &["GET"]).and_then(|_| {
                 let kind = head.parameter("kind").ok_or(NoRoute::Parameter("kind is missing"))?;
-                let kind = admin_kind(&kind).ok_or(NoRoute::Parameter("kind is none of: chat"))?;
+                let kind = admin_kind(&kind).ok_or(NoRoute::Parameter("kind is none of: chat, project"))?;
                 Ok(Route::User(UserCall::Rooms(kind)))
             });
         }
@@ -170,7 +178,7 @@ fn service(head: &RequestHead, segments: &[&str]) -> Result<ServiceCall, NoRoute
     const WRITE: (&str, &[&str]) = ("GET, PUT, DELETE", &["GET", "PUT", "DELETE"]);
     let room = |kind: &str, name: &str| {
         let named = admin_kind(kind).filter(|_| !name.is_empty()).ok_or(NoRoute::Unknown);
-        named.map(|kind| RoomId { kind, name: name.into() })
+        named.map(|kind| RoomId { kind, name: composed(name).into() })
     };
     match segments {
         ["templates"] => methods(head, READ.0, READ.1).map(|_| ServiceCall::Templates),

@@ -7,7 +7,7 @@ pub mod socket_io;
 
 use crate::frame::Frame;
 use crate::json::{self, Json};
-use crate::refusal::Refusal;
+use crate::refusal::{Code, Refusal};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -30,6 +30,8 @@ pub struct Event {
     pub within: Option<(&'static str, Arc<str>)>,
     /// The error, when it is a refusal.
     pub refusal: Option<Json>,
+    /// The error's code, for those who count.
+    pub code: Option<Code>,
 }
 
 impl Event {
@@ -40,12 +42,12 @@ impl Event {
 
     /// An event whose name is not known beforehand.
     pub fn named(name: Cow<'static, str>, data: Json) -> Self {
-        Self { name, data, family: None, within: None, refusal: None }
+        Self { name, data, family: None, within: None, refusal: None, code: None }
     }
 
     /// An event that says why not; `data` is what it says where it is told as an event.
     pub fn refusal(name: &'static str, refusal: &Refusal, data: &impl Serialize) -> Self {
-        Self { refusal: Some(Json::of(refusal)), ..Self::new(name, data) }
+        Self { refusal: Some(Json::of(refusal)), code: Some(refusal.code), ..Self::new(name, data) }
     }
 
     /// The same as one of an app's, where a connection has several.
@@ -150,7 +152,7 @@ impl Call<'_> {
 }
 
 /// An event's name where a connection has several apps.
-fn general_name(event: &Event) -> Cow<'_, str> {
+pub fn general_name(event: &Event) -> Cow<'_, str> {
     match event.family {
         Some(family) => Cow::Owned(format!("{family}:{}", event.name)),
         None => Cow::Borrowed(&event.name),
@@ -158,7 +160,7 @@ fn general_name(event: &Event) -> Cow<'_, str> {
 }
 
 /// An event's data where a connection has several apps: what it is about stands in it.
-fn general_data(event: &Event) -> Cow<'_, str> {
+pub fn general_data(event: &Event) -> Cow<'_, str> {
     let data = event.data.as_str();
     match (&event.within, data.strip_prefix('{')) {
         (Some((key, id)), Some("}")) => Cow::Owned(format!("{{{}:{}}}", quoted(key), quoted(id))),

@@ -4,14 +4,17 @@
 use super::{Room, Told, Waiting};
 use crate::apps::{self, chat};
 use crate::context::{Caller, Effects};
-use crate::ids::{ConnectionId, RoomKind};
+use crate::ids::{ConnectionId, RequestId, RoomKind, Seq};
 use crate::refusal::{Code, Refusal};
 use crate::store::{Append, Change, Entry, NewEntry, StoreReply, StoreRequest};
 use crate::tickets::Pending;
+use crate::time::Timestamp;
 use std::collections::VecDeque;
 
 /// How many entries may wait for the append in flight.
 pub const QUEUED_ENTRIES_MAX: usize = 256;
+/// The same where backends speak, who bring up to 500 events at once.
+pub const QUEUED_EVENTS_MAX: usize = 1_024;
 /// How often an append of unknown outcome is asked for again.
 const APPEND_TRIES_MAX: u32 = 8;
 
@@ -31,42 +34,74 @@ pub struct Submission {
 pub enum Origin {
     /// A connection.
     Caller(Caller),
+    /// A backend's request.
+    Post(PostId),
     /// Whoever uploads a file; the chat hears of its end.
     Upload(Box<chat::Upload>),
 }
 
+/// One of the events that a backend's request brings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PostId {
+    /// The request.
+    pub request: RequestId,
+    /// Its place among them.
+    pub place: usize,
+}
+
+/// What became of a backend's event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Delivered {
+    /// Where it stands, if it is kept.
+    pub seq: Option<Seq>,
+    /// How many connections were sent it.
+    pub delivered: usize,
+}
+
 impl Origin {
-    fn caller(&self) -> Option<&Caller> {
+    fn connection(&self) -> Option<ConnectionId> {
         match self {
-            Self::Caller(caller) => Some(caller),
-            Self::Upload(upload) => upload.caller(),
+            Self::Caller(caller) => Some(caller.connection),
+            Self::Upload(upload) => upload.caller().map(|caller| caller.connection),
+            Self::Post(_) => None,
         }
     }
 
-    fn connection(&self) -> Option<ConnectionId> {
-        self.caller().map(|caller| caller.connection)
+    fn queued_max(&self) -> usize {
+        match self {
+            Self::Caller(_) | Self::Upload(_) => QUEUED_ENTRIES_MAX,
+            Self::Post(_) => QUEUED_EVENTS_MAX,
+        }
     }
 
     fn refuse(self, kind: RoomKind, refusal: Refusal, fx: &mut Effects<'_>) {
         match self {
             Self::Caller(caller) => apps::refuse(kind, &caller, refusal, fx),
+            Self::Post(id) => fx.posted.push((id, Err(refusal))),
             Self::Upload(upload) => fx.uploaded.push((upload, Err(refusal))),
         }
     }
 }
 
+/// A submission on its way, and since when.
+#[derive(Debug)]
+struct Queued {
+    submission: Submission,
+    since: Timestamp,
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Appends {
-    out: Vec<Submission>,
+    out: Vec<Queued>,
     tries: u32,
-    queued: VecDeque<Submission>,
+    queued: VecDeque<Queued>,
 }
 
 impl Appends {
     /// What goes together in one commit. An entry with rows goes alone: when it was stored before, its rows are
     /// left as they are, which the store can tell of whole commits only.
-    fn next(&mut self) -> Vec<Submission> {
-        let alone = self.queued.iter().position(|submission| !submission.rows.is_empty());
+    fn next(&mut self) -> Vec<Queued> {
+        let alone = self.queued.iter().position(|queued| !queued.submission.rows.is_empty());
         let count = alone.map_or(self.queued.len(), |place| place.max(1));
         self.queued.drain(..count).collect()
     }
@@ -76,17 +111,17 @@ impl Room {
     /// Appends an entry and answers its caller with the app's answer once it is durable and everything before
     /// it was heard. An entry whose id the user used before in this room is answered from the first.
     pub fn submit(&mut self, submission: Submission, fx: &mut Effects<'_>) -> Result<(), Refusal> {
-        self.takes_more(fx)?;
+        self.takes_more(submission.origin.queued_max(), fx)?;
         self.take(submission, fx);
         Ok(())
     }
 
-    /// Whether something may be submitted now.
-    pub fn takes_more(&self, fx: &Effects<'_>) -> Result<(), Refusal> {
+    /// Whether something may be submitted now, where so much may wait.
+    pub fn takes_more(&self, queued_max: usize, fx: &Effects<'_>) -> Result<(), Refusal> {
         if self.closing {
             return Err(Refusal::room_access_denied());
         }
-        match self.appends.queued.len() >= QUEUED_ENTRIES_MAX || fx.is_busy() {
+        match self.appends.queued.len() >= queued_max || fx.is_busy() {
             true => Err(Refusal::busy()),
             false => Ok(()),
         }
@@ -94,15 +129,15 @@ impl Room {
 
     /// The same as `submit`, for who has just heard that more is taken.
     pub fn take(&mut self, submission: Submission, fx: &mut Effects<'_>) {
-        self.appends.queued.push_back(submission);
+        self.appends.queued.push_back(Queued { submission, since: fx.now });
         self.send_queued(fx);
     }
 
     /// Refuses all that is not known to be stored.
     pub(super) fn refuse_appends(&mut self, fx: &mut Effects<'_>) {
         let out = std::mem::take(&mut self.appends.out);
-        for submission in out.into_iter().chain(self.appends.queued.drain(..)) {
-            submission.origin.refuse(self.id.kind, Refusal::room_access_denied(), fx);
+        for queued in out.into_iter().chain(self.appends.queued.drain(..)) {
+            queued.submission.origin.refuse(self.id.kind, Refusal::room_access_denied(), fx);
         }
     }
 
@@ -121,10 +156,10 @@ impl Room {
 
     fn send_out(&mut self, fx: &mut Effects<'_>) {
         self.appends.tries += 1;
-        let entries = self.appends.out.iter().map(|submission| submission.entry.clone()).collect();
+        let entries = self.appends.out.iter().map(|queued| queued.submission.entry.clone()).collect();
         let appends = vec![Append { room: self.id.clone(), expect: None, entries }];
         let waiting = Waiting::Append { room: self.id.clone() };
-        let rows = self.appends.out.iter().flat_map(|submission| submission.rows.clone()).collect();
+        let rows = self.appends.out.iter().flat_map(|queued| queued.submission.rows.clone()).collect();
         fx.store(StoreRequest::Commit { appends, rows }, Pending::Room(waiting));
     }
 
@@ -140,8 +175,8 @@ impl Room {
         {
             told = self.on_committed(entries, fx);
         } else {
-            for submission in std::mem::take(&mut self.appends.out) {
-                submission.origin.refuse(self.id.kind, Refusal::store_unavailable(), fx);
+            for queued in std::mem::take(&mut self.appends.out) {
+                queued.submission.origin.refuse(self.id.kind, Refusal::store_unavailable(), fx);
             }
         }
         match self.closing {
@@ -152,13 +187,18 @@ impl Room {
     }
 
     fn on_committed(&mut self, entries: Vec<Entry>, fx: &mut Effects<'_>) -> Vec<Told> {
-        let submissions = std::mem::take(&mut self.appends.out);
+        let out = std::mem::take(&mut self.appends.out);
         let mut told = Vec::new();
         // One by one: who sent an entry has its answer before it hears what follows it.
-        for (Submission { origin, entry: came, .. }, entry) in submissions.into_iter().zip(entries) {
-            told.extend(self.arrive(origin.connection(), vec![entry.clone()], fx));
+        for (Queued { submission, since }, entry) in out.into_iter().zip(entries) {
+            let Submission { origin, entry: came, rows: _ } = submission;
+            let arrived = self.arrive(origin.connection(), vec![entry.clone()], fx);
+            let delivered = arrived.iter().find(|told| told.entry.seq == entry.seq);
+            let delivered = delivered.map_or(0, |told| told.delivered);
+            told.extend(arrived);
+            fx.stats.delivery.note(fx.now.since(since));
             if apps::is_repeat(self.id.kind, &came.body, &entry.body) {
-                self.answer_stored(origin, entry, fx);
+                self.answer_stored(origin, entry, delivered, fx);
             } else {
                 let message = format!("the id {:?} stands for something else already", entry.id.as_str());
                 origin.refuse(self.id.kind, Refusal::new(Code::Conflict, message), fx);
@@ -167,12 +207,18 @@ impl Room {
         told
     }
 
-    fn answer_stored(&mut self, origin: Origin, entry: Entry, fx: &mut Effects<'_>) {
-        if let Some(caller) = origin.caller() {
-            self.answer(caller.clone(), entry.seq, apps::answer(&entry), fx);
-        }
-        if let Origin::Upload(upload) = origin {
-            fx.uploaded.push((upload, Ok(entry)));
+    fn answer_stored(&mut self, origin: Origin, entry: Entry, delivered: usize, fx: &mut Effects<'_>) {
+        match origin {
+            Origin::Caller(caller) => self.answer(caller, entry.seq, apps::answer(&entry), fx),
+            Origin::Upload(upload) => {
+                if let Some(caller) = upload.caller() {
+                    self.answer(caller.clone(), entry.seq, apps::answer(&entry), fx);
+                }
+                fx.uploaded.push((upload, Ok(entry)));
+            }
+            Origin::Post(id) => {
+                fx.posted.push((id, Ok(Delivered { seq: Some(entry.seq), delivered })));
+            }
         }
     }
 }

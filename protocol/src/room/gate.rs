@@ -27,6 +27,8 @@ pub struct Told {
     pub origin: Option<ConnectionId>,
     /// What was told.
     pub entry: Entry,
+    /// How many connections were sent it at once.
+    pub delivered: usize,
 }
 
 impl Room {
@@ -66,17 +68,23 @@ impl Room {
 
     fn tell(&mut self, origin: Option<ConnectionId>, entry: Entry, fx: &mut Effects<'_>) -> Told {
         self.head = entry.seq;
-        self.tell_entry(origin, &entry, fx);
+        let delivered = self.tell_entry(origin, &entry, fx);
         self.keep(entry.clone());
         self.release_answers(fx);
-        Told { origin, entry }
+        Told { origin, entry, delivered }
     }
 
-    fn tell_entry(&mut self, origin: Option<ConnectionId>, entry: &Entry, fx: &mut Effects<'_>) {
-        let Some(event) = apps::told(entry) else { return };
-        if let Some(number) = self.tell_live(&event, Class::Kept, origin, fx) {
+    fn tell_entry(&mut self, origin: Option<ConnectionId>, entry: &Entry, fx: &mut Effects<'_>) -> usize {
+        // The chat tells it: it knows which supervisors have heard it in the room that it is about.
+        if self.id.kind == RoomKind::Supervisors {
+            return 0;
+        }
+        let Some(event) = apps::told(entry) else { return 0 };
+        let heard = self.tell_live(&apps::audience(entry), &event, Class::Kept, origin, fx);
+        if let Some(number) = heard.number {
             self.number(entry.seq, number, origin);
         }
+        heard.by
     }
 
     fn keep(&mut self, entry: Entry) {

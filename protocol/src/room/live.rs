@@ -1,18 +1,19 @@
 //! Who is live in a room, listed so that what is told to all is encoded once for each envelope, and given to a
 //! driver as one order for all sockets.
 
-use super::{Present, Room, Standing};
+use super::{Audience, Present, Room, Standing};
 use crate::action::{Action, Recipients};
-use crate::context::Effects;
+use crate::context::{Caller, Effects};
 use crate::envelope::{Envelope, Event};
 use crate::frame::Frame;
-use crate::ids::{ConnectionId, SocketId};
+use crate::ids::{ConnectionId, Seq, SocketId};
 use crate::outbox::Class;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The live ones that write in one way.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Live {
     /// How they write.
     pub envelope: Envelope,
@@ -21,10 +22,19 @@ pub(super) struct Live {
     polling: Vec<ConnectionId>,
 }
 
+/// Who heard what was told to those who are live.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct HeardBy {
+    /// How many connections.
+    pub by: usize,
+    /// The number that it has for those who may come back, if there are such.
+    pub number: Option<u64>,
+}
+
 /// Lists who is live.
-pub(super) fn lists(present: &BTreeMap<ConnectionId, Box<Present>>, fx: &Effects<'_>) -> Vec<Live> {
+fn lists<'a>(present: impl Iterator<Item = &'a Present>, fx: &Effects<'_>) -> Vec<Live> {
     let mut lists: BTreeMap<Envelope, (Vec<SocketId>, Vec<ConnectionId>)> = BTreeMap::new();
-    for present in present.values().filter(|present| present.standing == Standing::Live) {
+    for present in present.filter(|present| present.standing == Standing::Live) {
         let who = present.caller.connection;
         let (sockets, polling) = lists.entry(present.caller.envelope).or_default();
         match fx.transports.socket(who) {
@@ -42,27 +52,67 @@ pub(super) fn lists(present: &BTreeMap<ConnectionId, Box<Present>>, fx: &Effects
 }
 
 impl Room {
-    /// Encodes once for every envelope that is spoken here, and sends it to all who are live. The number that it
-    /// has for those who may come back, if there are such.
+    /// Encodes once for every envelope that is spoken here, and sends it to all who are live and hear it.
     pub(super) fn tell_live(
         &mut self,
+        audience: &Audience,
         event: &Event,
         class: Class,
         except: Option<ConnectionId>,
         fx: &mut Effects<'_>,
-    ) -> Option<u64> {
-        let mut numbered = None;
-        if self.live.is_empty() {
-            self.live = lists(&self.present, fx);
-        }
+    ) -> HeardBy {
         let except_socket = except.and_then(|except| fx.transports.socket(except));
-        for list in &self.live {
+        let mut heard = HeardBy::default();
+        for list in self.hearing(audience, fx).iter() {
+            let offset = fx.offset(list.envelope, class);
+            heard.number = offset.or(heard.number);
+            let frame = list.envelope.encode(event, offset);
+            heard.by += list.tell(&frame, class, (except, except_socket), fx);
+        }
+        heard
+    }
+
+    /// The lists of those who hear it; those of all are kept.
+    fn hearing(&mut self, audience: &Audience, fx: &Effects<'_>) -> Cow<'_, [Live]> {
+        if *audience != Audience::All {
+            let members = &self.members;
+            let present = self.present.values().map(|present| &**present);
+            let hearing = present.filter(|present| audience.hears(members.get(&present.caller.user.id)));
+            return Cow::Owned(lists(hearing, fx));
+        }
+        if self.live.is_empty() {
+            self.live = lists(self.present.values().map(|present| &**present), fx);
+        }
+        Cow::Borrowed(&self.live)
+    }
+
+    /// The same to those who are live and not left out by `skip`.
+    pub fn tell_but(
+        &mut self,
+        event: &Event,
+        class: Class,
+        skip: impl Fn(&Caller) -> bool,
+        fx: &mut Effects<'_>,
+    ) -> Option<u64> {
+        if !self.present.values().any(|present| skip(&present.caller)) {
+            return self.tell_live(&Audience::All, event, class, None, fx).number;
+        }
+        let mut numbered = None;
+        let hearing = self.present.values().filter(|present| !skip(&present.caller));
+        for list in &lists(hearing.map(|present| &**present), fx) {
             let offset = fx.offset(list.envelope, class);
             numbered = offset.or(numbered);
-            let frame = list.envelope.encode(event, offset);
-            list.tell(&frame, class, (except, except_socket), fx);
+            list.tell(&list.envelope.encode(event, offset), class, (None, None), fx);
         }
         numbered
+    }
+
+    /// Tells an entry to those who are live but these, who have heard it otherwise.
+    pub fn tell_entry_but(&mut self, seq: Seq, event: &Event, others: &[ConnectionId], fx: &mut Effects<'_>) {
+        let is_other = |caller: &Caller| others.contains(&caller.connection);
+        if let Some(number) = self.tell_but(event, Class::Kept, is_other, fx) {
+            self.number(seq, number, others.iter().copied());
+        }
     }
 
     /// A connection is reached in another way from now on.
@@ -72,14 +122,14 @@ impl Room {
 }
 
 impl Live {
-    /// Sends a frame to all of them but one.
-    pub fn tell(
+    /// Sends a frame to all of them but one. How many that are.
+    fn tell(
         &self,
         frame: &Frame,
         class: Class,
         (except, except_socket): (Option<ConnectionId>, Option<SocketId>),
         fx: &mut Effects<'_>,
-    ) {
+    ) -> usize {
         if !self.sockets.is_empty() {
             fx.stats.messages_out += self.sockets.len() as u64;
             let to = Recipients::Many { sockets: self.sockets.clone(), except: except_socket };
@@ -88,5 +138,8 @@ impl Live {
         for who in self.polling.iter().filter(|who| Some(**who) != except) {
             fx.send(*who, frame.clone(), class);
         }
+        let is_among = except.is_some_and(|except| self.polling.contains(&except))
+            || except_socket.is_some_and(|except| self.sockets.contains(&except));
+        self.sockets.len() + self.polling.len() - usize::from(is_among)
     }
 }

@@ -4,16 +4,20 @@
 //! until its connection has heard what precedes it.
 
 mod appends;
+mod audience;
 mod gate;
 mod live;
 mod pacing;
+mod parking;
 mod presence;
 mod readers;
 mod rooms;
 mod trail;
-pub use appends::{Origin, Submission};
+pub use appends::{Delivered, Origin, PostId, QUEUED_ENTRIES_MAX, Submission};
+pub use audience::Audience;
 pub use gate::Told;
 pub use pacing::{Pacing, Turn};
+pub use parking::Parking;
 pub use presence::{Change, PRESENCE_NAMES_MAX};
 pub use readers::{FirstPage, NEWEST_ENTRIES_MAX};
 pub use rooms::Rooms;
@@ -63,6 +67,8 @@ pub struct Room {
     pub row: Option<RoomRow>,
     /// Its members, present or not.
     pub members: BTreeMap<UserId, MemberRow>,
+    /// How far users have read.
+    pub cursors: BTreeMap<UserId, Seq>,
     /// Whether it is being deleted: nothing new is taken in.
     pub closing: bool,
     /// When it was last used.
@@ -123,6 +129,7 @@ impl Room {
             id: record.id,
             row: record.room,
             members: record.members.into_iter().map(|member| (member.user.clone(), member)).collect(),
+            cursors: record.cursors.into_iter().collect(),
             closing: false,
             used_at: now,
             head: record.head,
@@ -181,13 +188,29 @@ impl Room {
         except: Option<ConnectionId>,
         fx: &mut Effects<'_>,
     ) {
+        self.signal_to(&Audience::All, event, class, except, fx);
+    }
+
+    /// The same to some of them. How many connections it was sent to.
+    pub fn signal_to(
+        &mut self,
+        audience: &Audience,
+        event: &Event,
+        class: Class,
+        except: Option<ConnectionId>,
+        fx: &mut Effects<'_>,
+    ) -> usize {
+        let mut told = 0;
         let behind = self.present.values().filter(|present| present.standing != Standing::Live);
-        for present in behind.filter(|present| Some(present.caller.connection) != except) {
-            fx.tell(present.caller.connection, present.caller.envelope, event, class);
+        for Present { caller, .. } in behind.map(|present| &**present) {
+            if Some(caller.connection) != except && audience.hears(self.members.get(&caller.user.id)) {
+                fx.tell(caller.connection, caller.envelope, event, class);
+                told += 1;
+            }
         }
-        if let Some(number) = self.tell_live(event, class, except, fx) {
-            self.number_notice(number);
-        }
+        let heard = self.tell_live(audience, event, class, except, fx);
+        heard.number.into_iter().for_each(|number| self.number_notice(number));
+        told + heard.by
     }
 
     /// Takes a connection out. Its answers that still wait are sent: nothing more precedes them for it.

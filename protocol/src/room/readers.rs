@@ -9,7 +9,7 @@ use crate::envelope::Envelope;
 use crate::frame::Frame;
 use crate::ids::{ConnectionId, Seq};
 use crate::outbox::Class;
-use crate::store::{Entry, PAGE_BYTES_MAX, StoreReply, StoreRequest};
+use crate::store::{Entry, MemberRow, PAGE_BYTES_MAX, StoreReply, StoreRequest};
 use crate::tickets::Pending;
 use std::collections::BTreeMap;
 
@@ -148,7 +148,8 @@ impl Room {
         let mut frames = BTreeMap::new();
         for reader in readers {
             let Some(present) = self.present.get_mut(reader) else { continue };
-            let class = present.hear(page, reached < self.head, &mut frames, pacing, fx);
+            let member = self.members.get(&present.caller.user.id);
+            let class = present.hear(page, member, reached < self.head, &mut frames, pacing, fx);
             let turn = Turn::Page(self.id.clone());
             pacing.end(*reader, &turn);
             if reached >= self.head && class != Some(Class::Page) {
@@ -182,6 +183,7 @@ impl Present {
     fn hear(
         &mut self,
         page: &[Entry],
+        member: Option<&MemberRow>,
         more: bool,
         frames: &mut Frames,
         pacing: &mut Pacing,
@@ -193,7 +195,8 @@ impl Present {
         let (mut own, shares) = (Frames::new(), self.answers.is_empty());
         let frames = if shares { frames } else { &mut own };
         for entry in page {
-            if self.answers_at(entry.seq, &mut sending, fx) || self.skips(entry.seq) {
+            let hears = apps::audience(entry).hears(member);
+            if self.answers_at(entry.seq, &mut sending, fx) || self.skips(entry.seq) || !hears {
                 continue;
             }
             let frame = frames.entry((envelope, entry.seq)).or_insert_with(|| {

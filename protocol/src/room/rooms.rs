@@ -4,8 +4,9 @@ use super::{Pacing, Room, Told, Turn, Waiting};
 use crate::context::{Caller, Effects};
 use crate::envelope::Event;
 use crate::frame::Frame;
-use crate::ids::{ConnectionId, RoomId, Seq};
+use crate::ids::{ConnectionId, RoomId, RoomKind, Seq};
 use crate::outbox::Class;
+use crate::refusal::{Code, Refusal};
 use crate::store::{RoomRecord, StoreReply};
 use crate::time::Timestamp;
 use std::collections::{BTreeMap, VecDeque};
@@ -15,6 +16,9 @@ use std::time::Duration;
 pub const ROOM_IDLE_MAX: Duration = Duration::from_secs(60);
 /// How many rooms may be open at once.
 pub const ROOMS_OPEN_MAX: usize = 100_000;
+/// How many rooms one connection may join; those that it is in by right do not count.
+const ROOMS_PER_CONNECTION_MAX: usize = 128;
+
 /// Every open room, and who is in which.
 #[derive(Debug, Default)]
 pub struct Rooms {
@@ -73,6 +77,11 @@ impl Rooms {
         if let Some(room) = self.open.get_mut(id) {
             room.closing = closing;
         }
+    }
+
+    /// Whether a room, open or not, is being deleted.
+    pub fn is_being_removed(&self, id: &RoomId) -> bool {
+        self.removals.contains_key(id)
     }
 
     /// A connection came that may be in rooms.
@@ -146,6 +155,28 @@ impl Rooms {
     /// The rooms that a connection is in.
     pub fn joined(&self, who: ConnectionId) -> &[RoomId] {
         self.joined.get(&who).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether a connection may be in this room too, among as many as it may be in.
+    pub fn has_place_for(&self, id: &RoomId, who: ConnectionId) -> Result<(), Refusal> {
+        let joined = self.joined(who);
+        let by_right =
+            |room: &&RoomId| matches!(room.kind, RoomKind::User | RoomKind::Everyone | RoomKind::Supervisors);
+        let by_right = joined.iter().filter(by_right).count();
+        match joined.len() - by_right >= ROOMS_PER_CONNECTION_MAX && !joined.contains(id) {
+            true => {
+                let message =
+                    format!("a connection may be in {ROOMS_PER_CONNECTION_MAX} rooms, not in one more");
+                Err(Refusal::new(Code::ClientError, message))
+            }
+            false => Ok(()),
+        }
+    }
+
+    /// Every open room of a kind.
+    pub fn of_kind(&self, kind: RoomKind) -> impl Iterator<Item = &Room> {
+        let first = RoomId { kind, name: "".into() };
+        self.open.range(first..).take_while(move |(id, _)| id.kind == kind).map(|(_, room)| &**room)
     }
 
     /// How many connections may be in rooms.

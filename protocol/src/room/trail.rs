@@ -35,15 +35,15 @@ impl Trail {
 }
 
 impl Room {
-    /// An entry was told with this number; `origin` was left out.
-    pub(super) fn number(&mut self, seq: Seq, number: u64, origin: Option<ConnectionId>) {
+    /// An entry was told with this number; these were left out.
+    pub(super) fn number(&mut self, seq: Seq, number: u64, left_out: impl IntoIterator<Item = ConnectionId>) {
         let numbers = self.numbers.get_or_insert_default();
         numbers.cut |= push(&mut numbers.told, (number, seq));
-        let trail = origin
-            .and_then(|origin| self.present.get_mut(&origin))
-            .and_then(|present| present.trail.as_deref_mut());
-        if let Some(trail) = trail {
-            trail.cut |= push(&mut trail.own, (number, seq));
+        for who in left_out {
+            let trail = self.present.get_mut(&who).and_then(|present| present.trail.as_deref_mut());
+            if let Some(trail) = trail {
+                trail.cut |= push(&mut trail.own, (number, seq));
+            }
         }
     }
 

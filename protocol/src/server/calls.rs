@@ -31,10 +31,20 @@ const ECHO_BYTES_MAX: usize = 256 * 1024;
 
 /// A call as its app understands it.
 enum Asked {
-    Documents(documents::Command),
+    Documents(Result<documents::Command, Refusal>),
     Chat(Result<chat::Command, Refusal>),
     Projects(Result<projects::Command, Refusal>),
     Unknown,
+}
+
+/// What a call is about, where an app has several of it.
+type About = Option<(&'static str, Arc<str>)>;
+
+impl Asked {
+    fn about(&self) -> About {
+        let Self::Documents(Ok(command)) = self else { return None };
+        command.session().map(|session| ("sessionId", session.0.clone()))
+    }
 }
 
 /// In whose words a call is answered.
@@ -145,14 +155,14 @@ impl Parts<'_> {
             "pong" if pings => return,
             _ => {}
         }
-        let Some(asked) = self.read(app, &call) else { return };
-        let (limit, now) = (self.ctx.fx.settings.rate_limit_calls, self.ctx.fx.now);
-        let applied = match self.connections.count_call(&caller.user, limit, now) {
+        let Some(asked) = self.read(endpoint, app, &call) else { return };
+        let about = asked.about();
+        let applied = match self.count(&asked, &caller) {
             Ok(()) => self.apply(asked, &call, caller),
-            Err(wait) => Err((caller, Refusal::rate_limited(limit, crate::connection::WINDOW, wait))),
+            Err(refusal) => Err((caller, refusal)),
         };
         if let Err((caller, refusal)) = applied {
-            self.refuse(app, &caller, &refusal);
+            self.refuse_about(app, about, &caller, &refusal);
         }
     }
 
@@ -172,31 +182,52 @@ impl Parts<'_> {
     }
 
     /// Reads a call as its app does; `None`: it is to be ignored, whatever the caller's budget.
-    fn read(&mut self, app: App, call: &Call<'_>) -> Option<Asked> {
+    fn read(&mut self, endpoint: Endpoint, app: App, call: &Call<'_>) -> Option<Asked> {
         let asked = match app {
-            App::Documents => match documents::Command::parse(&call.name, call.data) {
-                documents::Parsed::Command(command) => Some(Asked::Documents(command)),
-                documents::Parsed::Unknown => None,
-                documents::Parsed::Malformed => {
-                    self.ctx.fx.stats.malformed += 1;
-                    return None;
+            App::Documents if endpoint == Endpoint::Documents => {
+                match documents::Command::parse(&call.name, call.data) {
+                    documents::Parsed::Command(command) => Some(Asked::Documents(Ok(command))),
+                    documents::Parsed::Unknown => None,
+                    documents::Parsed::Malformed => {
+                        self.ctx.fx.stats.malformed += 1;
+                        return None;
+                    }
                 }
-            },
+            }
+            App::Documents => documents::Command::parse_among(&call.name, call.data).map(Asked::Documents),
             App::Chat => chat::Command::parse(&call.name, call.data, call.attachments).map(Asked::Chat),
             App::Projects => projects::Command::parse(&call.name, call.data).map(Asked::Projects),
         };
         Some(asked.unwrap_or(Asked::Unknown))
     }
 
+    /// Counts a call of its user; signals have a limit of their own.
+    fn count(&mut self, asked: &Asked, caller: &Caller) -> Result<(), Refusal> {
+        let (settings, now) = (self.ctx.fx.settings, self.ctx.fx.now);
+        if matches!(asked, Asked::Chat(Ok(command)) if command.is_signal()) {
+            let (rate, at_once) = (settings.rate_limit_signals, settings.signals_at_once());
+            let counted = self.connections.count_signal(&caller.user, rate, at_once, now);
+            return counted.map_err(|wait| Refusal::rate_limited(rate, Duration::from_secs(1), wait));
+        }
+        let limit = settings.rate_limit_calls;
+        let counted = self.connections.count_call(&caller.user, limit, now);
+        counted.map_err(|wait| Refusal::rate_limited(limit, crate::connection::WINDOW, wait))
+    }
+
     fn apply(&mut self, asked: Asked, call: &Call<'_>, caller: Caller) -> Result<(), (Caller, Refusal)> {
         match asked {
-            Asked::Documents(command) => {
+            Asked::Documents(Ok(command)) => {
                 let applied = self.documents.apply(command, &caller, &mut self.ctx);
                 applied.map_err(|refusal| (caller, refusal))
             }
+            Asked::Chat(Ok(_)) if !call.attachments.is_empty() => {
+                Err((caller, Refusal::new(Code::ClientError, "no binary attachment is taken here")))
+            }
             Asked::Chat(Ok(command)) => self.chat.apply(command, caller, &mut self.ctx),
             Asked::Projects(Ok(command)) => self.projects.apply(command, caller, &mut self.ctx),
-            Asked::Chat(Err(refusal)) | Asked::Projects(Err(refusal)) => Err((caller, refusal)),
+            Asked::Documents(Err(refusal)) | Asked::Chat(Err(refusal)) | Asked::Projects(Err(refusal)) => {
+                Err((caller, refusal))
+            }
             Asked::Unknown => Err(self.unknown(call, caller)),
         }
     }
@@ -208,11 +239,23 @@ impl Parts<'_> {
     }
 
     pub(super) fn refuse(&mut self, app: App, caller: &Caller, refusal: &Refusal) {
-        self.ctx.fx.reply(caller, &refused(app, refusal));
+        self.refuse_about(app, None, caller, refusal);
+    }
+
+    /// Refuses a call about one of several things of its app.
+    fn refuse_about(&mut self, app: App, about: About, caller: &Caller, refusal: &Refusal) {
+        let event = Event { within: about, ..refused(app, refusal) };
+        self.ctx.fx.refuse(caller, &event);
+    }
+
+    /// Counts the refusals of this step, whoever spoke them and whenever the calls came.
+    pub(super) fn count_refusals(&mut self) {
         let (most, now) = (self.ctx.fx.settings.refusals_max, self.ctx.fx.now);
-        let count = self.connections.find(caller.connection).map_or(0, |known| known.refusals.count(now));
-        if most > 0 && count >= most {
-            self.ctx.fx.close(caller.connection, CloseCause::Abusive);
+        while let Some(id) = self.ctx.fx.refused.pop() {
+            let count = self.connections.find(id).map_or(0, |known| known.refusals.count(now));
+            if most > 0 && count >= most {
+                self.ctx.fx.close(id, CloseCause::Abusive);
+            }
         }
     }
 
@@ -243,10 +286,13 @@ impl Parts<'_> {
         match outcome {
             Outcome::Token(Ok(user)) if user.id == caller.user.id && user.firm == caller.user.firm => {
                 let ends = user.expires_at;
-                connection.user = Some(Arc::new(user));
+                let user = Arc::new(user);
+                connection.user = Some(user.clone());
                 let refreshed = Event::new("auth:refreshed", &json!({"expiresAt": ends.to_string()}));
                 self.connections.watch_token(caller.connection, &mut self.ctx.fx);
                 self.ctx.fx.reply(&caller, &refreshed);
+                let before = caller.user.user_type;
+                self.chat.on_refreshed(before, Caller { user, reply_to: None, ..caller }, &mut self.ctx);
             }
             Outcome::Token(_)
             | Outcome::Service(_)

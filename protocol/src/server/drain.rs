@@ -68,7 +68,7 @@ impl Parts<'_> {
     /// of the AI is not waited for: whoever starts next asks again.
     pub(super) fn finish_drain(&mut self) {
         let Some(ends_at) = self.drain.ends_at.filter(|_| !self.drain.done) else { return };
-        let waits = self.ctx.fx.tickets.len() > self.documents.calls_out();
+        let waits = self.ctx.fx.tickets.len() > self.documents.calls_out() + self.hook.calls_out();
         let finished = self.connections.is_empty() && !waits;
         if finished || self.ctx.fx.now >= ends_at {
             self.drain.done = true;

@@ -4,9 +4,10 @@ use super::Parts;
 use crate::action::{Action, CloseCause};
 use crate::apps::documents;
 use crate::call::Said;
-use crate::connection::{Waiting, name};
+use crate::connection::{Endpoint, Waiting, name};
 use crate::context::Caller;
-use crate::door::{Admitted, Changed, Decided};
+use crate::door::{Admitted, Changed, Decided, Post, refused};
+use crate::hook;
 use crate::http::Response;
 use crate::ids::{ConnectionId, RoomKind, SocketId, Ticket};
 use crate::input::Ending;
@@ -22,6 +23,14 @@ use std::borrow::Cow;
 impl Parts<'_> {
     pub(super) fn on_stored(&mut self, ticket: Ticket, reply: StoreReply) {
         self.note_store(ticket, &reply);
+        let appended = matches!(&reply, StoreReply::Committed(entries) if !entries.is_empty());
+        self.dispatch_stored(ticket, reply);
+        if appended && self.ctx.fx.settings.hook && !self.door.draining {
+            self.hook.on_stored_elsewhere(&mut self.ctx.fx);
+        }
+    }
+
+    fn dispatch_stored(&mut self, ticket: Ticket, reply: StoreReply) {
         match self.ctx.fx.tickets.take(ticket) {
             Some(Pending::Door(waiting)) => {
                 let decided = self.door.on_stored(waiting, reply, &mut self.ctx);
@@ -34,6 +43,7 @@ impl Parts<'_> {
             Some(Pending::Documents(waiting)) => self.documents.on_stored(waiting, reply, &mut self.ctx),
             Some(Pending::Chat(waiting)) => self.chat.on_stored(waiting, reply, &mut self.ctx),
             Some(Pending::Projects(waiting)) => self.projects.on_stored(waiting, reply, &mut self.ctx),
+            Some(Pending::Hook(waiting)) => self.hook.on_stored(waiting, reply, &mut self.ctx.fx),
             Some(Pending::Connection(_)) | None => {}
         }
     }
@@ -63,9 +73,8 @@ impl Parts<'_> {
                 self.documents.on_stored(waiting, StoreReply::Unknown, &mut self.ctx)
             }
             Pending::Chat(waiting) => self.chat.on_late(waiting, &mut self.ctx),
-            Pending::Projects(waiting) => {
-                self.projects.on_stored(waiting, StoreReply::Unknown, &mut self.ctx);
-            }
+            Pending::Projects(waiting) => self.projects.on_late(waiting, &mut self.ctx),
+            Pending::Hook(waiting) => self.hook.on_late(waiting, &mut self.ctx.fx),
             Pending::Connection(_) => {}
         }
     }
@@ -73,11 +82,8 @@ impl Parts<'_> {
     fn on_told(&mut self, told: &Told) {
         match told.entry.room.kind {
             RoomKind::Document => self.documents.on_told(told, &mut self.ctx),
-            RoomKind::Chat
-            | RoomKind::Project
-            | RoomKind::User
-            | RoomKind::Everyone
-            | RoomKind::Supervisors => {}
+            RoomKind::Chat | RoomKind::Supervisors => self.chat.on_told(told, &mut self.ctx),
+            RoomKind::Project | RoomKind::User | RoomKind::Everyone => {}
         }
     }
 
@@ -85,7 +91,8 @@ impl Parts<'_> {
         let is_job = match self.ctx.fx.tickets.holder(ticket) {
             Some(Pending::Door(_) | Pending::Connection(_)) => true,
             Some(Pending::Chat(waiting)) => waiting.is_job(),
-            Some(Pending::Room(_) | Pending::Documents(_) | Pending::Projects(_)) | None => false,
+            Some(Pending::Room(_) | Pending::Documents(_) | Pending::Projects(_) | Pending::Hook(_))
+            | None => false,
         };
         if !is_job {
             return;
@@ -100,23 +107,26 @@ impl Parts<'_> {
                 self.on_connect_verified(connection, recover, outcome);
             }
             Some(Pending::Chat(waiting)) => self.chat.on_worked(waiting, outcome, &mut self.ctx),
-            Some(Pending::Room(_) | Pending::Documents(_) | Pending::Projects(_)) | None => {}
+            Some(Pending::Room(_) | Pending::Documents(_) | Pending::Projects(_) | Pending::Hook(_))
+            | None => {}
         }
     }
 
     pub(super) fn on_called(&mut self, ticket: Ticket, said: Said) {
-        let is_call = match self.ctx.fx.tickets.holder(ticket) {
+        let waits = match self.ctx.fx.tickets.holder(ticket) {
             Some(Pending::Documents(waiting)) => matches!(waiting, documents::Waiting::Attempt(_)),
             Some(Pending::Chat(waiting)) => waiting.is_call(),
+            Some(Pending::Hook(waiting)) => matches!(waiting, hook::Waiting::Delivery),
             Some(Pending::Door(_) | Pending::Connection(_) | Pending::Room(_) | Pending::Projects(_))
             | None => false,
         };
-        if !is_call {
+        if !waits {
             return;
         }
         match self.ctx.fx.tickets.take(ticket) {
             Some(Pending::Documents(waiting)) => self.documents.on_called(&waiting, said, &mut self.ctx),
             Some(Pending::Chat(waiting)) => self.chat.on_called(waiting, said, &mut self.ctx),
+            Some(Pending::Hook(_)) => self.hook.on_called(&said, &mut self.ctx.fx),
             Some(Pending::Door(_) | Pending::Connection(_) | Pending::Room(_) | Pending::Projects(_))
             | None => {}
         }
@@ -149,8 +159,13 @@ impl Parts<'_> {
                 self.door.answer(&asked, response, &mut self.ctx);
             }
             Some(Decided::Changed(changed)) => self.on_changed(changed),
+            Some(Decided::Posted(post)) => self.on_post(&post),
             Some(Decided::Offered(offer)) => self.chat.on_offer(*offer, &mut self.ctx),
             Some(Decided::Wanted(wanted)) => self.chat.on_wanted(*wanted, &mut self.ctx),
+            Some(Decided::Statistics(asked, user)) => {
+                let response = self.statistics(user.as_deref());
+                self.door.answer(&asked, response, &mut self.ctx);
+            }
             None => {}
         }
     }
@@ -187,9 +202,23 @@ impl Parts<'_> {
         }
     }
 
+    /// A backend posts events.
+    fn on_post(&mut self, post: &Post) {
+        let Post { request, body, key } = post;
+        let answer = match self.projects.post(*request, body, key.as_deref(), &mut self.ctx) {
+            Ok(answer) => answer,
+            Err(refusal) => Some(refused(refusal.code.status(), &refusal)),
+        };
+        if let Some(response) = answer {
+            self.door.answer_post(*request, response, &mut self.ctx);
+        }
+    }
+
     /// A connection is a user's from now on, and in the rooms that are its by right.
     pub(super) fn on_user_came(&mut self, caller: &Caller) {
-        self.projects.on_user_came(caller, &mut self.ctx);
+        let endpoint = self.connections.find(caller.connection).map(|known| known.endpoint);
+        let speaks_all = matches!(endpoint, Some(Endpoint::Connect | Endpoint::SocketIo));
+        self.projects.on_user_came(caller, speaks_all, &mut self.ctx);
         self.chat.on_user_came(caller, &mut self.ctx);
     }
 
@@ -199,7 +228,10 @@ impl Parts<'_> {
             Changed::Room(RoomRow { id, .. })
             | Changed::RoomRemoved(id)
             | Changed::MemberRemoved(id, _)
-            | Changed::Member(MemberRow { room: id, .. }) => self.chat.on_room_changed(id),
+            | Changed::Member(MemberRow { room: id, .. }) => {
+                self.chat.on_room_changed(id);
+                self.projects.on_room_changed(id);
+            }
             Changed::RoomKept(_) | Changed::Else => {}
         }
         match changed {
@@ -210,15 +242,32 @@ impl Parts<'_> {
             }
             Changed::Member(row) => {
                 if let Some(room) = ctx.rooms.find(&row.room) {
-                    room.members.entry(row.user.clone()).or_insert(row);
+                    let known = room.members.entry(row.user.clone()).or_insert_with(|| row.clone());
+                    known.role = row.role;
                 }
             }
             Changed::RoomKept(id) => ctx.rooms.removal_ends(&id),
             Changed::RoomRemoved(id) => {
-                self.chat.on_room_removed(&id, ctx);
+                match id.kind {
+                    RoomKind::Project => self.projects.on_room_removed(&id, ctx),
+                    RoomKind::Document
+                    | RoomKind::Chat
+                    | RoomKind::User
+                    | RoomKind::Everyone
+                    | RoomKind::Supervisors => self.chat.on_room_removed(&id, ctx),
+                }
                 ctx.rooms.removal_ends(&id);
             }
-            Changed::MemberRemoved(id, user) => self.chat.on_member_removed(&id, &user, ctx),
+            Changed::MemberRemoved(id, user) => match id.kind {
+                RoomKind::Project => self.projects.on_member_removed(&id, &user, ctx),
+                RoomKind::Document
+                | RoomKind::Chat
+                | RoomKind::User
+                | RoomKind::Everyone
+                | RoomKind::Supervisors => {
+                    self.chat.on_member_removed(&id, &user, ctx);
+                }
+            },
             Changed::Else => {}
         }
     }
@@ -238,6 +287,7 @@ impl Parts<'_> {
         let Some(id) = self.connections.remove_socket(socket) else { return };
         self.ctx.fx.transports.remove(id);
         let Some(connection) = self.connections.remove(id) else { return };
+        self.ctx.fx.stats.lasted.note(self.ctx.fx.now.since(connection.connected_at));
         self.door.addresses.went(connection.address);
         let (code, reason) = ending(why, connection.closing);
         let mut record = Record::new(Level::Info, "ws.disconnect").with("connectionId", name(id));

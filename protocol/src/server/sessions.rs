@@ -1,33 +1,25 @@
-//! Socket.IO sessions: the engine's orders are carried out, what a client says over it becomes calls, and whoever
-//! was cut off and comes back is recovered. The protocol itself is in `socket_io`; what is here is which connection
-//! a request belongs to, and who it is.
+//! Socket.IO sessions: which connection a request belongs to, the engine's orders carried out, and what a client says
+//! made calls. The protocol itself is in `socket_io`; who a client is, in `namespace.rs`.
 
 use super::Parts;
 use crate::action::{Action, CloseCause, SocketLimits};
-use crate::apps;
-use crate::auth::{AuthFailure, TOKEN_BYTES_MAX, User};
-use crate::connection::{Credential, Endpoint, Engine, Names, Recovery, Resumption, Waiting, name};
+use crate::connection::{Credential, Endpoint, Engine, Recovery, name};
 use crate::door::{self, ToEngine};
 use crate::envelope::{Event, socket_io};
-use crate::frame::Frame;
 use crate::ids::{ConnectionId, RequestId, SocketId};
 use crate::input::{Fault, Message};
-use crate::job::{Job, Outcome};
 use crate::outbox::Class;
 use crate::record::{Level, Record};
 use crate::refusal::{Code, Refusal};
 use crate::socket_io::engine::{Asked, Config, Ended, Order, Refused, Session, Sid};
 use crate::socket_io::namespaces::{Client, Said};
-use crate::tickets::Pending;
 use crate::timers::Timer;
-use serde::Deserialize;
-use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// The one namespace.
-const NAMESPACE: &str = "/";
+pub(super) const NAMESPACE: &str = "/";
 /// How long a WebSocket may take to become a session's transport.
 const UPGRADE_WAIT_MAX: Duration = Duration::from_secs(10);
 
@@ -39,14 +31,6 @@ pub struct Sessions {
     requests: BTreeMap<RequestId, (ConnectionId, Option<String>)>,
     pub(super) recovery: Recovery,
     config: Arc<Config>,
-}
-
-/// What CONNECT may carry.
-#[derive(Default, Deserialize)]
-struct Auth {
-    token: Option<String>,
-    pid: Option<String>,
-    offset: Option<String>,
 }
 
 impl Sessions {
@@ -89,7 +73,7 @@ impl Parts<'_> {
         match to.asked {
             Asked::Poll { .. } => {
                 self.sessions.requests.insert(to.request, (id, to.origin));
-                engine.session.on_poll(to.request, &mut orders);
+                engine.session.on_poll(to.request, now, &mut orders);
             }
             Asked::Post { .. } => {
                 self.sessions.requests.insert(to.request, (id, to.origin));
@@ -227,6 +211,9 @@ impl Parts<'_> {
     }
 
     fn carry_orders(&mut self, id: ConnectionId, orders: Vec<Order>) {
+        let ended = orders
+            .iter()
+            .find_map(|order| if let Order::Ended(why) = order { Some(cause_of(why)) } else { None });
         for order in orders {
             match order {
                 Order::Respond { request, response } => {
@@ -240,7 +227,7 @@ impl Parts<'_> {
                 }
                 Order::Close { socket } => {
                     let closing = self.connections.find(id).and_then(|connection| connection.closing);
-                    let cause = closing.unwrap_or(CloseCause::Finished);
+                    let cause = closing.or(ended).unwrap_or(CloseCause::Finished);
                     self.ctx.fx.actions.push(Action::Close { socket, cause });
                 }
                 Order::Message(message) => self.on_said(id, message),
@@ -294,132 +281,6 @@ impl Parts<'_> {
         self.ctx.fx.ended.iter().any(|(ended, _)| *ended == id)
     }
 
-    fn on_connect(&mut self, id: ConnectionId, auth: Option<&str>) {
-        let auth = match auth.map(serde_json::from_str::<Auth>).transpose() {
-            Ok(auth) => auth.unwrap_or_default(),
-            Err(_) => return self.refuse_connect(id, &AuthFailure::Bad),
-        };
-        let Some(engine) = self.ctx.fx.transports.engine(id) else { return };
-        let token = match (&engine.token.0, &auth.token) {
-            (Err(failure), _) => Err(failure.clone()),
-            (Ok(Some(head)), Some(token)) if head != token => Err(AuthFailure::Disagreeing),
-            (Ok(Some(token)), _) | (Ok(None), Some(token)) => Ok(token.clone()),
-            (Ok(None), None) => Err(AuthFailure::Missing),
-        };
-        match token {
-            Ok(token) if token.len() > TOKEN_BYTES_MAX => self.refuse_connect(id, &AuthFailure::Bad),
-            Ok(token) if !self.ctx.fx.is_busy() => {
-                let recover = auth.pid.and_then(|pid| Some((pid, auth.offset?.parse().ok()?)));
-                let waiting = Waiting::Connect { connection: id, recover };
-                self.ctx.fx.work(Job::VerifyToken { token }, Pending::Connection(waiting));
-            }
-            Ok(_) => {
-                let refusal = Refusal::busy();
-                self.connect_error(id, &refusal.message.clone(), &json!(refusal));
-            }
-            Err(failure) => self.refuse_connect(id, &failure),
-        }
-    }
-
-    fn refuse_connect(&mut self, id: ConnectionId, failure: &AuthFailure) {
-        self.ctx.fx.stats.auth_failures += 1;
-        let record = Record::new(Level::Warn, "auth.failed").with("reason", failure.to_string());
-        let address = self.connections.find(id).map(|known| known.address.to_string()).unwrap_or_default();
-        self.ctx.fx.log(record.with("address", address));
-        self.connect_error(id, "authentication failed", &json!({"code": Code::AuthFailed.as_str()}));
-    }
-
-    fn connect_error(&mut self, id: ConnectionId, message: &str, data: &Value) {
-        let error = json!({"message": message, "data": data}).to_string();
-        let engine = self.ctx.fx.transports.engine(id);
-        if let Some(frame) = engine.map(|engine| engine.client.refused(NAMESPACE, &error)) {
-            self.ctx.fx.send(id, frame, Class::Kept);
-        }
-    }
-
-    /// The token of who connects was looked at.
-    pub(super) fn on_connect_verified(
-        &mut self,
-        id: ConnectionId,
-        recover: Option<(String, u64)>,
-        outcome: Outcome,
-    ) {
-        if self.connections.find(id).is_none_or(|known| known.closing.is_some() || known.user.is_some()) {
-            return;
-        }
-        match outcome {
-            Outcome::Token(Ok(user)) => {
-                let most = self.ctx.fx.settings.connections_per_user;
-                if most > 0 && self.connections.count_of(&user) >= most {
-                    let message = format!("over the limit of {most} connections of one user");
-                    let refusal = Refusal::new(Code::RateLimited, message);
-                    return self.connect_error(id, &refusal.message.clone(), &json!(refusal));
-                }
-                self.enter_namespace(id, user, recover);
-            }
-            Outcome::Token(Err(failure)) => self.refuse_connect(id, &failure),
-            Outcome::Service(_) | Outcome::Rendered(_) | Outcome::Inspected(_) | Outcome::Joined(_) => {
-                self.refuse_connect(id, &AuthFailure::Bad);
-            }
-        }
-    }
-
-    fn enter_namespace(&mut self, id: ConnectionId, user: User, recover: Option<(String, u64)>) {
-        let user = Arc::new(user);
-        self.connections.enter(id, user.clone());
-        let (names, places) = match recover.and_then(|(pid, heard)| self.recovered(&user, &pid, heard)) {
-            Some((names, places)) => (names, places),
-            None => (Arc::new(self.new_names()), Vec::new()),
-        };
-        let Some(engine) = self.ctx.fx.transports.engine(id) else { return };
-        engine.connected = Some(names.clone());
-        let frame: Frame = engine.client.accepted(NAMESPACE, &names.sid, names.pid.as_deref());
-        self.ctx.fx.send(id, frame, Class::Kept);
-        let record = Record::new(Level::Info, "ws.connect").with("connectionId", name(id));
-        let record = record.with("endpoint", Endpoint::SocketIo.path()).with("userId", user.id.as_str());
-        self.ctx.fx.log(record.with("firmId", user.firm.as_str()));
-        self.ctx.rooms.welcome(id);
-        self.connections.watch_token(id, &mut self.ctx.fx);
-        let Some(caller) = self.connections.caller(id, None) else { return };
-        for Resumption { room, at, own } in places {
-            apps::comes_back(&room, &caller, &mut self.ctx);
-            self.ctx.rooms.resume(&room, caller.clone(), (at, own), &mut self.ctx.fx);
-        }
-        self.on_user_came(&caller);
-    }
-
-    fn new_names(&mut self) -> Names {
-        let recovers = !self.ctx.fx.settings.recovery_window.is_zero();
-        let sid = self.ctx.fx.rng.id("sio");
-        Names { sid, pid: recovers.then(|| self.ctx.fx.rng.id("pid")) }
-    }
-
-    /// What a client had before it was cut off, where it is certain what it has missed, and all of it is still there
-    /// and open to its user.
-    fn recovered(&mut self, user: &User, pid: &str, heard: u64) -> Option<(Arc<Names>, Vec<Resumption>)> {
-        self.sessions.recovery.tidy(self.ctx.fx.now);
-        let remembered = self.sessions.recovery.take(pid, user)?;
-        if heard > self.ctx.fx.transports.last_offset() {
-            return None;
-        }
-        let places = remembered.resume(heard)?;
-        let open = places.iter().all(|place| {
-            let room = self.ctx.rooms.find(&place.room);
-            room.is_some_and(|room| apps::may_hear(room, user) && place.at <= room.head())
-        });
-        open.then_some((remembered.names, places))
-    }
-
-    /// The client has left the namespace; its session goes on without it.
-    fn leave_namespace(&mut self, id: ConnectionId) {
-        self.take_out(id);
-        self.log_left(id, 1000, "left by the client");
-        self.connections.exit(id);
-        if let Some(engine) = self.ctx.fx.transports.engine(id) {
-            engine.connected = None;
-        }
-    }
-
     /// A session is over, and the connection with it.
     fn on_session_ended(&mut self, id: ConnectionId, why: &Ended) {
         let (code, reason) = ending(why);
@@ -439,40 +300,17 @@ impl Parts<'_> {
         self.log_left(id, code, reason);
         self.ctx.fx.transports.remove(id);
         if let Some(connection) = self.connections.remove(id) {
+            self.ctx.fx.stats.lasted.note(self.ctx.fx.now.since(connection.connected_at));
             self.door.addresses.went(connection.address);
         }
     }
 
     /// A user has gone, as the log says it; sessions that were nobody's are not told.
-    fn log_left(&mut self, id: ConnectionId, code: u16, reason: &'static str) {
+    pub(super) fn log_left(&mut self, id: ConnectionId, code: u16, reason: &'static str) {
         let Some(user) = self.connections.find(id).and_then(|known| known.user.clone()) else { return };
         let record = Record::new(Level::Info, "ws.disconnect").with("connectionId", name(id));
         let record = record.with("userId", user.id.as_str());
         self.ctx.fx.log(record.with("code", code).with("reason", reason));
-    }
-
-    /// Remembers a connection that was cut off, if all it had can be taken up again.
-    pub(super) fn remember(&mut self, id: ConnectionId) {
-        let ends = self.ctx.fx.now + self.ctx.fx.settings.recovery_window;
-        let Some(caller) = self.connections.caller(id, None) else { return };
-        let Some(engine) = self.ctx.fx.transports.engine(id) else { return };
-        let (Some(names), last_own) = (engine.connected.clone(), engine.last_own) else { return };
-        if names.pid.is_none() || self.documents.has_session(id) {
-            return;
-        }
-        let rooms = self.ctx.rooms.joined(id).to_vec();
-        let mut places = Vec::with_capacity(rooms.len());
-        for room in &rooms {
-            let Some(room) = self.ctx.rooms.find(room) else { return };
-            let Some(place) = room.place(id) else { return };
-            places.push(place);
-        }
-        for room in &rooms {
-            if let Some(room) = self.ctx.rooms.find(room) {
-                room.hold(ends);
-            }
-        }
-        self.sessions.recovery.remember(names, &caller.user, last_own, places, ends);
     }
 }
 
@@ -486,6 +324,16 @@ fn ending(why: &Ended) -> (u16, &'static str) {
         Ended::PollsOverlap => (1002, "overlapping polls"),
         Ended::TooSlow => (4002, "too slow"),
         Ended::ByServer => (1000, "closed by the server"),
+    }
+}
+
+/// What a WebSocket is closed with at a session's end.
+fn cause_of(why: &Ended) -> CloseCause {
+    match why {
+        Ended::PingTimeout => CloseCause::HeartbeatMissed,
+        Ended::Malformed(_) | Ended::PollsOverlap => CloseCause::Faulty(Fault::Protocol),
+        Ended::TooSlow => CloseCause::TooSlow,
+        Ended::ClientClosed | Ended::TransportLost | Ended::ByServer => CloseCause::Finished,
     }
 }
 

@@ -40,7 +40,7 @@
 //!     };
 //!     session.send(reply, Class::Kept, &mut orders);
 //! }
-//! session.on_poll(request(2), &mut orders);
+//! session.on_poll(request(2), now, &mut orders);
 //! let Some(Order::Respond { response, .. }) = orders.last() else { panic!("{orders:?}") };
 //! assert_eq!(response.body, Body::Bytes("40{\"sid\":\"s1\"}\x1e431[3]".into()));
 //! ```

@@ -3,6 +3,8 @@
 
 mod answers;
 mod crowds;
+mod hook;
+mod posts;
 mod removals;
 mod world;
 mod writes;

@@ -26,12 +26,18 @@ pub struct World {
 
 impl World {
     pub fn new(settings: Settings) -> Self {
+        let mut world = Self::begun(settings);
+        world.actions.clear();
+        world
+    }
+
+    /// The same with all that a server asks for when it starts.
+    pub fn begun(settings: Settings) -> Self {
         let peer = IpAddr::from([127, 0, 0, 1]);
         let server = Server::new(settings, [0; 32]);
         let now = Timestamp(1_767_225_600_000_000);
         let mut world = Self { server, now, actions: Vec::new(), peer, requests: 0 };
         world.tell(Input::Started);
-        world.actions.clear();
         world
     }
 
@@ -98,6 +104,14 @@ impl World {
         self.take(|action| {
             let Action::Store { ticket, request } = action else { return None };
             Some((*ticket, request.clone()))
+        })
+    }
+
+    /// The same question, which stays there.
+    pub fn peek(&self) -> Option<StoreRequest> {
+        self.actions.iter().find_map(|action| {
+            let Action::Store { request, .. } = action else { return None };
+            Some(request.clone())
         })
     }
 

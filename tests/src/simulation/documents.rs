@@ -14,8 +14,12 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use witness::Witness;
 
-/// Who is here: two tabs of one user, and another user.
-pub const CLIENTS: [&str; 3] = ["ann", "ann", "bob"];
+/// Who is here: two tabs of one user, and another user; and both once more on connections that speak every app.
+pub const CLIENTS: [&str; 5] = ["ann", "ann", "bob", "ann", "bob"];
+/// From this client on they come over `/api/connect`.
+pub const GENERAL_FROM: usize = 3;
+/// What there is to be written; `/documents` is opened for the first.
+const TEMPLATES: [&str; 2] = ["t", "u"];
 /// How many questions there are.
 const QUESTIONS: usize = 3;
 /// How long the world runs until all has settled: longer than every wait and every takeover.
@@ -43,14 +47,14 @@ impl Documents {
             help: None,
             required: true,
         };
-        let template = TemplateRow {
-            id: "t".into(),
-            name: "T".into(),
+        let template = |id: &str| TemplateRow {
+            id: id.into(),
+            name: id.to_uppercase(),
             firm: None,
             questions: (0..QUESTIONS).map(question).collect(),
             body: "{{k0}} {{k1}}".into(),
         };
-        let rows = vec![Change::Put(Row::Template(template))];
+        let rows = TEMPLATES.map(|id| Change::Put(Row::Template(template(id)))).to_vec();
         world.store.answer(BEGINNING, &StoreRequest::Commit { appends: vec![], rows });
         world.handle(Input::Started);
         Self { world, witness: Witness::default(), said: 0 }
@@ -60,9 +64,11 @@ impl Documents {
     pub fn play(&mut self, [kind, a, b, c]: [u8; 4]) {
         let client = usize::from(a) % CLIENTS.len();
         match kind % 32 {
+            0..=4 if self.is_general(client) => self.open(client, b % 4 == 0, c),
             0..=4 => self.connect(client, b % 4 == 0),
             5..=6 => self.cut(client),
             7..=16 => self.answer(client, b),
+            18 if client >= GENERAL_FROM => self.call(client, json!({"type": "close"})),
             17..=18 => self.call(client, json!({"type": "retry"})),
             19 => self.pace(client, b),
             20 if c < 96 => self.crash(),
@@ -83,7 +89,7 @@ impl Documents {
         self.world.ai = kind;
         self.wait(SETTLING);
         self.witness.assert_all_answered(&self.world);
-        for client in [0, 2] {
+        for client in [0, 2, 3, 4] {
             self.finish(client);
         }
         let sockets: Vec<_> = self.world.sockets.keys().copied().collect();
@@ -110,6 +116,10 @@ impl Documents {
             }
             self.connect(client, false);
             self.wait(Duration::from_secs(5));
+            if self.is_general(client) && !self.witness.has_session(client) {
+                self.open(client, false, 0);
+                self.wait(Duration::from_secs(5));
+            }
             match self.witness.is_asked(client) {
                 true => self.answer(client, 0),
                 false => self.call(client, json!({"type": "retry"})),
@@ -137,10 +147,28 @@ impl Documents {
         if self.witness.socket(client).is_some() {
             return;
         }
-        let target = if fresh { "/documents?templateId=t&session=new" } else { "/documents?templateId=t" };
+        let target = match fresh {
+            _ if client >= GENERAL_FROM => "/api/connect",
+            true => "/documents?templateId=t&session=new",
+            false => "/documents?templateId=t",
+        };
         let step =
             self.world.request(client, "GET", target, &format!("{}:firm:employee", CLIENTS[client]), "");
         self.look(&step);
+    }
+
+    /// Whether a client is here with a connection that speaks every app.
+    fn is_general(&self, client: usize) -> bool {
+        client >= GENERAL_FROM && self.witness.socket(client).is_some()
+    }
+
+    fn open(&mut self, client: usize, fresh: bool, which: u8) {
+        let template = TEMPLATES[usize::from(which) % TEMPLATES.len()];
+        let mut call = json!({"type": "open", "templateId": template});
+        if fresh {
+            call["session"] = json!("new");
+        }
+        self.call(client, call);
     }
 
     fn cut(&mut self, client: usize) {

@@ -3,6 +3,7 @@
 //! fails again.
 
 pub mod chat;
+pub mod company;
 pub mod dice;
 pub mod documents;
 pub mod jobs;
@@ -222,7 +223,7 @@ impl World {
         self.requests.insert(request, client);
         let mut headers =
             vec![("host".into(), "a".into()), ("authorization".into(), format!("Bearer {token}"))];
-        if method == "GET" && !target.starts_with("/api") {
+        if method == "GET" && (!target.starts_with("/api") || target == "/api/connect") {
             for (name, value) in [
                 ("connection", "Upgrade"),
                 ("upgrade", "websocket"),
@@ -369,7 +370,8 @@ impl World {
                     self.names.insert(*socket, name.as_str().unwrap_or_default().to_string());
                 }
             }
-            Action::Cancel { .. } | Action::Log(_) | Action::Drained => {}
+            Action::Cancel { ticket } => step.cancelled.push(ticket),
+            Action::Log(_) | Action::Drained => {}
         }
     }
 

@@ -26,7 +26,7 @@ const TIMERS_MAX: usize = 64;
 const SETTLING: Duration = Duration::from_secs(617);
 
 /// What clients write, good and bad.
-const TEXTS: [&str; 24] = [
+const TEXTS: [&str; 29] = [
     "",
     "{",
     "nonsense",
@@ -51,10 +51,15 @@ const TEXTS: [&str; 24] = [
     r#"{"event":"chat:message:history","data":{"roomId":"made","before":0,"limit":200}}"#,
     r#"{"event":"x","data":1,"requestId":"v","version":"2"}"#,
     r#"{"event":"chat:room:nothing"}"#,
+    r#"{"event":"document:open","data":{"templateId":"t"},"requestId":"o"}"#,
+    r#"{"event":"document:open","data":{"templateId":"t","session":"new"},"requestId":"n"}"#,
+    r#"{"event":"document:user_response","data":{"sessionId":"x","content":"x"},"requestId":"u"}"#,
+    r#"{"event":"document:close","data":{"sessionId":"x"}}"#,
+    r#"{"event":"document:retry","data":[]}"#,
 ];
 
 /// What is asked over HTTP, good and bad.
-const TARGETS: [(&str, &str, &str); 22] = [
+const TARGETS: [(&str, &str, &str); 23] = [
     ("GET", "/", ""),
     ("GET", "/chat", ""),
     ("GET", "/chat?refuse=close", ""),
@@ -62,6 +67,7 @@ const TARGETS: [(&str, &str, &str); 22] = [
     ("GET", "/documents?templateId=t&session=new", ""),
     ("GET", "/documents?templateId=none&refuse=close", ""),
     ("GET", "/documents", ""),
+    ("GET", "/api/connect", ""),
     ("GET", "/echo", ""),
     ("GET", "/health", ""),
     ("POST", "/health", ""),

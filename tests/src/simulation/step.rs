@@ -5,7 +5,7 @@ use parlor_protocol::action::CloseCause;
 use parlor_protocol::call::Call;
 use parlor_protocol::frame::Frame;
 use parlor_protocol::http::Response;
-use parlor_protocol::ids::SocketId;
+use parlor_protocol::ids::{SocketId, Ticket};
 use parlor_protocol::outbox::Class;
 use parlor_protocol::store::{StoreReply, StoreRequest};
 
@@ -43,4 +43,6 @@ pub struct Step {
     pub responded: Vec<(usize, Response)>,
     /// Calls that were ordered.
     pub called: Vec<Call>,
+    /// Calls that nobody waits for any more.
+    pub cancelled: Vec<Ticket>,
 }

@@ -13,7 +13,7 @@ use parlor_host::settings::{Configuration, Surroundings};
 use parlor_protocol::action::{Action, CloseCause, Recipients, SocketLimits};
 use parlor_protocol::call::{Call, Said};
 use parlor_protocol::frame::Frame;
-use parlor_protocol::http::{Body, Response, parse_head};
+use parlor_protocol::http::{Body, Measured, Response, parse_head, statistics};
 use parlor_protocol::ids::{RequestId, SocketId, Ticket};
 use parlor_protocol::input::{Ending, Fault, Input, Message};
 use parlor_protocol::outbox::Class;
@@ -356,6 +356,10 @@ fn answer(response: Response) -> Answer {
     let (body, is_file) = match response.body {
         Body::Bytes(bytes) => (String::from_utf8_lossy(&bytes).into_owned(), false),
         Body::Asset(_) => (String::new(), true),
+        Body::Statistics(counted) => {
+            let measured = Measured { memory_bytes: 0, dropped: 0 };
+            (String::from_utf8_lossy(&statistics(&counted, measured)).into_owned(), false)
+        }
     };
     let headers = response.headers.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value));
     Answer { status: response.status, headers: headers.collect(), body, is_file }

@@ -152,7 +152,12 @@ fn request(method: &str, rest: &str) -> Result<Deed, String> {
 
 type Circumstances = (Option<Caller>, Vec<(String, String)>, String);
 
-/// `as WHO with NAME: VALUE; NAME: VALUE {BODY}`, each of them or not.
+/// What stands between two packets of a payload, and how it is written so that it can be seen.
+pub const RECORD: &str = "\u{1e}";
+/// See `RECORD`.
+pub const RECORD_SHOWN: &str = "␞";
+
+/// `as WHO with NAME: VALUE; NAME: VALUE {BODY}`, each of them or not; a body that is no JSON stands behind `|`.
 fn circumstances(rest: &str) -> Result<Circumstances, String> {
     let (mut rest, mut caller, mut headers) = (rest.trim_start(), None, Vec::new());
     if let Some(named) = rest.strip_prefix("as ") {
@@ -165,12 +170,16 @@ fn circumstances(rest: &str) -> Result<Circumstances, String> {
         rest = after;
     }
     if let Some(given) = rest.strip_prefix("with ") {
-        let (given, after) = given.split_at(given.find(" {").unwrap_or(given.len()));
+        let end = [" {", " [", " | "].iter().filter_map(|start| given.find(start)).min();
+        let (given, after) = given.split_at(end.unwrap_or(given.len()));
         for header in given.split("; ") {
             let (name, value) = header.split_once(": ").ok_or("a header is written Name: value")?;
             headers.push((name.to_string(), value.to_string()));
         }
         rest = after.trim_start();
+    }
+    if let Some(body) = rest.strip_prefix("| ") {
+        return Ok((caller, headers, body.replace(RECORD_SHOWN, RECORD)));
     }
     match rest.is_empty() || rest.starts_with(['{', '[']) {
         true => Ok((caller, headers, rest.to_string())),

@@ -1,6 +1,6 @@
 //! A story, step by step, in one world or another.
 
-use super::deed::Deed;
+use super::deed::{Deed, RECORD};
 use super::people::{People, SERVICE_KEY};
 use super::render::Names;
 use super::story::{Step, Story};
@@ -52,6 +52,14 @@ pub struct Answer {
     pub body: String,
     /// Whether it is a file of the console.
     pub is_file: bool,
+}
+
+impl Answer {
+    /// Takes out of a payload who came and went: when that is told is a matter of time.
+    fn leave_presence_out(&mut self) {
+        let told = self.body.split(RECORD).filter(|packet| !Heard::Text((*packet).to_string()).is_presence());
+        self.body = told.collect::<Vec<_>>().join(RECORD);
+    }
 }
 
 /// What comes on a connection.
@@ -187,7 +195,11 @@ impl<'a> Player<'a> {
         }
         let again = step.time.0 < step.time.1;
         let scene = Scene { deed: &deed, authorization, patient: patient || again, again };
-        Ok(world.perform(&scene, known))
+        let mut outcome = world.perform(&scene, known);
+        if let Some(answer) = outcome.answer.as_mut().filter(|_| !self.story.presence) {
+            answer.leave_presence_out();
+        }
+        Ok(outcome)
     }
 
     /// Names become ids, `<token ada>` a token, and `<x*100>` so many of them.

@@ -1,6 +1,7 @@
 //! What follows, as text that is the same every time: ids are named at their first appearance, times are left
 //! out, long runs of one character are counted.
 
+use super::deed::{RECORD, RECORD_SHOWN};
 use super::play::{Answer, Heard};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -24,7 +25,7 @@ const HEADERS: [&str; 9] = [
     "vary",
 ];
 /// Numbers that differ from one time to the next.
-const NUMBERS: [&str; 2] = ["retryAfterMs", "uptimeSeconds"];
+const NUMBERS: [&str; 7] = ["retryAfterMs", "uptimeSeconds", "memoryBytes", "in", "out", "p50", "p99"];
 
 /// The names that were given so far.
 #[derive(Debug, Default)]
@@ -99,8 +100,9 @@ impl Names {
 
     /// Text with names in place of ids, and without what differs from one time to the next.
     pub fn text(&mut self, raw: &str) -> String {
+        let raw = raw.replace(RECORD, RECORD_SHOWN);
         let mut text = String::with_capacity(raw.len());
-        let mut rest = raw;
+        let mut rest = raw.as_str();
         let mut before = None;
         while let Some(char) = rest.chars().next() {
             let taken = if let Some(length) = id_length(rest, before) {
@@ -190,7 +192,7 @@ fn is_time(text: &str) -> bool {
 fn number(text: &str) -> Option<(&'static str, usize)> {
     NUMBERS.iter().find_map(|key| {
         let digits = text.strip_prefix('"')?.strip_prefix(key)?.strip_prefix("\":")?;
-        let count = digits.bytes().take_while(u8::is_ascii_digit).count();
+        let count = digits.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b'.').count();
         (count > 0).then_some((*key, key.len() + 3 + count))
     })
 }

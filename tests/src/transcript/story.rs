@@ -103,6 +103,13 @@ impl Story {
             ("members", id) if !id.is_empty() => rest.split_whitespace().for_each(|user| {
                 given(format!("/api/admin/rooms/chat/{id}/members/{user}"), r#"{"role":"member"}"#);
             }),
+            ("project", id) if !id.is_empty() => given(format!("/api/admin/rooms/project/{id}"), rest),
+            (role @ ("facilitators" | "storytellers"), id) if !id.is_empty() => {
+                let body = format!(r#"{{"role":"{}"}}"#, role.trim_end_matches('s'));
+                for user in rest.split_whitespace() {
+                    given(format!("/api/admin/rooms/project/{id}/members/{user}"), &body);
+                }
+            }
             _ => return Err(format!("the header knows no {word:?}")),
         }
         Ok(())

@@ -151,7 +151,6 @@ fn joins_that_wait_for_their_turn_go_with_their_connection() {
     chat.wait(Duration::from_secs(5));
     // Each is counted as a join under way and as one in line.
     assert_eq!(chat.world.server.counts().parked, 2 * 99);
-    // None of these is the one that is being read.
     for place in 60..70 {
         let room = format!("room-{place}");
         chat.call(2, &room, "chat:room:leave", json!({"roomId": room}));

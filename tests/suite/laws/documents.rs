@@ -1,4 +1,4 @@
-//! Documents: two users and three tabs, who come, come again, begin afresh, answer once, twice and otherwise, ask
+//! Documents: two users on connections for one session and on connections for several, who come, come again, begin afresh, answer once, twice and otherwise, ask
 //! again, are cut off; an AI that fails, is late, and answers twice, or the built-in interviewer; a slow store that
 //! does not always know; and processes that are killed. The world is `simulation`, its witness holds the laws.
 //!

@@ -8,7 +8,9 @@
 
 mod any_facts;
 mod chat;
+mod company;
 mod documents;
+mod openings;
 
 use proptest::test_runner::Config;
 

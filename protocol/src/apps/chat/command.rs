@@ -1,14 +1,16 @@
 //! What a client can ask of the chat, and the limits it is held to.
 
 use super::files::Sent;
+use crate::apps::{composed, stripped};
 use crate::envelope::ID_BYTES_MAX;
-use crate::ids::{EntryId, RoomId, Seq, UserId};
+use crate::ids::{EntryId, EscalationId, RoomId, Seq, UserId};
 use crate::json;
 use crate::refusal::{Code, Refusal};
-use crate::store::Visibility;
+use crate::store::{EscalationRow, Visibility};
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 
 /// The longest name of a room, in bytes.
 pub const NAME_BYTES_MAX: usize = 255;
@@ -16,6 +18,10 @@ pub const NAME_BYTES_MAX: usize = 255;
 pub const CONTENT_BYTES_MAX: usize = 16 * 1024;
 /// The largest metadata of a message, in bytes.
 pub const METADATA_BYTES_MAX: usize = 4 * 1024;
+/// The longest prompt, in bytes.
+pub const PROMPT_BYTES_MAX: usize = 16 * 1024;
+/// The longest reason of an escalation, in bytes.
+pub const REASON_BYTES_MAX: usize = 4 * 1024;
 /// The most messages that one look into the history shows.
 pub const HISTORY_ENTRIES_MAX: u32 = 200;
 /// The most members that a room is made with.
@@ -65,6 +71,44 @@ pub enum Command {
         /// At most so many.
         limit: u32,
     },
+    /// `chat:message:read`
+    Read {
+        /// In which room.
+        room: RoomId,
+        /// The last message that was read.
+        seq: Seq,
+    },
+    /// `chat:typing:start`, `chat:typing:stop`
+    Type {
+        /// In which room.
+        room: RoomId,
+        /// Whether it begins.
+        begins: bool,
+    },
+    /// `chat:robot:interact`
+    Prompt {
+        /// In which room.
+        room: RoomId,
+        /// What the robot is asked.
+        prompt: String,
+    },
+    /// `chat:escalation:create`
+    Escalate {
+        /// Which room.
+        room: RoomId,
+        /// Why.
+        reason: String,
+    },
+    /// `chat:escalation:resolve`
+    Resolve {
+        /// Which escalation.
+        escalation: EscalationId,
+    },
+    /// The same, when it is known what the escalation is about.
+    Settle {
+        /// Which escalation.
+        escalation: Box<EscalationRow>,
+    },
     /// `chat:file:upload`
     Upload(Sent),
 }
@@ -97,10 +141,26 @@ impl Command {
             "chat:room:join" => parse::<Join>(data)
                 .and_then(|join| Ok(Self::Join { room: room(&join.room_id)?, since: join.since.map(Seq) })),
             "chat:room:leave" => {
-                parse::<Leave>(data).and_then(|leave| Ok(Self::Leave { room: room(&leave.room_id)? }))
+                parse::<Named>(data).and_then(|named| Ok(Self::Leave { room: room(&named.room_id)? }))
             }
             "chat:message:send" => parse(data).and_then(Self::send),
             "chat:message:history" => parse(data).and_then(Self::history),
+            "chat:message:read" => parse::<Read>(data)
+                .and_then(|read| Ok(Self::Read { room: room(&read.room_id)?, seq: Seq(read.seq) })),
+            "chat:typing:start" | "chat:typing:stop" => parse::<Named>(data).and_then(|named| {
+                Ok(Self::Type { room: room(&named.room_id)?, begins: name == "chat:typing:start" })
+            }),
+            "chat:robot:interact" => parse::<Prompt>(data).and_then(|asked| {
+                let prompt = text("prompt", &asked.prompt, PROMPT_BYTES_MAX)?;
+                Ok(Self::Prompt { room: room(&asked.room_id)?, prompt })
+            }),
+            "chat:escalation:create" => parse::<Escalate>(data).and_then(|asked| {
+                let reason = text("reason", &asked.reason, REASON_BYTES_MAX)?;
+                Ok(Self::Escalate { room: room(&asked.room_id)?, reason })
+            }),
+            "chat:escalation:resolve" => parse::<Resolve>(data).and_then(|asked| {
+                Ok(Self::Resolve { escalation: id("escalationId", &asked.escalation_id)?.as_ref().into() })
+            }),
             "chat:file:upload" => {
                 parse(data).and_then(|asked| Sent::read(asked, attachments)).map(Self::Upload)
             }
@@ -108,19 +168,29 @@ impl Command {
         })
     }
 
-    /// The room that has to be open for it; `None` where it makes one or sees to that by itself.
+    /// The room that has to be open for it; `None` where it makes one, names none or sees to that by itself.
     pub fn room(&self) -> Option<&RoomId> {
         match self {
-            Self::Create { .. } | Self::Upload(_) => None,
+            Self::Create { .. } | Self::Resolve { .. } | Self::Upload(_) => None,
             Self::Join { room, .. }
             | Self::Leave { room }
             | Self::Send { room, .. }
-            | Self::History { room, .. } => Some(room),
+            | Self::History { room, .. }
+            | Self::Read { room, .. }
+            | Self::Type { room, .. }
+            | Self::Prompt { room, .. }
+            | Self::Escalate { room, .. } => Some(room),
+            Self::Settle { escalation } => Some(&escalation.room),
         }
     }
 
+    /// Whether it is a signal, which has a limit of its own.
+    pub fn is_signal(&self) -> bool {
+        matches!(self, Self::Type { .. })
+    }
+
     fn create(asked: Create) -> Result<Self, Refusal> {
-        let name = crate::apps::stripped(&asked.name).trim().to_string();
+        let name = composed(stripped(&asked.name).trim()).into_owned();
         if name.is_empty() {
             return Err(Refusal::new(Code::ClientError, "the name is empty"));
         }
@@ -135,7 +205,8 @@ impl Command {
         }
         let members = members
             .iter()
-            .map(|user| id("a member's id", user).map(UserId::from))
+            // Users are called as their tokens call them.
+            .map(|user| named("a member's id", user).map(UserId::from))
             .collect::<Result<_, _>>()?;
         let room = asked.room_id.as_deref().map(room).transpose()?;
         Ok(Self::Create { room, name, visibility: asked.visibility, members })
@@ -161,7 +232,7 @@ impl Command {
             limit("metadata", metadata.get().len(), METADATA_BYTES_MAX)?;
         }
         let message = Message { kind, content: content(&asked.content)?, metadata };
-        let id = asked.id.map(|asked| id("id", &asked).map(EntryId::from)).transpose()?;
+        let id = asked.id.map(|asked| Ok(id("id", &asked)?.as_ref().into())).transpose()?;
         Ok(Self::Send { room: room(&asked.room_id)?, id, message })
     }
 
@@ -198,8 +269,35 @@ struct Join {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Leave {
+struct Named {
     room_id: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Read {
+    room_id: String,
+    seq: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Prompt {
+    room_id: String,
+    prompt: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Escalate {
+    room_id: String,
+    reason: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Resolve {
+    escalation_id: String,
 }
 
 #[derive(Deserialize)]
@@ -229,14 +327,29 @@ pub fn parse<'a, T: Deserialize<'a>>(data: &'a str) -> Result<T, Refusal> {
 
 /// A chat room's id, as a client may write it.
 pub fn room(name: &str) -> Result<RoomId, Refusal> {
-    id("roomId", name).map(RoomId::chat)
+    id("roomId", name).map(|id| RoomId::chat(&id))
 }
 
-/// An id, as a client may write it.
-pub fn id<'a>(what: &str, text: &'a str) -> Result<&'a str, Refusal> {
+/// What clients call something, in one spelling.
+pub fn id<'a>(what: &str, text: &'a str) -> Result<Cow<'a, str>, Refusal> {
+    named(what, &composed(text))?;
+    Ok(composed(text))
+}
+
+fn named<'a>(what: &str, text: &'a str) -> Result<&'a str, Refusal> {
     limit(what, text.len(), ID_BYTES_MAX)?;
     match text.is_empty() || text.chars().any(char::is_control) {
         true => Err(Refusal::new(Code::ClientError, format!("{what} is empty or has control characters"))),
+        false => Ok(text),
+    }
+}
+
+/// Text without control characters, and not empty.
+fn text(what: &str, raw: &str, bytes_max: usize) -> Result<String, Refusal> {
+    let text = stripped(raw);
+    limit(what, text.len(), bytes_max)?;
+    match text.trim().is_empty() {
+        true => Err(Refusal::new(Code::ClientError, format!("the {what} is empty"))),
         false => Ok(text),
     }
 }
@@ -256,12 +369,7 @@ fn content(raw: &RawValue) -> Result<Box<RawValue>, Refusal> {
             let text = serde_json::from_str::<String>(raw.get());
             let text =
                 text.map_err(|error| Refusal::new(Code::ClientError, format!("bad content: {error}")))?;
-            let text = crate::apps::stripped(&text);
-            limit("content", text.len(), CONTENT_BYTES_MAX)?;
-            if text.trim().is_empty() {
-                return Err(Refusal::new(Code::ClientError, "the content is empty"));
-            }
-            serde_json::value::to_raw_value(&text)
+            serde_json::value::to_raw_value(&self::text("content", &text, CONTENT_BYTES_MAX)?)
         }
         Some(b'{') => {
             limit("content", raw.get().len(), CONTENT_BYTES_MAX)?;

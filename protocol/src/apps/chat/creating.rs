@@ -41,6 +41,9 @@ impl Chat {
         if ctx.fx.is_busy() {
             return Err(Refusal::busy());
         }
+        if ctx.rooms.is_being_removed(&row.id) {
+            return Err(being_deleted(&row));
+        }
         let invited = members.into_iter().filter(|user| *user != caller.user.id).map(|user| MemberRow {
             room: row.id.clone(),
             user,
@@ -60,6 +63,10 @@ impl Chat {
                 let (id, room, members) = (row.id.clone(), Some(row.clone()), members.clone());
                 let record = RoomRecord { id, room, members, cursors: vec![], head: Seq::ZERO, tail: vec![] };
                 self.show_made(*making, record, ctx);
+            }
+            // Behind a removal it might be made anew, or the removal take it away again.
+            StoreReply::Unknown if ctx.rooms.is_being_removed(&making.row.id) => {
+                self.refuse_made(&making, &being_deleted(&making.row), ctx);
             }
             StoreReply::Unknown if making.tries < WRITE_TRIES_MAX => send(making, ctx),
             // Perhaps by the try before this one.
@@ -112,7 +119,7 @@ impl Chat {
             Some(join) => self.join_again(join, ctx),
             None => {
                 let message = format!("a room with the id {:?} exists already", &*making.row.id.name);
-                ctx.fx.reply(&making.caller, &refused(&Refusal::new(Code::Conflict, message)));
+                ctx.fx.refuse(&making.caller, &refused(&Refusal::new(Code::Conflict, message)));
             }
         }
     }
@@ -120,9 +127,13 @@ impl Chat {
     fn refuse_made(&mut self, making: &Making, refusal: &Refusal, ctx: &mut Context<'_>) {
         match &making.join {
             Some(join) => self.refuse_join(join, refusal, ctx),
-            None => ctx.fx.reply(&making.caller, &refused(refusal)),
+            None => ctx.fx.refuse(&making.caller, &refused(refusal)),
         }
     }
+}
+
+fn being_deleted(row: &RoomRow) -> Refusal {
+    Refusal::new(Code::Conflict, format!("a room with the id {:?} is being deleted", &*row.id.name))
 }
 
 /// Makes a room with its members, the caller among them.

@@ -53,11 +53,11 @@ pub(super) fn on_history(looking: Looking, reply: StoreReply, ctx: &mut Context<
             true => read(looking, ctx),
             false => Err(Refusal::store_unavailable()),
         };
-        return again.unwrap_or_else(|refusal| ctx.fx.reply(&caller, &refused(&refusal)));
+        return again.unwrap_or_else(|refusal| ctx.fx.refuse(&caller, &refused(&refusal)));
     };
     // Membership may have gone while the store was reading.
     if let Err(refusal) = inside(&looking.room, &caller, ctx.rooms) {
-        return ctx.fx.reply(&caller, &refused(&refusal));
+        return ctx.fx.refuse(&caller, &refused(&refusal));
     }
     let has_more = match span {
         Span::Before(_) => entries.first().is_some_and(|first| first.seq.0 > 1),

@@ -8,15 +8,13 @@ use super::{
 use crate::auth::UserType;
 use crate::context::{Caller, Context};
 use crate::envelope::Event;
-use crate::ids::{ConnectionId, RoomId, Seq, UserId};
+use crate::ids::{ConnectionId, RoomId, RoomKind, Seq, UserId};
 use crate::refusal::{Code, Refusal};
 use crate::room::{FirstPage, Room, Turn};
 use crate::store::{Change, Entry, MemberRow, ROOM_MEMBERS_MAX, Row, StoreReply, StoreRequest};
 use crate::tickets::Pending;
 use serde::Serialize;
 
-/// How many rooms one connection may be in.
-const ROOMS_PER_CONNECTION_MAX: usize = 128;
 /// How many members are listed to who joins.
 const MEMBERS_LISTED_MAX: usize = 200;
 
@@ -73,7 +71,7 @@ impl Chat {
         caller: Caller,
         ctx: &mut Context<'_>,
     ) -> Result<(), Refusal> {
-        may_be_in_one_more(&id, &caller, ctx)?;
+        ctx.rooms.has_place_for(&id, caller.connection)?;
         let room = ctx.rooms.find(&id).ok_or_else(Refusal::room_access_denied)?;
         match access(room, &caller.user) {
             Access::Denied => return Err(Refusal::room_access_denied()),
@@ -106,14 +104,14 @@ impl Chat {
         ctx.rooms.pacing.end(join.caller.connection, &Turn::Join(join.room.clone(), join.number));
         if !stood {
             let refusal = Refusal::new(Code::ClientError, "the room was left meanwhile").recoverable();
-            ctx.fx.reply(&join.caller, &refused(&refusal));
+            ctx.fx.refuse(&join.caller, &refused(&refusal));
         }
         stood
     }
 
     pub(super) fn refuse_join(&mut self, join: &Join, refusal: &Refusal, ctx: &mut Context<'_>) {
         if self.end_join(join, ctx) {
-            ctx.fx.reply(&join.caller, &refused(refusal));
+            ctx.fx.refuse(&join.caller, &refused(refusal));
         }
     }
 
@@ -122,7 +120,7 @@ impl Chat {
         if self.end_join(&join, ctx) {
             let Join { caller, room, since, .. } = join;
             if let Err((caller, refusal)) = self.apply(Command::Join { room, since }, caller, ctx) {
-                ctx.fx.reply(&caller, &refused(&refusal));
+                ctx.fx.refuse(&caller, &refused(&refusal));
             }
         }
     }
@@ -150,6 +148,9 @@ impl Chat {
 
     /// It is a join's turn. While it waited its room may have been changed, closed or left.
     pub fn on_turn(&mut self, place: (ConnectionId, RoomId, u64), ctx: &mut Context<'_>) {
+        if place.1.kind == RoomKind::Supervisors {
+            return self.on_desk_turn(place, ctx);
+        }
         let Some(join) = self.in_line.remove(&place) else {
             let (who, room, number) = place;
             return ctx.rooms.pacing.end(who, &Turn::Join(room, number));
@@ -164,6 +165,7 @@ impl Chat {
     pub fn on_gone(&mut self, place: &(ConnectionId, RoomId, u64)) {
         self.in_line.remove(place);
         self.joining.remove(place);
+        self.coming.remove(&(place.0, place.2));
     }
 
     /// Shows a room to who may come in, when it is its turn: the first page at once, or when it is read.
@@ -185,8 +187,10 @@ impl Chat {
         let Some(room) = ctx.rooms.find(&join.room) else {
             return self.refuse_join(&join, &Refusal::room_access_denied(), ctx);
         };
-        let reset = join.since.is_some_and(|since| room.is_out_of_reach(since));
-        let since = join.since.filter(|_| !reset);
+        // Who does not say what it has heard goes on where its user has read to.
+        let since = join.since.or_else(|| room.cursors.get(&join.caller.user.id).copied());
+        let reset = since.is_some_and(|since| room.is_out_of_reach(since));
+        let since = since.filter(|_| !reset);
         match room.first_page(since) {
             FirstPage::Ready(entries) => self.let_in(join, since, reset, &entries, ctx),
             FirstPage::Read(request) => {
@@ -231,8 +235,8 @@ impl Chat {
             return;
         }
         // Other joins may have ended since this one began.
-        if let Err(refusal) = may_be_in_one_more(&id, &caller, ctx) {
-            return ctx.fx.reply(&caller, &refused(&refusal));
+        if let Err(refusal) = ctx.rooms.has_place_for(&id, caller.connection) {
+            return ctx.fx.refuse(&caller, &refused(&refusal));
         }
         let Some(room) = ctx.rooms.find(&id) else { return };
         let page = &page[..page.partition_point(|entry| entry.seq <= room.head())];
@@ -249,6 +253,7 @@ impl Chat {
         }
         let answer = joined(room, messages, first > Seq(1), reset);
         ctx.rooms.show(&caller, &answer, &mut ctx.fx);
+        self.show_typing(&id, &caller, ctx);
         ctx.rooms.enter(&id, caller, at, &mut ctx.fx);
     }
 
@@ -275,6 +280,7 @@ impl Chat {
             room.went(caller, &mut ctx.fx);
             ctx.fx.log(room_record("room.leave", id, caller));
         }
+        self.stops_typing_on(id, caller, ctx);
     }
 }
 
@@ -283,15 +289,6 @@ fn store_member(mut join: Join, member: MemberRow, ctx: &mut Context<'_>) {
     let rows = vec![Change::Put(Row::Member(member.clone()))];
     let waiting = Waiting::Membership { join, member };
     ctx.fx.store(StoreRequest::Commit { appends: vec![], rows }, Pending::Chat(waiting));
-}
-
-fn may_be_in_one_more(id: &RoomId, caller: &Caller, ctx: &Context<'_>) -> Result<(), Refusal> {
-    let joined = ctx.rooms.joined(caller.connection);
-    if joined.len() >= ROOMS_PER_CONNECTION_MAX && !joined.contains(id) {
-        let message = format!("a connection may be in {ROOMS_PER_CONNECTION_MAX} rooms, not in one more");
-        return Err(Refusal::new(Code::ClientError, message));
-    }
-    Ok(())
 }
 
 fn joined(room: &Room, messages: Vec<ChatMessage>, has_more: bool, reset: bool) -> Event {

@@ -2,106 +2,76 @@
 
 mod command;
 mod creating;
+mod cursors;
+mod escalations;
 mod files;
 mod history;
 mod joining;
 mod message;
 mod presence;
+mod robot;
+mod supervisors;
+mod typing;
+mod waiting;
 
 pub use command::Command;
 pub use files::{Offer, Upload, Wanted, no_file};
-pub use message::{answer, is_repeat, told};
+pub use message::{answer, event_body, is_repeat, told};
+pub use supervisors::told_to_supervisors;
+pub use waiting::Waiting;
 
 use crate::auth::{Permission, User, UserType};
-use crate::context::{Caller, Context};
+use crate::context::{Caller, Context, Effects};
 use crate::envelope::Event;
-use crate::ids::{ConnectionId, EntryId, RoomId, Seq};
+use crate::ids::{ConnectionId, EntryId, RoomId, RoomKind};
 use crate::record::{Level, Record};
 use crate::refusal::{Code, Refusal};
-use crate::room::{Origin, Room, Rooms, Submission};
-use crate::store::{MemberRow, NewEntry, RoomRow, StoreReply, StoreRequest, Visibility};
+use crate::room::{Origin, Parking, Room, Rooms, Submission, Told};
+use crate::store::{Entry, MemberRow, NewEntry, RoomRow, StoreReply, StoreRequest, Visibility};
 use crate::tickets::Pending;
 use command::Message;
-use creating::{Making, store_room};
+use creating::store_room;
+use cursors::Reads;
 use files::{Errand, Files};
-use history::Looking;
 use joining::Join;
+use robot::Robot;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
+use supervisors::{Coming, Desk};
+use typing::Typing;
 
-/// How many commands may wait for rooms that are being loaded.
-const PARKED_MAX: usize = 10_000;
 /// How often what only reads is asked for before it is refused.
 const READ_TRIES_MAX: u32 = 3;
 /// How often a write of unknown outcome is asked for.
 const WRITE_TRIES_MAX: u32 = 8;
 /// The role of everyone who is in a chat room.
-const MEMBER: &str = "member";
-
-/// What the chat waits for.
-#[derive(Debug)]
-pub enum Waiting {
-    /// A room that commands are parked for.
-    Load(RoomId),
-    /// A room that is being made.
-    Create(Box<Making>),
-    /// A room that was perhaps made by what was sent before.
-    Made(Box<Making>),
-    /// A member that is being added by joining.
-    Membership {
-        /// The join.
-        join: Join,
-        /// Who is a member then.
-        member: MemberRow,
-    },
-    /// The first page of who joins.
-    FirstPage {
-        /// The join.
-        join: Join,
-        /// What was heard before, unless it was out of reach.
-        since: Option<Seq>,
-        /// Whether it was out of reach.
-        reset: bool,
-    },
-    /// A stretch of history.
-    History(Looking),
-    /// A file on its way.
-    File(files::Waiting),
-}
-
-impl Waiting {
-    /// Whether it is a job that is waited for.
-    pub fn is_job(&self) -> bool {
-        matches!(self, Self::File(files::Waiting::Inspection(_) | files::Waiting::Joined(_)))
-    }
-
-    /// Whether it is a call that is waited for.
-    pub fn is_call(&self) -> bool {
-        matches!(self, Self::File(files::Waiting::Verdict(_)))
-    }
-}
+pub const MEMBER: &str = "member";
 
 /// The chat app.
 #[derive(Debug, Default)]
 pub struct Chat {
     /// Commands that wait for their room to be loaded.
-    parked: BTreeMap<RoomId, Parked>,
-    parked_count: usize,
+    parked: Parking<Parked>,
+    files: Files,
     /// The joins under way; one that stands here no more was overtaken by a leave.
     joining: BTreeSet<(ConnectionId, RoomId, u64)>,
     joins: u64,
     /// Joins that wait until their connection has read what it was sent before.
     in_line: BTreeMap<(ConnectionId, RoomId, u64), Join>,
-    files: Files,
+    typing: Typing,
+    reads: BTreeMap<RoomId, Reads>,
+    robot: Robot,
+    /// The supervisors' rooms in which something is under way.
+    desks: BTreeMap<RoomId, Desk>,
+    /// Supervisors who wait for their turn to be told what is open.
+    coming: BTreeMap<(ConnectionId, u64), Coming>,
 }
 
-/// Commands that wait for one room.
-#[derive(Debug, Default)]
-struct Parked {
-    commands: Vec<(Caller, Command)>,
-    errands: Vec<Errand>,
-    /// Whether the room was changed since it was asked for: what was read of it may be older.
-    outdated: bool,
+/// What waits for its room to be loaded.
+#[derive(Debug)]
+enum Parked {
+    Command(Caller, Command),
+    Errand(Errand),
 }
 
 /// What a user may do in a room.
@@ -130,7 +100,7 @@ impl Chat {
     ) -> Result<(), (Caller, Refusal)> {
         match command.room() {
             // What came before it for the same room goes first.
-            Some(room) if self.parked.contains_key(room) || ctx.rooms.touch(room, ctx.fx.now).is_none() => {
+            Some(room) if self.parked.holds(room) || ctx.rooms.touch(room, ctx.fx.now).is_none() => {
                 self.park(room.clone(), caller, command, ctx)
             }
             Some(_) | None => self.apply_open(command, &caller, ctx).map_err(|refusal| (caller, refusal)),
@@ -156,6 +126,12 @@ impl Chat {
             }
             Command::Send { room, id, message } => self.send(&room, id, message, caller, ctx),
             Command::History { room, span, limit } => history::look(room, span, limit, caller, ctx),
+            Command::Read { room, seq } => self.read(&room, seq, caller, ctx),
+            Command::Type { room, begins } => self.types(&room, begins, caller, ctx),
+            Command::Prompt { room, prompt } => self.prompt(&room, &prompt, caller, ctx),
+            Command::Escalate { room, reason } => self.escalate(&room, reason, caller, ctx),
+            Command::Resolve { escalation } => self.resolve(escalation, caller, ctx),
+            Command::Settle { escalation } => self.settle(*escalation, caller, ctx),
             Command::Upload(sent) => self.upload(sent, caller, ctx),
         }
     }
@@ -167,111 +143,97 @@ impl Chat {
         command: Command,
         ctx: &mut Context<'_>,
     ) -> Result<(), (Caller, Refusal)> {
-        if self.parked_count >= PARKED_MAX || ctx.fx.is_busy() || ctx.rooms.is_full() {
+        if self.parked.is_full() || ctx.fx.is_busy() || ctx.rooms.is_full() {
             return Err((caller, Refusal::busy()));
         }
-        self.parked_for(room, ctx).commands.push((caller, command));
+        self.park_for(room, Parked::Command(caller, command), ctx);
         Ok(())
     }
 
     /// The same with an errand; it comes back when there is no room for it.
     fn park_errand(&mut self, room: RoomId, errand: Errand, ctx: &mut Context<'_>) -> Result<(), Errand> {
-        if self.parked_count >= PARKED_MAX || ctx.fx.is_busy() || ctx.rooms.is_full() {
+        if self.parked.is_full() || ctx.fx.is_busy() || ctx.rooms.is_full() {
             return Err(errand);
         }
-        self.parked_for(room, ctx).errands.push(errand);
+        self.park_for(room, Parked::Errand(errand), ctx);
         Ok(())
     }
 
-    /// Where the next waits for a room, which is loaded for the first.
-    fn parked_for(&mut self, room: RoomId, ctx: &mut Context<'_>) -> &mut Parked {
-        self.parked_count += 1;
-        if !self.parked.contains_key(&room) {
-            let load = StoreRequest::Load { room: room.clone() };
-            ctx.fx.store(load, Pending::Chat(Waiting::Load(room.clone())));
+    /// Lets something wait for its room, which is loaded for the first.
+    fn park_for(&mut self, room: RoomId, parked: Parked, ctx: &mut Context<'_>) {
+        if self.parked.park(room.clone(), parked) {
+            ctx.fx.store(StoreRequest::Load { room: room.clone() }, Pending::Chat(Waiting::Load(room)));
         }
-        self.parked.entry(room).or_default()
     }
 
-    fn is_parked(&self, room: &RoomId) -> bool {
-        self.parked.contains_key(room)
-    }
-
-    /// A connection is a user's from now on.
-    pub fn on_user_came(&mut self, _caller: &Caller, _ctx: &mut Context<'_>) {}
-
-    /// How many commands wait for their room, how many joins are under way, how many of these are in line, and how
-    /// many files are on their way.
+    /// How many commands wait for their room, how many joins are under way, and how many of these are in line; and
+    /// what else is under way.
     pub fn parked_len(&self) -> usize {
-        self.parked_count + self.joining.len() + self.in_line.len() + self.files.len()
+        let reads: usize = self.reads.values().map(Reads::len).sum();
+        let desks: usize = self.desks.values().map(Desk::len).sum();
+        let joins = self.joining.len() + self.in_line.len() + self.files.len();
+        self.parked.len() + joins + self.typing.len() + reads + self.robot.len() + desks + self.coming.len()
     }
 
-    /// The store has not answered in time, and may yet. What writes is not sent again: it would undo what was done
-    /// in between.
-    pub fn on_late(&mut self, mut waiting: Waiting, ctx: &mut Context<'_>) {
-        match &mut waiting {
-            Waiting::Create(making) => making.give_up(),
-            Waiting::Membership { join, .. } => join.give_up(),
-            Waiting::Load(_)
-            | Waiting::Made(_)
-            | Waiting::FirstPage { .. }
-            | Waiting::History(_)
-            | Waiting::File(_) => {}
+    /// Takes in entries that the chat stored or read by itself, and goes on with what they tell.
+    fn bring(
+        &mut self,
+        id: &RoomId,
+        origin: Option<ConnectionId>,
+        entries: Vec<Entry>,
+        ctx: &mut Context<'_>,
+    ) {
+        match ctx.rooms.find(id).map(|room| room.arrive(origin, entries, &mut ctx.fx)) {
+            Some(told) => told.iter().for_each(|told| self.on_told(told, ctx)),
+            // Whoever is loading it may have read its log as it was before.
+            None => self.on_room_changed(id),
         }
-        if let Waiting::File(waiting) = waiting {
-            return self.on_file_late(waiting, ctx);
-        }
-        self.on_stored(waiting, StoreReply::Unknown, ctx);
     }
 
-    /// The store answered something that the chat waits for.
-    pub fn on_stored(&mut self, waiting: Waiting, reply: StoreReply, ctx: &mut Context<'_>) {
-        match waiting {
-            Waiting::Load(room) => self.on_loaded(room, reply, ctx),
-            Waiting::Create(making) => self.on_created(making, reply, ctx),
-            Waiting::Made(making) => self.on_made(*making, reply, ctx),
-            Waiting::Membership { join, member } => self.on_membership(join, member, reply, ctx),
-            Waiting::FirstPage { join, since, reset } => self.on_first_page(join, since, reset, reply, ctx),
-            Waiting::History(looking) => history::on_history(looking, reply, ctx),
-            Waiting::File(waiting) => self.on_file_stored(waiting, reply, ctx),
+    /// Something was told in a room.
+    pub fn on_told(&mut self, told: &Told, ctx: &mut Context<'_>) {
+        match told.entry.room.kind {
+            RoomKind::Supervisors => self.tell_supervisors(told, ctx),
+            RoomKind::Chat => self.on_prompt_told(told, ctx),
+            RoomKind::Document | RoomKind::Project | RoomKind::User | RoomKind::Everyone => {}
         }
     }
 
     /// A room was made, changed or deleted, or its members were.
     pub fn on_room_changed(&mut self, id: &RoomId) {
-        if let Some(parked) = self.parked.get_mut(id) {
-            parked.outdated = true;
-        }
+        self.parked.room_changed(id);
     }
 
     fn on_loaded(&mut self, id: RoomId, reply: StoreReply, ctx: &mut Context<'_>) {
-        if let Some(parked) = self.parked.get_mut(&id)
-            && std::mem::take(&mut parked.outdated)
-        {
+        if self.parked.is_outdated(&id) {
             return ctx.fx.store(StoreRequest::Load { room: id.clone() }, Pending::Chat(Waiting::Load(id)));
         }
-        let Parked { commands, errands, .. } = self.parked.remove(&id).unwrap_or_default();
-        self.parked_count -= commands.len() + errands.len();
+        let parked = self.parked.take(&id);
         let exists = if let StoreReply::Loaded(record) = reply {
             let record = record.filter(|record| record.room.is_some());
             Ok(record.map(|record| ctx.rooms.open(*record, ctx.fx.now)).is_some())
         } else {
             Err(Refusal::store_unavailable())
         };
-        for (caller, command) in commands {
+        for parked in parked {
+            let (caller, command) = match (parked, &exists) {
+                (Parked::Command(caller, command), _) => (caller, command),
+                (Parked::Errand(errand), Ok(_)) => {
+                    self.run(errand, ctx);
+                    continue;
+                }
+                (Parked::Errand(errand), Err(refusal)) => {
+                    self.give_up(errand, refusal.clone(), ctx);
+                    continue;
+                }
+            };
             let applied = match &exists {
                 Ok(true) => self.apply_open(command, &caller, ctx),
                 Ok(false) => self.apply_absent(command, &caller, ctx),
                 Err(refusal) => Err(refusal.clone()),
             };
             if let Err(refusal) = applied {
-                ctx.fx.reply(&caller, &refused(&refusal));
-            }
-        }
-        for errand in errands {
-            match &exists {
-                Ok(_) => self.run(errand, ctx),
-                Err(refusal) => self.give_up(errand, refusal.clone(), ctx),
+                ctx.fx.refuse(&caller, &refused(&refusal));
             }
         }
     }
@@ -286,6 +248,7 @@ impl Chat {
         match command {
             Command::Join { room, since }
                 if ctx.fx.settings.create_on_open
+                    && !ctx.rooms.is_being_removed(&room)
                     && caller.user.user_type != UserType::Guest
                     && caller.user.permissions.allow(Permission::RoomCreate) =>
             {
@@ -299,10 +262,16 @@ impl Chat {
                 self.leave(&room, caller, ctx);
                 Ok(())
             }
+            Command::Settle { .. } => Err(escalations::no_escalation()),
             Command::Create { .. }
             | Command::Join { .. }
             | Command::Send { .. }
             | Command::History { .. }
+            | Command::Read { .. }
+            | Command::Type { .. }
+            | Command::Prompt { .. }
+            | Command::Escalate { .. }
+            | Command::Resolve { .. }
             | Command::Upload(_) => Err(Refusal::room_access_denied()),
         }
     }
@@ -321,7 +290,9 @@ impl Chat {
         let entry_id = entry.unwrap_or_else(|| ctx.fx.rng.id("msg").into());
         let entry = NewEntry { id: entry_id, author: caller.user.id.clone(), body };
         let origin = Origin::Caller(caller.clone());
-        room.submit(Submission { origin, entry, rows: Vec::new() }, &mut ctx.fx)
+        room.submit(Submission { origin, entry, rows: vec![] }, &mut ctx.fx)?;
+        self.stops_typing(id, &caller.user.id, ctx);
+        Ok(())
     }
 }
 
@@ -377,6 +348,13 @@ fn inside<'a>(id: &RoomId, caller: &Caller, rooms: &'a mut Rooms) -> Result<&'a 
 fn room_for<'a>(id: &RoomId, user: &User, rooms: &'a mut Rooms) -> Result<&'a mut Room, Refusal> {
     let room = rooms.find(id).filter(|room| access(room, user) == Access::Inside);
     room.ok_or_else(Refusal::room_access_denied)
+}
+
+/// Answers a call that is done and has no more to say, under its id if it has one.
+fn done(caller: &Caller, name: &'static str, fx: &mut Effects<'_>) {
+    if caller.reply_to.is_some() {
+        fx.reply(caller, &Event::new(name, &json!({})));
+    }
 }
 
 fn left(room: &RoomId) -> Event {

@@ -1,7 +1,7 @@
 //! The user's answer: looked up by its id, judged, saved, answered, and only then shown to the AI.
 
 use super::opening::by_server;
-use super::{Command, Documents, Kept, Waiting, Work, log, put, refused, room_id};
+use super::{Documents, Kept, Waiting, Work, log, put, room_id};
 use crate::action::CloseCause;
 use crate::apps::stripped;
 use crate::context::{Caller, Context};
@@ -25,18 +25,7 @@ const SAVE_TRIES_MAX: u32 = 8;
 const CALLERS_MAX: usize = 16;
 
 impl Documents {
-    /// Carries out a command of the connection that has the session.
-    pub fn apply(&mut self, command: Command, caller: &Caller, ctx: &mut Context<'_>) -> Result<(), Refusal> {
-        let Some(id) = self.by_connection.get(&caller.connection).cloned() else {
-            return Err(Refusal::new(Code::ClientError, "the session is still being opened").recoverable());
-        };
-        match command {
-            Command::Answer { content, id: entry } => self.save_answer(&id, &content, entry, caller, ctx),
-            Command::Retry => self.save_retry(&id, caller, ctx),
-        }
-    }
-
-    fn save_answer(
+    pub(super) fn save_answer(
         &mut self,
         id: &SessionId,
         content: &str,
@@ -75,7 +64,12 @@ impl Documents {
         Ok(())
     }
 
-    fn save_retry(&mut self, id: &SessionId, caller: &Caller, ctx: &mut Context<'_>) -> Result<(), Refusal> {
+    pub(super) fn save_retry(
+        &mut self,
+        id: &SessionId,
+        caller: &Caller,
+        ctx: &mut Context<'_>,
+    ) -> Result<(), Refusal> {
         let Some(session) = self.sessions.get_mut(id) else { return Err(Refusal::store_unavailable()) };
         if !matches!((&session.log.phase, &session.work), (Phase::Failed, Work::Idle)) {
             return Err(Refusal::new(Code::ClientError, "there is nothing to retry").recoverable());
@@ -129,9 +123,8 @@ impl Documents {
             // Whether it is stored is not known: the session is read again by whoever comes back to it.
             self.end(id, CloseCause::Overloaded, ctx);
         } else {
-            let callers = std::mem::take(callers);
-            session.work = Work::Idle;
-            callers.iter().for_each(|caller| ctx.fx.reply(caller, &refused(&Refusal::store_unavailable())));
+            let work = std::mem::replace(&mut session.work, Work::Idle);
+            self.drop_work(id, work, &Refusal::store_unavailable(), ctx);
             self.drop_unused(id, ctx);
         }
     }

@@ -6,6 +6,7 @@ use super::log::{Phase, SessionLog};
 use super::opening::by_server;
 use super::{Attempt, Documents, Kept, Waiting, Work, interviewer, put, room_id};
 use crate::action::CloseCause;
+use crate::apps::attempts::{self, CALLS_MAX, Failure, Next, REPLY_RETRY};
 use crate::call::{AiReply, Call, CallFailure, NextQuestionRequest, Role, Said, TemplateBrief};
 use crate::context::Context;
 use crate::ids::{EntryId, RoomId, SessionId};
@@ -15,16 +16,6 @@ use crate::store::{
 };
 use crate::tickets::Pending;
 use crate::timers::Timer;
-use std::time::Duration;
-
-/// How many calls may be out at once; further sessions wait their turn.
-pub const CALLS_MAX: usize = 16;
-/// How many attempts one request to the AI is worth.
-const TRIES_MAX: u32 = 3;
-/// The longest wait that `Retry-After` can ask for.
-const RETRY_AFTER_MAX: Duration = Duration::from_secs(30);
-/// How long after a failed save of a reply it is tried again.
-const REPLY_RETRY: Duration = Duration::from_secs(1);
 
 impl Documents {
     /// Does what the session's log asks for next.
@@ -49,14 +40,14 @@ impl Documents {
         if !matches!((&session.log.phase, &session.work), (Phase::Asking, Work::Idle)) {
             return;
         }
-        session.work = Work::Asking { tries: 0, out: false };
+        session.work = Work::Asking { tries: 0, out: None };
         match ctx.fx.settings.interviewer {
             Interviewer::BuiltIn => {
                 let document = ctx.fx.rng.id("doc").into();
                 let reply = interviewer::reply(&session.template, &session.log.turns, document);
                 match reply {
                     Ok(reply) => self.save_reply(id, reply, ctx),
-                    Err(why) => self.save_failure(id, true, why, ctx),
+                    Err(message) => self.save_failure(id, Failure { bad_reply: true, message }, ctx),
                 }
             }
             Interviewer::Service => self.attempt(id, ctx),
@@ -66,12 +57,12 @@ impl Documents {
     /// One attempt, now or when a call is free.
     fn attempt(&mut self, id: &SessionId, ctx: &mut Context<'_>) {
         let Some(session) = self.sessions.get_mut(id) else { return };
-        let Work::Asking { tries, out: out @ false } = &mut session.work else { return };
+        let Work::Asking { tries, out: out @ None } = &mut session.work else { return };
         if self.calls >= CALLS_MAX {
             self.queued.push_back(id.clone());
             return;
         }
-        (*tries, *out) = (*tries + 1, true);
+        *tries += 1;
         self.calls += 1;
         let template = &session.template;
         let message = session.log.turns.last().filter(|turn| turn.role == Role::User);
@@ -91,10 +82,10 @@ impl Documents {
         let call = Call::NextQuestion { idempotency_key, request: Box::new(request) };
         let (turn, attempt) = (session.log.next_turn(), session.log.attempt);
         let waiting = Waiting::Attempt(Attempt { session: id.clone(), turn, attempt });
-        ctx.fx.call(call, Pending::Documents(waiting));
+        *out = Some(ctx.fx.call(call, Pending::Documents(waiting)));
     }
 
-    fn call_ended(&mut self, ctx: &mut Context<'_>) {
+    pub(super) fn call_ended(&mut self, ctx: &mut Context<'_>) {
         self.calls = self.calls.saturating_sub(1);
         // A session that has gone meanwhile leaves its turn to the one behind it.
         while self.calls < CALLS_MAX
@@ -119,32 +110,16 @@ impl Documents {
         if (*turn, *attempt) != (session.log.next_turn(), session.log.attempt) {
             return;
         }
-        *out = false;
+        *out = None;
         let tries = *tries;
         match said {
             Said::NextQuestion(reply) => self.save_reply(id, reply, ctx),
-            Said::Failed(CallFailure::Passing { retry_after }) if tries < TRIES_MAX => {
-                let first = tries == 1;
-                let wait =
-                    if first { ctx.fx.settings.ai_retry_first } else { ctx.fx.settings.ai_retry_second };
-                let jittered = ctx.fx.rng.jitter(wait);
-                let wait = retry_after.map_or(jittered, |asked| asked.min(RETRY_AFTER_MAX).max(jittered));
-                ctx.fx.timers.set(ctx.fx.now + wait, Timer::Attempt(room_id(id)));
-            }
-            Said::Failed(CallFailure::Passing { .. }) => {
-                let message = format!("the AI service did not answer {TRIES_MAX} attempts");
-                self.save_failure(id, false, message, ctx);
-            }
-            Said::Failed(CallFailure::Refused { status }) => {
-                let message = format!("the AI service answered with status {status}");
-                self.save_failure(id, status < 500, message, ctx);
-            }
-            Said::Failed(CallFailure::BadReply(why)) => {
-                self.save_failure(id, true, format!("the AI service's answer is none: {why}"), ctx);
-            }
+            Said::Failed(failure) => match attempts::after(failure, tries, &mut ctx.fx) {
+                Next::Again(wait) => ctx.fx.timers.set(ctx.fx.now + wait, Timer::Attempt(room_id(id))),
+                Next::Over(failure) => self.save_failure(id, failure, ctx),
+            },
             Said::Robot(_) | Said::Scanned(_) | Said::Delivered => {
-                let message = "the AI service's answer is one to another call".to_string();
-                self.save_failure(id, true, message, ctx);
+                self.save_failure(id, Failure::misplaced(), ctx);
             }
         }
     }
@@ -194,7 +169,8 @@ impl Documents {
         self.keep_reply(id, &kept, rows, ctx);
     }
 
-    fn save_failure(&mut self, id: &SessionId, bad_reply: bool, message: String, ctx: &mut Context<'_>) {
+    fn save_failure(&mut self, id: &SessionId, failure: Failure, ctx: &mut Context<'_>) {
+        let Failure { bad_reply, message } = failure;
         let Some(session) = self.sessions.get(id) else { return };
         let row = SessionRow { awaiting_since: None, ..session.touched(ctx) };
         self.keep_reply(id, &Kept::Failed { bad_reply, message }, vec![put(row)], ctx);
@@ -235,7 +211,7 @@ impl Documents {
             }
             StoreReply::Taken(RowKey::Document(document)) => {
                 let message = format!("the AI service used the documentId {:?} again", document.as_str());
-                self.save_failure(id, true, message, ctx);
+                self.save_failure(id, Failure { bad_reply: true, message }, ctx);
             }
             // A claim came between and is folded in already: the reply goes behind it.
             StoreReply::Stale { head, .. } if head == session.log.head => self.send_reply(id, ctx),

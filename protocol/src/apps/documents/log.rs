@@ -182,11 +182,11 @@ pub fn told(entry: &Entry) -> Option<Event> {
         }
         Kept::Complete { document_id } => {
             let complete = json!({"sessionId": session, "documentId": document_id.as_str()});
-            Some(Event::new("document_complete", &complete))
+            Some(Event::new("document_complete", &complete).of("document"))
         }
         Kept::Failed { bad_reply, message } => {
             let code = if bad_reply { Code::AiBadReply } else { Code::AiUnavailable };
-            Some(super::refused(&Refusal::new(code, message)))
+            Some(super::refused(&Refusal::new(code, message)).within("sessionId", entry.room.name.clone()))
         }
         Kept::Claimed { .. } | Kept::Abandoned | Kept::Answer { .. } | Kept::Retried { .. } => None,
     }
@@ -194,13 +194,14 @@ pub fn told(entry: &Entry) -> Option<Event> {
 
 /// What the author of an answer is answered.
 pub fn answer(entry: &Entry) -> Event {
-    match Kept::read(&entry.body) {
+    let answer = match Kept::read(&entry.body) {
         Some(Kept::Answer { turn, named: true, .. }) => {
             Event::new("response_saved", &json!({"turn": turn, "id": entry.id.as_str()}))
         }
         Some(Kept::Answer { turn, .. }) => Event::new("response_saved", &json!({"turn": turn})),
         _ => Event::new("retry", &json!({})),
-    }
+    };
+    answer.of("document").within("sessionId", entry.room.name.clone())
 }
 
 /// Whether two bodies are the same answer.
@@ -218,5 +219,5 @@ fn next_question(session: &str, turn: u32, question: &str, progress: Option<Prog
     if let Some(progress) = progress {
         data["progress"] = json!(progress);
     }
-    Event::new("next_question", &data)
+    Event::new("next_question", &data).of("document")
 }

@@ -5,25 +5,29 @@
 mod answering;
 mod arrivals;
 mod asking;
+mod command;
+mod holding;
 mod interviewer;
 mod log;
 mod opening;
 mod overdue;
 
+pub use arrivals::Way;
+pub use command::{Command, Parsed};
 pub use log::{answer, is_repeat, told};
-pub use opening::Opening;
+pub use opening::{Opening, template_for};
 pub use overdue::{Look, Takeover};
 
 use crate::action::CloseCause;
 use crate::context::{Caller, Context};
 use crate::envelope::Event;
-use crate::ids::{ConnectionId, EntryId, RoomId, Seq, SessionId, TemplateId};
-use crate::refusal::Refusal;
+use crate::ids::{ConnectionId, EntryId, RoomId, Seq, SessionId, TemplateId, Ticket};
+use crate::refusal::{Code, Refusal};
 use crate::room::Told;
 use crate::store::{Change, Entry, NewEntry, RoomRecord, Row, SessionRow, StoreReply, TemplateRow};
 use arrivals::Arrivals;
+use holding::{Holdings, Owner};
 use log::{Kept, SessionLog};
-use serde::Deserialize;
 use serde_json::json;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Weak};
@@ -34,34 +38,11 @@ const SESSIONS_OPEN_MAX: usize = 20_000;
 /// How many templates are shared between sessions; of further ones each session has its own copy.
 const TEMPLATES_SHARED_MAX: usize = 1_024;
 
-/// What a client can ask of a session.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Command {
-    /// `user_response`
-    Answer {
-        /// What the user wrote.
-        content: String,
-        /// The client's own id for it.
-        id: Option<EntryId>,
-    },
-    /// `retry`
-    Retry,
-}
-
-/// What became of reading a command.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Parsed {
-    /// It is one.
-    Command(Command),
-    /// It has a known name, and data that is not what it should be: ignored (000).
-    Malformed,
-    /// No command has this name.
-    Unknown,
-}
-
 /// What the documents app waits for.
 #[derive(Debug)]
 pub enum Waiting {
+    /// The template that a session is to be opened for, and whether afresh.
+    Template(Way, bool),
     /// The open session of a user and template.
     Find(Opening),
     /// A session's log.
@@ -94,8 +75,9 @@ pub struct Documents {
     sessions: BTreeMap<SessionId, Box<Session>>,
     /// The templates of open sessions, so that those of one template share it.
     templates: BTreeMap<TemplateId, Weak<TemplateRow>>,
-    by_connection: BTreeMap<ConnectionId, SessionId>,
-    /// Connections whose session is being opened.
+    /// Which connection has which sessions.
+    holdings: Holdings,
+    /// Connections whose sessions are being opened.
     arrivals: Arrivals,
     /// Sessions that wait for a free call.
     queued: VecDeque<SessionId>,
@@ -109,7 +91,7 @@ struct Session {
     row: SessionRow,
     template: Arc<TemplateRow>,
     log: SessionLog,
-    owner: Option<Caller>,
+    owner: Option<Owner>,
     work: Work,
 }
 
@@ -126,8 +108,8 @@ enum Work {
     /// The AI is asked.
     Asking {
         tries: u32,
-        /// Whether a call is out.
-        out: bool,
+        /// The call that is out.
+        out: Option<Ticket>,
     },
     /// The AI's reply is being saved.
     Replying {
@@ -136,46 +118,27 @@ enum Work {
     },
 }
 
-/// Why not, in the words of `/documents`.
+/// Why not, in the words of documents.
 pub fn refused(refusal: &Refusal) -> Event {
     Event::refusal("error", refusal, &json!({"error": refusal})).of("document")
-}
-
-impl Command {
-    /// Reads a command.
-    pub fn parse(name: &str, data: &str) -> Parsed {
-        #[derive(Deserialize)]
-        struct Answer {
-            content: String,
-            id: Option<String>,
-        }
-        match name {
-            "user_response" => match serde_json::from_str::<Answer>(data) {
-                Ok(Answer { content, id }) => {
-                    Parsed::Command(Self::Answer { content, id: id.map(EntryId::from) })
-                }
-                Err(_) => Parsed::Malformed,
-            },
-            "retry" => Parsed::Command(Self::Retry),
-            _ => Parsed::Unknown,
-        }
-    }
 }
 
 impl Documents {
     /// How many sessions are open, being opened, or waiting for a call.
     pub fn len(&self) -> usize {
-        self.sessions.len() + self.arrivals.len() + self.by_connection.len() + self.queued.len() + self.calls
+        let Self { sessions, templates: _, holdings, arrivals, queued, calls } = self;
+        sessions.len() + arrivals.len() + holdings.len() + queued.len() + calls
     }
 
-    /// Whether a connection has a session, or one is being opened for it.
+    /// Whether a connection has sessions, or some are being opened for it.
     pub fn has_session(&self, who: ConnectionId) -> bool {
-        self.by_connection.contains_key(&who) || self.is_coming(who)
+        !self.holdings.of(who).is_empty() || self.arrivals.count_of(who) > 0
     }
 
     /// The store answered something that the app waits for.
     pub fn on_stored(&mut self, waiting: Waiting, reply: StoreReply, ctx: &mut Context<'_>) {
         match waiting {
+            Waiting::Template(way, fresh) => self.on_template(way, fresh, reply, ctx),
             Waiting::Find(opening) => self.on_found(opening, reply, ctx),
             Waiting::Log(opening) => self.on_log(opening, reply, ctx),
             Waiting::Claim(opening) => self.on_claim(opening, reply, ctx),
@@ -209,7 +172,7 @@ impl Documents {
         let Some(kept) = session.log.apply(&told.entry) else { return };
         match kept {
             Kept::Claimed { connection } => {
-                let owner = session.owner.as_ref().map(|owner| crate::connection::name(owner.connection));
+                let owner = session.owner.as_ref().map(Owner::name);
                 // The server takes over what nobody has.
                 if connection.is_some() && owner != connection {
                     self.let_go(&id, CloseCause::Superseded, ctx);
@@ -218,7 +181,8 @@ impl Documents {
             Kept::Abandoned => self.end(&id, CloseCause::Superseded, ctx),
             Kept::Complete { .. } => self.end(&id, CloseCause::Finished, ctx),
             Kept::Question { .. } | Kept::Failed { .. } => {
-                session.work = Work::Idle;
+                let before = std::mem::replace(&mut session.work, Work::Idle);
+                self.drop_work(&id, before, &superseded(), ctx);
                 self.drop_unused(&id, ctx);
             }
             Kept::Answer { .. } | Kept::Retried { .. } => {
@@ -226,34 +190,6 @@ impl Documents {
                 self.ask(&id, ctx);
             }
         }
-    }
-
-    /// A connection has ended.
-    pub fn on_gone(&mut self, who: ConnectionId, ctx: &mut Context<'_>) {
-        self.arrivals.end(who);
-        if let Some(id) = self.by_connection.remove(&who) {
-            ctx.rooms.leave(&room_id(&id), who, &mut ctx.fx);
-            if let Some(session) = self.sessions.get_mut(&id) {
-                session.owner = None;
-            }
-            self.drop_unused(&id, ctx);
-        }
-    }
-
-    /// Closes the owner's connection; the session stays for whoever claimed it.
-    fn let_go(&mut self, id: &SessionId, cause: CloseCause, ctx: &mut Context<'_>) {
-        if let Some(owner) = self.sessions.get_mut(id).and_then(|session| session.owner.take()) {
-            self.by_connection.remove(&owner.connection);
-            ctx.rooms.leave(&room_id(id), owner.connection, &mut ctx.fx);
-            ctx.fx.close(owner.connection, cause);
-        }
-    }
-
-    /// Closes the owner's connection and forgets the session.
-    fn end(&mut self, id: &SessionId, cause: CloseCause, ctx: &mut Context<'_>) {
-        self.let_go(id, cause, ctx);
-        self.sessions.remove(id);
-        ctx.rooms.remove(&room_id(id), &mut ctx.fx);
     }
 
     /// The template as other sessions have it, if they have just this one.
@@ -271,15 +207,6 @@ impl Documents {
         }
         template
     }
-
-    /// Forgets a session that nobody has and for which nothing is under way.
-    fn drop_unused(&mut self, id: &SessionId, ctx: &mut Context<'_>) {
-        let Some(session) = self.sessions.get(id) else { return };
-        if session.owner.is_none() && matches!(session.work, Work::Idle) {
-            self.sessions.remove(id);
-            ctx.rooms.remove(&room_id(id), &mut ctx.fx);
-        }
-    }
 }
 
 impl Session {
@@ -287,6 +214,11 @@ impl Session {
     fn touched(&self, ctx: &Context<'_>) -> SessionRow {
         SessionRow { touched_at: ctx.fx.now, ..self.row.clone() }
     }
+}
+
+/// Somebody else has the session now.
+fn superseded() -> Refusal {
+    Refusal::new(Code::Conflict, CloseCause::Superseded.reason())
 }
 
 fn put(row: SessionRow) -> Change {

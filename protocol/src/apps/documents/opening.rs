@@ -1,13 +1,18 @@
 //! From a connection to its session: find or make it, read its log, claim it, and go on where it stands.
 
+use super::arrivals::{Arrival, Destination, Way};
+use super::holding::{Owner, SESSIONS_PER_CONNECTION_MAX, answer_here};
 use super::log::Phase;
-use super::{Documents, Kept, SESSIONS_OPEN_MAX, Session, SessionLog, Waiting, Work, put, refused, room_id};
+use super::{
+    Documents, Kept, SESSIONS_OPEN_MAX, Session, SessionLog, Waiting, Work, log, put, refused, room_id,
+    superseded,
+};
 use crate::action::CloseCause;
 use crate::auth::User;
 use crate::context::{Caller, Context};
 use crate::envelope::Event;
-use crate::ids::{ConnectionId, EntryId, FirmId, Seq, SessionId, UserId};
-use crate::refusal::Refusal;
+use crate::ids::{ConnectionId, EntryId, Seq, SessionId, TemplateId, UserId};
+use crate::refusal::{Code, Refusal};
 use crate::store::{
     Append, Change, Entry, NewEntry, Query, Row, RowKey, SessionRow, SessionState, StoreReply, StoreRequest,
     TemplateRow,
@@ -24,10 +29,8 @@ pub(super) const LOG_ENTRIES_MAX: u32 = 1_000;
 /// A session on its way to being open.
 #[derive(Debug)]
 pub struct Opening {
-    /// Whose it will be.
-    caller: Caller,
-    user: UserId,
-    firm: FirmId,
+    /// Whose it will be is known where all ways are.
+    way: Way,
     template: Arc<TemplateRow>,
     /// Whether an incomplete session is abandoned for a fresh one.
     fresh: bool,
@@ -37,54 +40,102 @@ pub struct Opening {
 }
 
 impl Documents {
-    /// A connection came for a template. Its reading is off until its session is open.
+    /// A connection came for a template, and for nothing else. Its reading is off until its session is open.
     pub fn open(&mut self, caller: Caller, template: TemplateRow, fresh: bool, ctx: &mut Context<'_>) {
         ctx.fx.read(caller.connection, false);
-        let User { id: user, firm, .. } = (*caller.user).clone();
-        let destination = (firm.clone(), user.clone(), template.id.clone());
-        if let Some(older) = self.arrivals.begin(caller.connection, destination) {
-            ctx.fx.close(older, CloseCause::Superseded);
-        }
+        let way = self.set_out(caller, true, &template.id, ctx);
         let template = self.shared(template);
-        self.find(
-            Opening { caller, user, firm, template, fresh, tries: 0, row: None, log: SessionLog::default() },
-            ctx,
-        );
+        self.find(Opening::new(way, template, fresh), ctx);
+    }
+
+    /// A connection asks for one session more.
+    pub(super) fn open_one(
+        &mut self,
+        template: TemplateId,
+        fresh: bool,
+        caller: &Caller,
+        ctx: &mut Context<'_>,
+    ) -> Result<(), Refusal> {
+        let who = caller.connection;
+        if self.arrivals.is_coming(who, &destination(&caller.user, &template)) {
+            return Err(Refusal::new(Code::ClientError, "the session is still being opened").recoverable());
+        }
+        let open = self.holdings.of(who).len() + self.arrivals.count_of(who);
+        if open >= SESSIONS_PER_CONNECTION_MAX && !self.has_one_for(who, &template) {
+            return Err(too_many(open));
+        }
+        if ctx.fx.is_busy() {
+            return Err(Refusal::busy());
+        }
+        let way = self.set_out(caller.clone(), false, &template, ctx);
+        let query = StoreRequest::Look(Query::Template(template));
+        ctx.fx.store(query, Pending::Documents(Waiting::Template(way, fresh)));
+        Ok(())
+    }
+
+    /// A connection is on its way from here on, and whoever was on the same way is not.
+    fn set_out(&mut self, caller: Caller, alone: bool, template: &TemplateId, ctx: &mut Context<'_>) -> Way {
+        let destination = destination(&caller.user, template);
+        let (way, overtaken) = self.arrivals.begin(caller, alone, destination);
+        match overtaken {
+            Some(Arrival { caller, alone: true, .. }) => {
+                ctx.fx.close(caller.connection, CloseCause::Superseded);
+            }
+            Some(Arrival { caller, .. }) => ctx.fx.reply(&caller, &refused(&superseded())),
+            None => {}
+        }
+        way
+    }
+
+    pub(super) fn on_template(&mut self, way: Way, fresh: bool, reply: StoreReply, ctx: &mut Context<'_>) {
+        let Some(user) = self.arrivals.find(&way).map(|arrival| arrival.caller.user.clone()) else { return };
+        let StoreReply::Found(rows) = reply else {
+            return self.give_up(&way, &Refusal::store_unavailable(), ctx);
+        };
+        let Some(template) = template_for(rows, &user) else {
+            return self.give_up(&way, &Refusal::new(Code::NotFound, "there is no such template"), ctx);
+        };
+        let template = self.shared(template);
+        self.find(Opening::new(way, template, fresh), ctx);
     }
 
     fn find(&mut self, mut opening: Opening, ctx: &mut Context<'_>) {
-        if !self.is_coming(opening.caller.connection) {
+        if !self.is_awaited(&opening) {
             return;
         }
         opening.tries += 1;
         if opening.tries > OPENING_TRIES_MAX || self.sessions.len() >= SESSIONS_OPEN_MAX || ctx.fx.is_busy() {
-            return self.give_up(opening, Refusal::busy(), ctx);
+            return self.give_up(&opening.way, &Refusal::busy(), ctx);
         }
-        let Opening { firm, user, template, .. } = &opening;
-        let query =
-            Query::OpenSession { firm: firm.clone(), user: user.clone(), template: template.id.clone() };
+        let (firm, user, template) = opening.way.destination.clone();
+        let query = Query::OpenSession { firm, user, template };
         ctx.fx.store(StoreRequest::Look(query), Pending::Documents(Waiting::Find(opening)));
     }
 
-    /// Whether the connection is on the way to its session. Who is gone, or was overtaken, claims nothing from who
-    /// came since.
-    pub fn is_coming(&self, who: ConnectionId) -> bool {
-        self.arrivals.contains(who)
+    /// Whether reading a connection is off because its session is being opened.
+    pub fn is_unread(&self, who: ConnectionId) -> bool {
+        self.arrivals.is_alone(who)
     }
 
-    fn give_up(&mut self, opening: Opening, refusal: Refusal, ctx: &mut Context<'_>) {
-        let caller = opening.caller;
-        if self.arrivals.end(caller.connection) {
-            ctx.fx.reply(&caller, &refused(&refusal));
-            ctx.fx.close(caller.connection, CloseCause::Overloaded);
+    /// Whether somebody comes for this session. Who is gone, or was overtaken, claims nothing from who came since.
+    fn is_awaited(&self, opening: &Opening) -> bool {
+        self.arrivals.find(&opening.way).is_some()
+    }
+
+    fn give_up(&mut self, way: &Way, refusal: &Refusal, ctx: &mut Context<'_>) {
+        if let Some(Arrival { caller, alone, .. }) = self.arrivals.end(way) {
+            ctx.fx.reply(&caller, &refused(refusal));
+            if alone {
+                ctx.fx.close(caller.connection, CloseCause::Overloaded);
+            }
         }
     }
 
     pub(super) fn on_found(&mut self, mut opening: Opening, reply: StoreReply, ctx: &mut Context<'_>) {
         let StoreReply::Found(rows) = reply else {
-            return self.give_up(opening, Refusal::store_unavailable(), ctx);
+            return self.give_up(&opening.way, &Refusal::store_unavailable(), ctx);
         };
-        if !self.is_coming(opening.caller.connection) {
+        if !self.is_awaited(&opening) {
             return;
         }
         opening.log = SessionLog::default();
@@ -101,11 +152,12 @@ impl Documents {
     /// its log meanwhile: it might be complete.
     fn begin(&mut self, mut opening: Opening, before: Option<SessionRow>, ctx: &mut Context<'_>) {
         let head = std::mem::take(&mut opening.log).head;
+        let (firm, user, template) = opening.way.destination.clone();
         let row = SessionRow {
             id: SessionId::from(ctx.fx.rng.id("ses")),
-            user: opening.user.clone(),
-            firm: opening.firm.clone(),
-            template: opening.template.id.clone(),
+            user,
+            firm,
+            template,
             state: SessionState::Open,
             awaiting_since: Some(ctx.fx.now),
             created_at: ctx.fx.now,
@@ -131,9 +183,9 @@ impl Documents {
 
     pub(super) fn on_log(&mut self, mut opening: Opening, reply: StoreReply, ctx: &mut Context<'_>) {
         let StoreReply::Entries { entries, head } = reply else {
-            return self.give_up(opening, Refusal::store_unavailable(), ctx);
+            return self.give_up(&opening.way, &Refusal::store_unavailable(), ctx);
         };
-        if !self.is_coming(opening.caller.connection) {
+        if !self.is_awaited(&opening) {
             return;
         }
         for entry in &entries {
@@ -160,8 +212,8 @@ impl Documents {
         rows: Vec<Change>,
         ctx: &mut Context<'_>,
     ) {
-        let Some(row) = &opening.row else { return };
-        let connection = Some(crate::connection::name(opening.caller.connection));
+        let (Some(row), Some(arrival)) = (&opening.row, self.arrivals.find(&opening.way)) else { return };
+        let connection = Some(crate::connection::name(arrival.caller.connection));
         let entry = by_server(ctx.fx.rng.id("claim").into(), &Kept::Claimed { connection });
         appends.push(Append { room: room_id(&row.id), expect: Some(opening.log.head), entries: vec![entry] });
         ctx.fx.store(StoreRequest::Commit { appends, rows }, Pending::Documents(Waiting::Claim(opening)));
@@ -180,20 +232,26 @@ impl Documents {
             | StoreReply::Heads(_)
             | StoreReply::Found(_)
             | StoreReply::Appended { .. } => {
-                self.give_up(opening, Refusal::store_unavailable(), ctx);
+                self.give_up(&opening.way, &Refusal::store_unavailable(), ctx);
             }
         }
     }
 
     fn on_claimed(&mut self, opening: Opening, entries: Vec<Entry>, ctx: &mut Context<'_>) {
-        let Opening { caller, template, row: Some(row), log, .. } = opening else { return };
-        let awaited = self.arrivals.end(caller.connection);
+        let Opening { way, template, row: Some(row), log, .. } = opening else { return };
+        let arrival = self.arrivals.end(&way);
         let (id, fresh) = (row.id.clone(), log.head == Seq::ZERO);
-        self.let_go(&id, CloseCause::Superseded, ctx);
+        match (&arrival, self.sessions.get(&id).and_then(|session| session.owner.as_ref())) {
+            // Who opens again what it has goes on with it.
+            (Some(arrival), Some(owner)) if owner.caller.connection == arrival.caller.connection => {
+                self.take_owner(&id, ctx);
+            }
+            (_, _) => self.let_go(&id, CloseCause::Superseded, ctx),
+        }
         self.take_in(row, template, log, ctx);
         self.arrive(None, entries, ctx);
-        if awaited {
-            self.settle(&id, caller, fresh, ctx);
+        if let Some(arrival) = arrival {
+            self.settle(&id, arrival, fresh, ctx);
         }
         self.go_on(&id, ctx);
     }
@@ -208,9 +266,11 @@ impl Documents {
     ) {
         match self.sessions.get_mut(&row.id) {
             Some(session) => {
-                if session.catch_up(log) {
+                let (ahead, dropped) = session.catch_up(log);
+                if ahead {
                     ctx.rooms.remove(&room_id(&row.id), &mut ctx.fx);
                 }
+                self.drop_caught_up(&row.id, dropped, ctx);
             }
             None => {
                 let id = row.id.clone();
@@ -220,11 +280,27 @@ impl Documents {
         }
     }
 
+    /// What the one before was saving is answered, if it stands in the log that was claimed, and else refused.
+    fn drop_caught_up(&mut self, id: &SessionId, dropped: Work, ctx: &mut Context<'_>) {
+        let saved = match (&dropped, self.sessions.get(id)) {
+            (Work::Saving { entry, .. }, Some(session)) => session.log.answer_under(&entry.id).cloned(),
+            (_, _) => None,
+        };
+        match (dropped, saved) {
+            (Work::Saving { callers, .. }, Some(saved)) => {
+                answer_here(&callers, &log::answer(&saved), ctx);
+            }
+            (dropped, _) => self.drop_work(id, dropped, &superseded(), ctx),
+        }
+    }
+
     /// The connection has the session: it hears where it stands.
-    fn settle(&mut self, id: &SessionId, caller: Caller, fresh: bool, ctx: &mut Context<'_>) {
+    fn settle(&mut self, id: &SessionId, arrival: Arrival, fresh: bool, ctx: &mut Context<'_>) {
         let Some(session) = self.sessions.get_mut(id) else { return };
-        self.by_connection.insert(caller.connection, id.clone());
-        session.owner = Some(caller.clone());
+        let Arrival { caller: opener, alone, .. } = arrival;
+        let caller = Caller { reply_to: None, ..opener.clone() };
+        self.holdings.add(caller.connection, id.clone());
+        session.owner = Some(Owner { caller: caller.clone(), alone });
         let mut greeting = json!({
             "sessionId": id.as_str(),
             "templateId": session.template.id.as_str(),
@@ -234,30 +310,55 @@ impl Documents {
         if !fresh {
             greeting["history"] = json!(session.log.turns);
         }
-        ctx.fx.reply(&caller, &Event::new(name, &greeting));
+        ctx.fx.reply(&opener, &Event::new(name, &greeting).of("document"));
         if let Some(question) = session.log.open_question(id.as_str()) {
             ctx.fx.reply(&caller, &question);
         }
         let head = session.log.head;
-        ctx.fx.read(caller.connection, true);
+        if alone {
+            ctx.fx.read(caller.connection, true);
+        }
         ctx.rooms.enter(&room_id(id), caller, head, &mut ctx.fx);
     }
 }
 
 impl Session {
     /// Another connection claimed the session on this log. What the one before was saving did not come in time,
-    /// or stands in this log, which is then ahead: whether it is.
-    fn catch_up(&mut self, log: SessionLog) -> bool {
+    /// or stands in this log, which is then ahead: whether it is, and what was under way.
+    fn catch_up(&mut self, log: SessionLog) -> (bool, Work) {
         let place = |log: &SessionLog| (log.phase.clone(), log.turns.len(), log.attempt);
-        if place(&self.log) != place(&log) || matches!(self.work, Work::Saving { .. }) {
-            self.work = Work::Idle;
-        }
+        let over = place(&self.log) != place(&log) || matches!(self.work, Work::Saving { .. });
+        let before = if over { std::mem::replace(&mut self.work, Work::Idle) } else { Work::Idle };
         let ahead = self.log.head < log.head;
         if ahead {
             self.log = log;
         }
-        ahead
+        (ahead, before)
     }
+}
+
+impl Opening {
+    fn new(way: Way, template: Arc<TemplateRow>, fresh: bool) -> Self {
+        Self { way, template, fresh, tries: 0, row: None, log: SessionLog::default() }
+    }
+}
+
+/// The template, if this user may open it.
+pub fn template_for(rows: Vec<Row>, user: &User) -> Option<TemplateRow> {
+    rows.into_iter().find_map(|row| {
+        let Row::Template(template) = row else { return None };
+        template.firm.as_ref().is_none_or(|firm| *firm == user.firm).then_some(template)
+    })
+}
+
+fn destination(user: &User, template: &TemplateId) -> Destination {
+    (user.firm.clone(), user.id.clone(), template.clone())
+}
+
+fn too_many(open: usize) -> Refusal {
+    let limit = SESSIONS_PER_CONNECTION_MAX;
+    let message = format!("a connection with {open} sessions is at the limit of {limit}");
+    Refusal::new(Code::TooLarge, message).with(json!({"limit": limit, "actual": open}))
 }
 
 /// An entry that the server itself says.

@@ -3,6 +3,9 @@
 use super::Config;
 use crate::time::Timestamp;
 
+/// A ping is a little late as long as this part of the time to answer it is not over.
+const LATENESS_SHARE: u32 = 4;
+
 /// Where in the rhythm a session is.
 #[derive(Debug)]
 pub(super) struct Heartbeat {
@@ -34,8 +37,11 @@ impl Heartbeat {
             (true, _) => Beat::Early,
             (false, true) => Beat::Missed,
             (false, false) => {
-                // Counted from the ping itself: a machine that slept has heard nobody, and pinged nobody either.
-                *self = Self { due: now + config.ping_timeout, pinged: true };
+                // A ping that is a little late does not put the end off. After more than that it counts from the ping
+                // itself: a machine that slept has heard nobody, and pinged nobody either.
+                let late = now.since(self.due) > config.ping_timeout / LATENESS_SHARE;
+                let sent = if late { now } else { self.due };
+                *self = Self { due: sent + config.ping_timeout, pinged: true };
                 Beat::Ping
             }
         }
@@ -61,10 +67,12 @@ mod tests {
         };
         let mut heartbeat = Heartbeat::new(Timestamp(0), &config);
         assert_eq!(heartbeat.beat(Timestamp(29), &config), Beat::Early);
-        assert_eq!(heartbeat.beat(Timestamp(31), &config), Beat::Ping);
-        assert_eq!((heartbeat.due(), heartbeat.beat(Timestamp(50), &config)), (Timestamp(51), Beat::Early));
-        heartbeat.hear(Timestamp(50), &config);
-        assert_eq!((heartbeat.due(), heartbeat.beat(Timestamp(80), &config)), (Timestamp(80), Beat::Ping));
-        assert_eq!(heartbeat.beat(Timestamp(100), &config), Beat::Missed);
+        assert_eq!(heartbeat.beat(Timestamp(35), &config), Beat::Ping);
+        assert_eq!((heartbeat.due(), heartbeat.beat(Timestamp(49), &config)), (Timestamp(50), Beat::Early));
+        heartbeat.hear(Timestamp(49), &config);
+        assert_eq!((heartbeat.due(), heartbeat.beat(Timestamp(79), &config)), (Timestamp(79), Beat::Ping));
+        assert_eq!(heartbeat.beat(Timestamp(99), &config), Beat::Missed);
+        let mut asleep = Heartbeat::new(Timestamp(0), &config);
+        assert_eq!((asleep.beat(Timestamp(36), &config), asleep.due()), (Beat::Ping, Timestamp(56)));
     }
 }

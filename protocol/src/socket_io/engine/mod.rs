@@ -12,9 +12,13 @@
 
 mod asking;
 mod heartbeat;
+mod opening;
+mod order;
 mod polling;
 
 pub use asking::{Asked, Refused, is_text, read_request};
+pub use opening::{Config, Sid};
+pub use order::{Ended, Order};
 
 use super::Malformed;
 use super::payload::{self, Packet};
@@ -25,111 +29,14 @@ use crate::input::Message;
 use crate::outbox::{Class, Pushed};
 use crate::time::Timestamp;
 use heartbeat::Heartbeat;
+use opening::opening;
 use polling::{Polling, ok, polled};
-use serde::Serialize;
-use std::borrow::Borrow;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What all sessions of an endpoint have in common.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Config {
-    /// How long after its opening, and after each sign of life, a client is pinged.
-    pub ping_interval: Duration,
-    /// How long it has to answer.
-    pub ping_timeout: Duration,
-    /// The largest body of a POST and the largest message; clients are told.
-    pub payload_bytes_max: u32,
-    /// How long a WebSocket may be a probe.
-    pub upgrade_timeout: Duration,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            ping_interval: Duration::from_secs(25),
-            ping_timeout: Duration::from_secs(20),
-            payload_bytes_max: 1_000_000,
-            upgrade_timeout: Duration::from_secs(10),
-        }
-    }
-}
-
-/// The name of a session, which is all that a polling client proves itself with: 128 random bits or more, in
-/// characters that a URL holds.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Sid(Arc<str>);
-
-impl Sid {
-    /// As it is written.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl From<&str> for Sid {
-    fn from(text: &str) -> Self {
-        Self(text.into())
-    }
-}
-
-impl Borrow<str> for Sid {
-    fn borrow(&self) -> &str {
-        &self.0
-    }
-}
-
-/// What the caller has to do, in this order.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Order {
-    /// Answer this request.
-    Respond {
-        /// The request.
-        request: RequestId,
-        /// The answer, but for CORS.
-        response: Response,
-    },
-    /// Send this frame.
-    Send {
-        /// On this WebSocket.
-        socket: SocketId,
-        /// One packet.
-        frame: Frame,
-        /// What may happen to it when the socket is slow.
-        class: Class,
-    },
-    /// End this WebSocket, after what was sent on it.
-    Close {
-        /// The WebSocket; the session does not know it any more.
-        socket: SocketId,
-    },
-    /// The client said this to the layer above. Nothing that the caller does to the session makes those come
-    /// undone that stand behind it: whoever closes the session on one message has to drop them.
-    Message(Message),
-    /// A page went out by polling, and the outbox is at most half full.
-    Flushed,
-    /// The session is over, and its id with it.
-    Ended(Ended),
-}
-
-/// Why a session is over.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ended {
-    /// The client did not answer a ping.
-    PingTimeout,
-    /// The client said so.
-    ClientClosed,
-    /// The WebSocket is gone, or the client hung up on a GET that waited.
-    TransportLost,
-    /// The client said what it must not.
-    Malformed(Malformed),
-    /// A second GET came while one waited.
-    PollsOverlap,
-    /// More waited for the client's next GET than may.
-    TooSlow,
-    /// `Session::close` was called, and the client knows or had the time to ask.
-    ByServer,
-}
+/// How long a client that has closed may still come with a GET. The two requests travel by two connections, and
+/// either may be first.
+const LAST_POLL_WAIT: Duration = Duration::from_millis(100);
 
 /// One session.
 #[derive(Debug)]
@@ -157,7 +64,7 @@ impl Session {
         orders: &mut Vec<Order>,
     ) -> Self {
         let session = Self::new(sid, now, config, Transport::Polling(Box::default()));
-        let packet = Frame::text(&session.opening(&["websocket"]));
+        let packet = Frame::text(&opening(&session.sid, &session.config, &["websocket"]));
         orders.push(Order::Respond { request, response: polled([packet]) });
         session
     }
@@ -171,7 +78,7 @@ impl Session {
         orders: &mut Vec<Order>,
     ) -> Self {
         let session = Self::new(sid, now, config, Transport::Socket(socket));
-        let frame = Frame::text(&session.opening(&[]));
+        let frame = Frame::text(&opening(&session.sid, &session.config, &[]));
         orders.push(Order::Send { socket, frame, class: Class::Kept });
         session
     }
@@ -199,7 +106,9 @@ impl Session {
     }
 
     /// A GET with the session's id came. It waits until there is something to say.
-    pub fn on_poll(&mut self, request: RequestId, orders: &mut Vec<Order>) {
+    pub fn on_poll(&mut self, request: RequestId, now: Timestamp, orders: &mut Vec<Order>) {
+        // A session whose time is over is over, also when nobody has had the time to say so.
+        self.on_deadline(now, orders);
         match &mut self.transport {
             Transport::Polling(polling) => match polling.wait(request) {
                 true => self.flush(orders),
@@ -223,6 +132,9 @@ impl Session {
         orders: &mut Vec<Order>,
     ) {
         let Transport::Polling(polling) = &self.transport else { return self.refuse(request, orders) };
+        if polling.has_left() {
+            return orders.push(Order::Respond { request, response: Refused::UnknownSid.response() });
+        }
         if body.len() > self.config.payload_bytes_max as usize {
             let response = Response::empty(413).with("cache-control", "no-store");
             return orders.push(Order::Respond { request, response });
@@ -237,8 +149,9 @@ impl Session {
                 orders.push(Order::Respond { request, response: ok() });
                 // Once the server has closed, only a client that closes too has something to say.
                 for packet in packets.into_iter().filter(|packet| !closing || *packet == Packet::Close) {
+                    let last = packet == Packet::Close;
                     self.hear(packet, now, orders);
-                    if self.is_over() {
+                    if last {
                         break;
                     }
                 }
@@ -259,7 +172,8 @@ impl Session {
         }
     }
 
-    /// Whether another WebSocket may have the session's id. If not, the request for it is to be refused.
+    /// Whether a WebSocket with the session's id may take over. One that may not is let in all the same, and then
+    /// closed by `on_probe_opened`: so does the reference, and clients take a refusal for a fault of the server.
     pub fn may_probe(&self) -> bool {
         matches!(&self.transport, Transport::Polling(polling) if polling.may_probe())
     }
@@ -335,9 +249,9 @@ impl Session {
     pub fn flush(&mut self, orders: &mut Vec<Order>) {
         if let Transport::Polling(polling) = &mut self.transport
             && polling.flush(orders)
-            && polling.is_closing()
+            && let Some((_, why)) = polling.ending()
         {
-            self.end(Ended::ByServer, orders);
+            self.end(why, orders);
         }
     }
 
@@ -369,9 +283,9 @@ impl Session {
             Transport::Over => return,
             Transport::Polling(polling) => {
                 polling.drop_late_probe(now, orders);
-                if let Some(until) = polling.closes_at() {
+                if let Some((until, why)) = polling.ending() {
                     if until <= now {
-                        self.end(Ended::ByServer, orders);
+                        self.end(why, orders);
                     }
                     return;
                 }
@@ -391,7 +305,14 @@ impl Session {
     /// A packet came by the session's transport.
     fn hear(&mut self, packet: Packet, now: Timestamp, orders: &mut Vec<Order>) {
         match packet {
-            Packet::Close => self.end(Ended::ClientClosed, orders),
+            Packet::Close => {
+                if let Transport::Polling(polling) = &mut self.transport
+                    && !polling.leave(now + LAST_POLL_WAIT, orders)
+                {
+                    return;
+                }
+                self.end(Ended::ClientClosed, orders);
+            }
             Packet::Pong => self.heartbeat.hear(now, &self.config),
             Packet::Message(message) => orders.push(Order::Message(message)),
             Packet::Noop => {}
@@ -424,26 +345,6 @@ impl Session {
     fn refuse(&self, request: RequestId, orders: &mut Vec<Order>) {
         let refused = if self.is_over() { Refused::UnknownSid } else { Refused::BadRequest };
         orders.push(Order::Respond { request, response: refused.response() });
-    }
-
-    fn opening(&self, upgrades: &[&str]) -> String {
-        #[derive(Serialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Opening<'a> {
-            sid: &'a str,
-            upgrades: &'a [&'a str],
-            ping_interval: u128,
-            ping_timeout: u128,
-            max_payload: u32,
-        }
-        let opening = Opening {
-            sid: self.sid.as_str(),
-            upgrades,
-            ping_interval: self.config.ping_interval.as_millis(),
-            ping_timeout: self.config.ping_timeout.as_millis(),
-            max_payload: self.config.payload_bytes_max,
-        };
-        format!("0{}", crate::json::Json::of(&opening).as_str())
     }
 }
 

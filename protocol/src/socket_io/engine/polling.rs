@@ -8,7 +8,7 @@ use crate::socket_io::Malformed;
 use crate::socket_io::payload::{Packet, encode};
 use crate::time::Timestamp;
 
-use super::Order;
+use super::{Ended, Order};
 
 const CLOSE: &str = "1";
 const NOOP: &str = "6";
@@ -20,8 +20,14 @@ pub(super) struct Polling {
     /// The GET that waits.
     poll: Option<RequestId>,
     probe: Option<Probe>,
-    /// The server has closed; the client may hear of it until then.
-    closes_at: Option<Timestamp>,
+    closing: Option<Closing>,
+}
+
+/// A side has closed, and one more GET is answered if it comes until then.
+#[derive(Debug)]
+struct Closing {
+    until: Timestamp,
+    by_client: bool,
 }
 
 /// A WebSocket with the session's id.
@@ -70,10 +76,10 @@ impl Polling {
         let due = !self.outbox.is_empty() || self.is_closing() || probed;
         let Some(request) = self.poll.take_if(|_| due) else { return false };
         let mut frames: Vec<_> = std::iter::from_fn(|| self.outbox.pop()).map(|(frame, _)| frame).collect();
-        if self.is_closing() {
-            frames.push(Frame::text(CLOSE));
-        } else if frames.is_empty() {
-            frames.push(Frame::text(NOOP));
+        match &self.closing {
+            Some(Closing { by_client: false, .. }) => frames.push(Frame::text(CLOSE)),
+            Some(_) | None if frames.is_empty() => frames.push(Frame::text(NOOP)),
+            Some(_) | None => {}
         }
         orders.push(Order::Respond { request, response: polled(frames) });
         if self.outbox.take_flushed() {
@@ -82,21 +88,39 @@ impl Polling {
         true
     }
 
-    pub fn close(&mut self, at: Timestamp) {
-        self.closes_at.get_or_insert(at);
+    /// The server has closed: the client may hear the rest until then.
+    pub fn close(&mut self, until: Timestamp) {
+        self.closing.get_or_insert(Closing { until, by_client: false });
     }
 
-    pub fn closes_at(&self) -> Option<Timestamp> {
-        self.closes_at
+    /// The client has closed. False: no GET waits to be answered, but one may be on its way until then.
+    pub fn leave(&mut self, until: Timestamp, orders: &mut Vec<Order>) -> bool {
+        let waits = self.poll.is_some();
+        if !waits {
+            self.outbox = Outbox::default();
+            self.closing = Some(Closing { until, by_client: true });
+            self.close_probe(orders);
+        }
+        waits
     }
 
     pub fn is_closing(&self) -> bool {
-        self.closes_at.is_some()
+        self.closing.is_some()
+    }
+
+    pub fn has_left(&self) -> bool {
+        self.closing.as_ref().is_some_and(|closing| closing.by_client)
+    }
+
+    /// How the session ends that is closing, and when at the latest.
+    pub fn ending(&self) -> Option<(Timestamp, Ended)> {
+        let closing = self.closing.as_ref()?;
+        Some((closing.until, if closing.by_client { Ended::ClientClosed } else { Ended::ByServer }))
     }
 
     /// The earliest of what this transport waits for and the heartbeat, which stops with the session.
     pub fn next_deadline(&self, heartbeat: Timestamp) -> Timestamp {
-        let due = self.closes_at.unwrap_or(heartbeat);
+        let due = self.closing.as_ref().map_or(heartbeat, |closing| closing.until);
         self.probe.as_ref().map_or(due, |probe| due.min(probe.until))
     }
 
@@ -137,8 +161,7 @@ impl Polling {
             }
             (Ok(Some(Packet::Upgrade)), true) => true,
             _ => {
-                self.probe = None;
-                orders.push(Order::Close { socket });
+                self.close_probe(orders);
                 false
             }
         }
@@ -153,12 +176,16 @@ impl Polling {
     }
 
     /// Answers and closes whatever is left.
-    pub fn end(self, by_client: bool, orders: &mut Vec<Order>) {
+    pub fn end(mut self, by_client: bool, orders: &mut Vec<Order>) {
         if let Some(request) = self.poll {
             let packet = if by_client { NOOP } else { CLOSE };
             orders.push(Order::Respond { request, response: polled([Frame::text(packet)]) });
         }
-        if let Some(probe) = self.probe {
+        self.close_probe(orders);
+    }
+
+    fn close_probe(&mut self, orders: &mut Vec<Order>) {
+        if let Some(probe) = self.probe.take() {
             orders.push(Order::Close { socket: probe.socket });
         }
     }

@@ -1,6 +1,6 @@
 //! The witness: sees every frame and every log, and holds the laws against them.
 
-use super::CLIENTS;
+use super::{CLIENTS, GENERAL_FROM};
 use crate::simulation::socket::Read;
 use crate::simulation::{Sent, Step, World};
 use parlor_protocol::ids::{RoomId, RoomKind, SocketId};
@@ -14,14 +14,18 @@ struct Known {
     client: usize,
     /// Whether another connection of its user was here with it.
     met: bool,
-    session: Option<String>,
-    /// Whether a question is open.
-    asked: bool,
+    /// Whether it began a session afresh.
+    afresh: bool,
+    /// Those it has.
+    sessions: BTreeSet<String>,
+    /// Those in which a question is open for it.
+    asked: BTreeSet<String>,
     /// Whether the core closes it.
     closed: bool,
     calls: BTreeMap<String, Value>,
     answered: BTreeSet<String>,
-    heard_turn: u64,
+    /// The last question that was read, by session.
+    heard: BTreeMap<String, u64>,
 }
 
 /// What has been seen so far.
@@ -55,7 +59,14 @@ impl Witness {
     }
 
     pub(super) fn is_asked(&self, client: usize) -> bool {
-        self.socket(client).and_then(|socket| self.known.get(&socket)).is_some_and(|known| known.asked)
+        self.socket(client)
+            .and_then(|socket| self.known.get(&socket))
+            .is_some_and(|known| !known.asked.is_empty())
+    }
+
+    pub(super) fn has_session(&self, client: usize) -> bool {
+        let known = self.socket(client).and_then(|socket| self.known.get(&socket));
+        known.is_some_and(|known| !known.sessions.is_empty())
     }
 
     pub(super) fn earlier(&self, client: usize, place: usize) -> Option<Value> {
@@ -79,9 +90,21 @@ impl Witness {
         if let (Some(content), Some(name)) = (call["content"].as_str(), world.names.get(&socket)) {
             self.speakers.entry(content.to_string()).or_default().insert(name.clone());
         }
-        call["requestId"] = json!(id);
-        self.known.entry(socket).or_default().calls.insert(id, call.clone());
-        call.to_string()
+        let known = self.known.entry(socket).or_default();
+        if client < GENERAL_FROM {
+            call["requestId"] = json!(id);
+            known.calls.insert(id, call.clone());
+            return call.to_string();
+        }
+        known.afresh |= call["session"].is_string();
+        if call["type"] != "open" {
+            let place = self.calls as usize % known.sessions.len().max(1);
+            let session = known.asked.iter().next().or(known.sessions.iter().nth(place));
+            call["sessionId"] = json!(session.map_or("nobody-has-this", String::as_str));
+        }
+        known.calls.insert(id.clone(), call.clone());
+        let name = format!("document:{}", call["type"].as_str().unwrap_or_default());
+        json!({"event": name, "data": call, "requestId": id}).to_string()
     }
 
     pub(super) fn look(&mut self, world: &World, step: &Step) {
@@ -112,7 +135,7 @@ impl Witness {
     fn assert_one_owner(&self) {
         let mut owners = BTreeSet::new();
         for known in self.known.values().filter(|known| !known.closed) {
-            if let Some(session) = &known.session {
+            for session in &known.sessions {
                 assert!(owners.insert(session), "a session has one connection, the others are closed");
             }
         }
@@ -120,13 +143,14 @@ impl Witness {
 
     fn look_at_sent(&mut self, world: &World, sent: &[Sent]) {
         for Sent { sockets, frame, .. } in sent.iter().filter(|sent| sent.frame.is_text()) {
-            let said: Value = serde_json::from_slice(frame.payload()).expect("the core sends JSON");
+            let said = plain(frame.payload());
             for socket in sockets {
                 let Some(known) = self.known.get_mut(socket) else { continue };
                 match said["type"].as_str().unwrap_or_default() {
                     "session_started" | "session_resumed" => {
-                        known.session = said["sessionId"].as_str().map(str::to_string);
-                        let log = log_of(world, known.session.as_deref());
+                        let session = said["sessionId"].as_str();
+                        known.sessions.extend(session.map(str::to_string));
+                        let log = log_of(world, session);
                         let name = world.names.get(socket).cloned().unwrap_or_default();
                         let claim = log.iter().rposition(|entry| body(entry)["connection"] == json!(name));
                         let claim =
@@ -144,7 +168,8 @@ impl Witness {
                         assert!(stored, "a question is asked only after it is stored: {said}");
                     }
                     "response_saved" => {
-                        let log = log_of(world, known.session.as_deref());
+                        let session = said["sessionId"].as_str();
+                        let log = log_of(world, session.or(known.sessions.first().map(String::as_str)));
                         let call = said["requestId"].as_str().and_then(|id| known.calls.get(id));
                         let content = call.map_or(Value::Null, |call| call["content"].clone());
                         let stored = turns(log)
@@ -152,6 +177,15 @@ impl Witness {
                             .filter(|turn| turn["turn"] == said["turn"] && turn["content"] == content)
                             .count();
                         assert_eq!(stored, 1, "what is acknowledged is in the log once: {said} {content}");
+                    }
+                    "closed" => {
+                        let superseded = said["code"] == 4001;
+                        self.superseded += usize::from(superseded);
+                        assert!(
+                            !superseded || known.met || known.afresh,
+                            "only another connection supersedes"
+                        );
+                        known.sessions.retain(|session| said["sessionId"] != json!(session));
                     }
                     "document_complete" => {
                         let log = log_of(world, said["sessionId"].as_str());
@@ -165,21 +199,31 @@ impl Witness {
 
     fn on_read(&mut self, socket: SocketId, read: &Read) {
         let Read::Text(text) = read else { return };
-        let said: Value = serde_json::from_slice(text).expect("the core sends JSON");
+        let said = plain(text);
         let Some(known) = self.known.get_mut(&socket) else { return };
         if let Some(id) = said["requestId"].as_str() {
             assert!(known.answered.insert(id.to_string()), "a call is answered once: {said}");
             assert!(known.calls.remove(id).is_some(), "nobody asked: {said}");
         }
+        let turn = said["turn"].as_u64().unwrap_or(0);
+        let named = said["sessionId"].as_str().map(str::to_string);
+        let session = named.or(known.sessions.first().cloned()).unwrap_or_default();
         match said["type"].as_str().unwrap_or_default() {
-            "next_question" => {
-                let turn = said["turn"].as_u64().unwrap_or(0);
-                assert!(turn > known.heard_turn, "a question is told once, in order: {said}");
-                (known.heard_turn, known.asked) = (turn, true);
+            "session_started" | "session_resumed" => {
+                known.heard.insert(session, 0);
             }
-            "response_saved" => {
-                let turn = said["turn"].as_u64().unwrap_or(0);
-                known.asked &= turn < known.heard_turn;
+            "next_question" => {
+                let before = known.heard.insert(session.clone(), turn);
+                let in_order = before.is_some_and(|before| turn > before);
+                assert!(in_order, "a question is told once, in order, in an open session: {said}");
+                known.asked.insert(session);
+            }
+            "response_saved" if known.heard.get(&session).is_none_or(|heard| turn >= *heard) => {
+                known.asked.remove(&session);
+            }
+            "closed" => {
+                known.heard.remove(&session);
+                known.asked.remove(&session);
             }
             "document_complete" => {
                 self.finished.insert(known.client);
@@ -249,6 +293,18 @@ impl Witness {
             }
         }
     }
+}
+
+/// What the core says, as it says it on `/documents`.
+fn plain(text: &[u8]) -> Value {
+    let said: Value = serde_json::from_slice(text).expect("the core sends JSON");
+    let Some(name) = said["event"].as_str() else { return said };
+    let mut plain = said["data"].clone();
+    plain["type"] = json!(name.strip_prefix("document:").unwrap_or(name));
+    if said["requestId"].is_string() {
+        plain["requestId"] = said["requestId"].clone();
+    }
+    plain
 }
 
 fn body(entry: &Entry) -> Value {

@@ -14,7 +14,6 @@ pub use sent::{Offer, Sent};
 pub use upload::Upload;
 
 use super::{Chat, Waiting as ChatWaiting};
-use crate::call::Said;
 use crate::context::Context;
 use crate::ids::{FileId, RoomId, Ticket};
 use crate::job::Outcome;
@@ -86,7 +85,7 @@ impl Chat {
     /// Goes on with an errand, now or when its room is open.
     pub(super) fn visit(&mut self, errand: Errand, ctx: &mut Context<'_>) {
         let room = errand.room().clone();
-        if self.is_parked(&room) || ctx.rooms.touch(&room, ctx.fx.now).is_none() {
+        if self.parked.holds(&room) || ctx.rooms.touch(&room, ctx.fx.now).is_none() {
             if let Err(errand) = self.park_errand(room, errand, ctx) {
                 self.give_up(errand, Refusal::busy(), ctx);
             }
@@ -146,15 +145,6 @@ impl Chat {
                 self.show_file(&fetch, bytes, ctx);
             }
             (waiting, _) => self.on_late(waiting, ctx),
-        }
-    }
-
-    /// A call that the chat waits for has ended.
-    pub fn on_called(&mut self, waiting: ChatWaiting, said: Said, ctx: &mut Context<'_>) {
-        if let ChatWaiting::File(Waiting::Verdict(upload)) = waiting {
-            self.on_verdict(upload, said, ctx);
-        } else {
-            self.on_late(waiting, ctx);
         }
     }
 }

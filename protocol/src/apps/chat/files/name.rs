@@ -1,6 +1,7 @@
 //! The name of a file as it is kept: for people, and harmless where somebody saves the file under it.
 
 use super::super::command::NAME_BYTES_MAX;
+use crate::apps::composed;
 use crate::refusal::{Code, Refusal};
 
 /// Characters that turn the direction of what follows, with which a name can look as if it ended otherwise.
@@ -19,7 +20,7 @@ pub fn cleaned(name: &str) -> Result<String, Refusal> {
     }
     match kept {
         "" | "." | ".." => Err(Refusal::new(Code::ClientError, "the file has no name")),
-        name => Ok(name.to_string()),
+        name => Ok(composed(name).into_owned()),
     }
 }
 

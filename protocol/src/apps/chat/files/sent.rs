@@ -72,7 +72,7 @@ impl Sent {
     pub fn read(asked: Upload<'_>, attachments: &[Bytes]) -> Result<Self, Refusal> {
         Ok(Self {
             room: command::room(&asked.room_id)?,
-            id: asked.id.map(|asked| command::id("id", &asked).map(EntryId::from)).transpose()?,
+            id: asked.id.map(|asked| Ok(command::id("id", &asked)?.as_ref().into())).transpose()?,
             name: cleaned(&asked.name)?,
             content: content(asked.data, attachments)?,
         })
@@ -82,7 +82,7 @@ impl Sent {
         let key = offer.key.as_deref();
         Ok(Self {
             room: command::room(&offer.room)?,
-            id: key.map(|key| command::id("Idempotency-Key", key).map(EntryId::from)).transpose()?,
+            id: key.map(|key| Ok(command::id("Idempotency-Key", key)?.as_ref().into())).transpose()?,
             name: cleaned(&offer.name)?,
             content: Content::Plain(offer.body.clone()),
         })

@@ -15,7 +15,7 @@ use crate::ids::{EntryId, FileId, RoomId};
 use crate::job::{Content, Inspected, Job};
 use crate::record::{Level, Record};
 use crate::refusal::{Code, Refusal};
-use crate::room::{Origin, Submission};
+use crate::room::{Origin, QUEUED_ENTRIES_MAX, Submission};
 use crate::store::{
     Change, Entry, FILE_PART_BYTES_MAX, FilePartRow, FileRow, NewEntry, Row, RowKey, StoreReply, StoreRequest,
 };
@@ -191,7 +191,7 @@ impl Chat {
     }
 
     /// The scanners have looked. Only one word of theirs lets a file through.
-    pub(super) fn on_verdict(&mut self, upload: Box<Upload>, said: Said, ctx: &mut Context<'_>) {
+    pub(in super::super) fn on_verdict(&mut self, upload: Box<Upload>, said: Said, ctx: &mut Context<'_>) {
         self.files.scans.remove(&upload.id);
         let (reason, refusal) = match said {
             Said::Scanned(Scanned::Clean) => return self.visit(Errand::Upload(upload), ctx),
@@ -251,7 +251,7 @@ impl Chat {
 
     fn submit(&mut self, mut upload: Box<Upload>, ctx: &mut Context<'_>) {
         let taken = ctx.rooms.find(&upload.room).ok_or_else(Refusal::room_access_denied);
-        if let Err(refusal) = taken.and_then(|room| room.takes_more(&ctx.fx)) {
+        if let Err(refusal) = taken.and_then(|room| room.takes_more(QUEUED_ENTRIES_MAX, &ctx.fx)) {
             return self.refuse_upload(upload, refusal, ctx);
         }
         let Some(inspected) = upload.inspected.take() else { return };
@@ -297,7 +297,7 @@ impl Chat {
         }
         self.files.coming.give_back(upload.source.user(), upload.weight);
         match &upload.source {
-            Source::Caller(caller) => ctx.fx.reply(caller, &refused(&refusal)),
+            Source::Caller(caller) => ctx.fx.refuse(caller, &refused(&refusal)),
             Source::Request(request, _) => ctx.fx.answered.push((*request, refusal_response(&refusal))),
         }
     }
