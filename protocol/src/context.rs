@@ -2,12 +2,14 @@
 //! `Context` adds the rooms. Neither gives access to another app.
 
 use crate::action::{Action, Actions, CloseCause, Recipients};
+use crate::apps::chat::Upload;
 use crate::auth::User;
 use crate::call::Call;
 use crate::connection::Transports;
 use crate::envelope::{Envelope, Event, ReplyId, socket_io};
 use crate::frame::Frame;
-use crate::ids::{ConnectionId, Ticket};
+use crate::http::Response;
+use crate::ids::{ConnectionId, RequestId, Ticket};
 use crate::job::Job;
 use crate::outbox::Class;
 use crate::record::Record;
@@ -16,7 +18,7 @@ use crate::rng::Rng;
 use crate::room::{Delivered, PostId, Rooms};
 use crate::settings::Settings;
 use crate::stats::Stats;
-use crate::store::StoreRequest;
+use crate::store::{Entry, StoreRequest};
 use crate::tickets::{Pending, TICKETS_MAX, Tickets};
 use crate::time::Timestamp;
 use crate::timers::Timers;
@@ -59,6 +61,10 @@ pub struct Effects<'a> {
     pub ended: &'a mut Vec<(ConnectionId, CloseCause)>,
     /// What became of backends' events in this step; `server.rs` answers them at its end.
     pub posted: &'a mut Vec<(PostId, Result<Delivered, Refusal>)>,
+    /// What became of files that were submitted; `server.rs` gives it to the chat.
+    pub uploaded: &'a mut Vec<(Box<Upload>, Result<Entry, Refusal>)>,
+    /// The answers of apps to requests that they were handed; `server.rs` gives them to the door.
+    pub answered: &'a mut Vec<(RequestId, Response)>,
 }
 
 /// The rooms and the effects.

@@ -1,8 +1,13 @@
 //! Pure functions that run outside the core's lock: what checks a credential (so that no secret is in the
 //! core) and what is slow. A driver runs them with `Job::run` wherever it likes and hands the outcome back.
 
+mod inspection;
+
+pub use inspection::{Content, Inspected, TEXT};
+
 use crate::auth::{AuthFailure, Keys, User, verify_service, verify_token};
 use crate::time::Timestamp;
+use bytes::Bytes;
 use pulldown_cmark::{Event, Options, Parser, html};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -27,7 +32,20 @@ pub enum Job {
         /// The Markdown.
         markdown: String,
     },
+    /// Look at a file that somebody brings.
+    Inspect {
+        /// The file as it came.
+        content: Content,
+    },
+    /// Make one of the pieces of a file.
+    Join {
+        /// The pieces, in order.
+        pieces: Vec<Bytes>,
+    },
 }
+
+/// Up to this size a file is looked at within microseconds.
+const CHEAP_BYTES_MAX: usize = 16 * 1024;
 
 /// What came of a job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +56,10 @@ pub enum Outcome {
     Service(Result<(), AuthFailure>),
     /// A whole HTML page.
     Rendered(String),
+    /// What a file is, or why it is none.
+    Inspected(Result<Inspected, String>),
+    /// A whole file.
+    Joined(Bytes),
 }
 
 impl Job {
@@ -45,7 +67,8 @@ impl Job {
     pub fn is_cheap(&self) -> bool {
         match self {
             Self::VerifyToken { .. } | Self::VerifyService { .. } => true,
-            Self::Render { .. } => false,
+            Self::Inspect { content } => content.len() <= CHEAP_BYTES_MAX,
+            Self::Render { .. } | Self::Join { .. } => false,
         }
     }
 
@@ -55,6 +78,8 @@ impl Job {
             Self::VerifyToken { token } => Outcome::Token(verify_token(token, keys, now)),
             Self::VerifyService { bearer } => Outcome::Service(verify_service(bearer, keys)),
             Self::Render { title, markdown } => Outcome::Rendered(page(title, markdown)),
+            Self::Inspect { content } => Outcome::Inspected(content.inspect()),
+            Self::Join { pieces } => Outcome::Joined(pieces.concat().into()),
         }
     }
 }
@@ -66,6 +91,8 @@ impl fmt::Debug for Job {
             Self::VerifyToken { .. } => "VerifyToken",
             Self::VerifyService { .. } => "VerifyService",
             Self::Render { .. } => "Render",
+            Self::Inspect { .. } => "Inspect",
+            Self::Join { .. } => "Join",
         })
     }
 }

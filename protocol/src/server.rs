@@ -11,20 +11,22 @@ mod statistics;
 pub use counts::Counts;
 
 use crate::action::{Action, Actions, CloseCause};
-use crate::apps::chat::Chat;
+use crate::apps::chat::{Chat, Upload};
 use crate::apps::documents::Documents;
 use crate::apps::projects::Projects;
 use crate::connection::{Connections, Endpoint, Transports};
 use crate::context::{Context, Effects};
 use crate::door::Door;
 use crate::hook::Hook;
-use crate::ids::{ConnectionId, RoomKind};
+use crate::http::Response;
+use crate::ids::{ConnectionId, RequestId, RoomKind};
 use crate::input::Input;
 use crate::refusal::Refusal;
 use crate::rng::Rng;
 use crate::room::{Delivered, PostId, Rooms, Turn};
 use crate::settings::Settings;
 use crate::stats::Stats;
+use crate::store::Entry;
 use crate::tickets::Tickets;
 use crate::time::Timestamp;
 use crate::timers::{Timer, Timers};
@@ -60,6 +62,10 @@ pub struct Server {
     ended: Vec<(ConnectionId, CloseCause)>,
     /// What became of backends' events in this step.
     posted: Vec<(PostId, Result<Delivered, Refusal>)>,
+    /// What became of files that were submitted.
+    uploaded: Vec<(Box<Upload>, Result<Entry, Refusal>)>,
+    /// The answers of apps to requests.
+    answered: Vec<(RequestId, Response)>,
 }
 
 /// The parts of the server that one step may change, each by itself.
@@ -99,6 +105,8 @@ impl Server {
             refused: Vec::new(),
             ended: Vec::new(),
             posted: Vec::new(),
+            uploaded: Vec::new(),
+            answered: Vec::new(),
         }
     }
 
@@ -137,6 +145,8 @@ impl Server {
             refused: &mut self.refused,
             ended: &mut self.ended,
             posted: &mut self.posted,
+            uploaded: &mut self.uploaded,
+            answered: &mut self.answered,
         };
         Parts {
             door: &mut self.door,
@@ -158,11 +168,21 @@ impl Parts<'_> {
     fn settle(&mut self) {
         loop {
             self.take_turns();
+            self.take_uploaded();
             self.count_refusals();
             self.take_out_ended();
             if !self.carry_sessions_out() {
-                return;
+                break;
             }
+        }
+        for (request, response) in std::mem::take(self.ctx.fx.answered) {
+            self.door.answer_post(request, response, &mut self.ctx);
+        }
+    }
+
+    fn take_uploaded(&mut self) {
+        for (upload, result) in std::mem::take(self.ctx.fx.uploaded) {
+            self.chat.on_uploaded(upload, result, &mut self.ctx);
         }
     }
 
@@ -198,6 +218,7 @@ impl Parts<'_> {
         // Whatever awaited a reply when the process before this one ended is nobody's now.
         self.documents.look_for_overdue(now, &mut self.ctx);
         self.chat.look_for_overdue(now, &mut self.ctx);
+        self.chat.on_started(&mut self.ctx);
         if self.ctx.fx.settings.hook {
             self.hook.start(&mut self.ctx.fx);
         }
@@ -243,6 +264,7 @@ impl Parts<'_> {
                 self.door.addresses.tidy(now);
                 self.ctx.rooms.tidy(now);
                 self.projects.tidy(now);
+                self.chat.tidy(&mut self.ctx);
                 self.sessions.recovery.tidy(now);
             }
         }

@@ -19,6 +19,9 @@ use std::collections::VecDeque;
 use std::iter::Peekable;
 use std::sync::Arc;
 
+/// From this size on a body is not copied behind its head.
+const LARGE_BODY_BYTES_MIN: usize = 64 * 1024;
+
 /// A request that the core has not decided.
 #[derive(Debug)]
 pub(super) struct Pending {
@@ -103,8 +106,12 @@ impl Core {
             Action::Respond { request, response } => {
                 let Some(pending) = self.requests.remove(request) else { return };
                 let keep_alive = pending.keep_alive && !engine.shutdown.has_begun();
-                let frame = engine.response_frame(&response, keep_alive, pending.without_body);
-                self.push(&pending.line, &frame, Class::Kept);
+                let body = large_body(&response).filter(|_| !pending.without_body);
+                let head =
+                    engine.response_frame(&response, keep_alive, pending.without_body || body.is_some());
+                if pending.line.push_all([head].iter().chain(&body).map(|frame| (frame, Class::Kept))) {
+                    self.dirty.push(pending.line.clone());
+                }
                 pending.line.decide(Decision::Responded { keep_alive });
                 after.woken.push(pending.line);
             }
@@ -177,6 +184,14 @@ impl Core {
         if line.push(frame, class) {
             self.dirty.push(line.clone());
         }
+    }
+}
+
+/// The body of a response that is too large to be copied behind its head while the lock is held.
+fn large_body(response: &Response) -> Option<Frame> {
+    match &response.body {
+        Body::Bytes(bytes) if bytes.len() >= LARGE_BODY_BYTES_MIN => Some(Frame::raw(bytes.clone())),
+        Body::Bytes(_) | Body::Asset(_) => None,
     }
 }
 

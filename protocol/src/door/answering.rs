@@ -108,7 +108,17 @@ pub(super) fn unkept(response: Response) -> Response {
     }
 }
 
-/// A refusal as a REST answer.
+/// A refusal as a REST answer, with when to try again in a header too where the refusal says it.
+pub fn refusal_response(refusal: &Refusal) -> Response {
+    let response = refused(refusal.code.status(), refusal);
+    let wait = refusal.details.as_ref().and_then(|details| details["retryAfterMs"].as_u64());
+    match wait {
+        Some(wait) => response.with("retry-after", wait.div_ceil(1_000).to_string()),
+        None => response,
+    }
+}
+
+/// A refusal as a REST answer with this status.
 pub fn refused(status: u16, refusal: &Refusal) -> Response {
     Response::json(status, &json!({"error": refusal}))
 }

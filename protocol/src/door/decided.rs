@@ -2,6 +2,7 @@
 
 use super::asking::Asked;
 use crate::action::CloseCause;
+use crate::apps::chat::{Offer, Wanted};
 use crate::auth::{AuthFailure, User};
 use crate::connection::Endpoint;
 use crate::ids::{RequestId, RoomId, UserId};
@@ -28,6 +29,10 @@ pub enum Decided {
     Statistics(Box<Asked>, Option<Arc<User>>),
     /// A backend speaks.
     Posted(Post),
+    /// A user brings a file.
+    Offered(Box<Offer>),
+    /// A user asks for a file.
+    Wanted(Box<Wanted>),
 }
 
 /// What a backend posts, and where it is answered.

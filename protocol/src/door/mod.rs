@@ -6,13 +6,14 @@ mod answering;
 mod asking;
 mod crowding;
 mod decided;
+mod files;
 mod limits;
 mod origin;
 mod rest;
 mod route;
 mod writing;
 
-pub use answering::{dressed, refused};
+pub use answering::{dressed, refusal_response, refused};
 pub use decided::{Admitted, Changed, Decided, Post, ToEngine};
 pub use limits::Addresses;
 use route::{EngineCall, NoRoute, Route, UserCall};
@@ -249,7 +250,11 @@ impl Door {
                 self.answer(&asked, rest::page(page), ctx);
                 None
             }
-            Outcome::Token(Ok(_)) | Outcome::Service(Ok(())) | Outcome::Rendered(_) => {
+            Outcome::Token(Ok(_))
+            | Outcome::Service(Ok(()))
+            | Outcome::Rendered(_)
+            | Outcome::Inspected(_)
+            | Outcome::Joined(_) => {
                 let refusal = Refusal::new(Code::ServerError, "another answer than was asked for");
                 self.answer(&asked, refused(500, &refusal), ctx);
                 None
@@ -285,11 +290,13 @@ impl Door {
                 None
             }
             Route::User(UserCall::Statistics) => Some(Decided::Statistics(asked, Some(user))),
-            Route::User(call) => {
-                let query = rest::query(call, &user);
-                self.look(asked, query, Step::Rows(Some(user)), ctx);
-                None
-            }
+            Route::User(call) => match rest::query(call, &user) {
+                Some(query) => {
+                    self.look(asked, query, Step::Rows(Some(user)), ctx);
+                    None
+                }
+                None => self.offer(*asked, user),
+            },
             Route::Asset(_) | Route::Health | Route::Service(_) | Route::Engine(_) => None,
         }
     }
@@ -319,6 +326,11 @@ impl Door {
                 };
                 let fresh = asked.fresh;
                 self.admit(&asked, Some(user), Some((template, fresh)))
+            }
+            (Step::Rows(Some(user)), StoreReply::Found(rows))
+                if matches!(asked.route, Route::User(UserCall::File(_))) =>
+            {
+                self.want(&asked, user, rows, ctx)
             }
             (Step::Rows(user), StoreReply::Found(rows)) => {
                 self.show(asked, user, rows, ctx);

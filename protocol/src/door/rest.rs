@@ -35,9 +35,9 @@ pub fn page(page: String) -> Response {
         .with("vary", "Accept")
 }
 
-/// The rows that a user's call is about.
-pub fn query(call: &UserCall, user: &User) -> Query {
-    match call {
+/// The rows that a user's call is about; `None`: it brings something.
+pub fn query(call: &UserCall, user: &User) -> Option<Query> {
+    Some(match call {
         UserCall::Templates | UserCall::Statistics => Query::Templates(Some(user.firm.clone())),
         UserCall::Rooms(kind) => Query::RoomsOf {
             all: user.user_type == UserType::Supervisor,
@@ -47,7 +47,9 @@ pub fn query(call: &UserCall, user: &User) -> Query {
         },
         UserCall::Documents => Query::Documents { firm: user.firm.clone(), user: user.id.clone() },
         UserCall::Document(id) => Query::Document(id.clone()),
-    }
+        UserCall::File(id) => Query::File(id.clone()),
+        UserCall::Upload { .. } => return None,
+    })
 }
 
 impl Door {

@@ -3,7 +3,7 @@
 use crate::apps::composed;
 use crate::connection::Endpoint;
 use crate::http::{RequestHead, decode};
-use crate::ids::{DocumentId, RoomId, RoomKind, Seq, TemplateId, UserId};
+use crate::ids::{DocumentId, FileId, RoomId, RoomKind, Seq, TemplateId, UserId};
 use crate::socket_io::engine;
 use std::borrow::Cow;
 
@@ -53,6 +53,15 @@ pub enum UserCall {
     Statistics,
     /// `GET /api/documents/{id}`; a backend may ask it too.
     Document(DocumentId),
+    /// `POST /api/files?roomId=R&name=N`
+    Upload {
+        /// The room's id, as it came.
+        room: String,
+        /// The file's name, as it came.
+        name: String,
+    },
+    /// `GET /api/files/{id}`
+    File(FileId),
 }
 
 /// What a backend asks over REST.
@@ -145,6 +154,13 @@ fn user(head: &RequestHead, segments: &[&str]) -> Result<Route, NoRoute> {
         ["websocket", "stats"] => UserCall::Statistics,
         ["documents"] => UserCall::Documents,
         ["documents", id] if !id.is_empty() => UserCall::Document(DocumentId::from(*id)),
+        ["files"] => {
+            methods(head, "POST", &["POST"])?;
+            let room = head.parameter("roomId").ok_or(NoRoute::Parameter("roomId is missing"))?;
+            let name = head.parameter("name").ok_or(NoRoute::Parameter("name is missing"))?;
+            return Ok(Route::User(UserCall::Upload { room, name }));
+        }
+        ["files", id] if !id.is_empty() => UserCall::File(FileId::from(*id)),
         ["rooms"] => {
             return methods(head, "GET", &["GET"]).and_then(|_| {
                 let kind = head.parameter("kind").ok_or(NoRoute::Parameter("kind is missing"))?;

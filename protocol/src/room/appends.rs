@@ -2,7 +2,7 @@
 //! connection's messages are stored in the order in which it sent them, and a burst costs one commit.
 
 use super::{Room, Told, Waiting};
-use crate::apps;
+use crate::apps::{self, chat};
 use crate::context::{Caller, Effects};
 use crate::ids::{ConnectionId, RequestId, RoomKind, Seq};
 use crate::refusal::{Code, Refusal};
@@ -30,12 +30,14 @@ pub struct Submission {
 }
 
 /// Who brings an entry, and is answered when it is stored.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub enum Origin {
     /// A connection.
     Caller(Caller),
     /// A backend's request.
     Post(PostId),
+    /// Whoever uploads a file; the chat hears of its end.
+    Upload(Box<chat::Upload>),
 }
 
 /// One of the events that a backend's request brings.
@@ -60,21 +62,23 @@ impl Origin {
     fn connection(&self) -> Option<ConnectionId> {
         match self {
             Self::Caller(caller) => Some(caller.connection),
+            Self::Upload(upload) => upload.caller().map(|caller| caller.connection),
             Self::Post(_) => None,
         }
     }
 
     fn queued_max(&self) -> usize {
         match self {
-            Self::Caller(_) => QUEUED_ENTRIES_MAX,
+            Self::Caller(_) | Self::Upload(_) => QUEUED_ENTRIES_MAX,
             Self::Post(_) => QUEUED_EVENTS_MAX,
         }
     }
 
-    fn refuse(&self, kind: RoomKind, refusal: Refusal, fx: &mut Effects<'_>) {
+    fn refuse(self, kind: RoomKind, refusal: Refusal, fx: &mut Effects<'_>) {
         match self {
-            Self::Caller(caller) => apps::refuse(kind, caller, refusal, fx),
-            Self::Post(id) => fx.posted.push((*id, Err(refusal))),
+            Self::Caller(caller) => apps::refuse(kind, &caller, refusal, fx),
+            Self::Post(id) => fx.posted.push((id, Err(refusal))),
+            Self::Upload(upload) => fx.uploaded.push((upload, Err(refusal))),
         }
     }
 }
@@ -107,15 +111,26 @@ impl Room {
     /// Appends an entry and answers its caller with the app's answer once it is durable and everything before
     /// it was heard. An entry whose id the user used before in this room is answered from the first.
     pub fn submit(&mut self, submission: Submission, fx: &mut Effects<'_>) -> Result<(), Refusal> {
+        self.takes_more(submission.origin.queued_max(), fx)?;
+        self.take(submission, fx);
+        Ok(())
+    }
+
+    /// Whether something may be submitted now, where so much may wait.
+    pub fn takes_more(&self, queued_max: usize, fx: &Effects<'_>) -> Result<(), Refusal> {
         if self.closing {
             return Err(Refusal::room_access_denied());
         }
-        if self.appends.queued.len() >= submission.origin.queued_max() || fx.is_busy() {
-            return Err(Refusal::busy());
+        match self.appends.queued.len() >= queued_max || fx.is_busy() {
+            true => Err(Refusal::busy()),
+            false => Ok(()),
         }
+    }
+
+    /// The same as `submit`, for who has just heard that more is taken.
+    pub fn take(&mut self, submission: Submission, fx: &mut Effects<'_>) {
         self.appends.queued.push_back(Queued { submission, since: fx.now });
         self.send_queued(fx);
-        Ok(())
     }
 
     /// Refuses all that is not known to be stored.
@@ -183,7 +198,7 @@ impl Room {
             told.extend(arrived);
             fx.stats.delivery.note(fx.now.since(since));
             if apps::is_repeat(self.id.kind, &came.body, &entry.body) {
-                self.answer_stored(origin, &entry, delivered, fx);
+                self.answer_stored(origin, entry, delivered, fx);
             } else {
                 let message = format!("the id {:?} stands for something else already", entry.id.as_str());
                 origin.refuse(self.id.kind, Refusal::new(Code::Conflict, message), fx);
@@ -192,9 +207,15 @@ impl Room {
         told
     }
 
-    fn answer_stored(&mut self, origin: Origin, entry: &Entry, delivered: usize, fx: &mut Effects<'_>) {
+    fn answer_stored(&mut self, origin: Origin, entry: Entry, delivered: usize, fx: &mut Effects<'_>) {
         match origin {
-            Origin::Caller(caller) => self.answer(caller, entry.seq, apps::answer(entry), fx),
+            Origin::Caller(caller) => self.answer(caller, entry.seq, apps::answer(&entry), fx),
+            Origin::Upload(upload) => {
+                if let Some(caller) = upload.caller() {
+                    self.answer(caller.clone(), entry.seq, apps::answer(&entry), fx);
+                }
+                fx.uploaded.push((upload, Ok(entry)));
+            }
             Origin::Post(id) => {
                 fx.posted.push((id, Ok(Delivered { seq: Some(entry.seq), delivered })));
             }

@@ -13,7 +13,7 @@ mod presence;
 mod readers;
 mod rooms;
 mod trail;
-pub use appends::{Delivered, Origin, PostId, Submission};
+pub use appends::{Delivered, Origin, PostId, QUEUED_ENTRIES_MAX, Submission};
 pub use audience::Audience;
 pub use gate::Told;
 pub use pacing::{Pacing, Turn};

@@ -195,7 +195,7 @@ impl Parts<'_> {
                 }
             }
             App::Documents => documents::Command::parse_among(&call.name, call.data).map(Asked::Documents),
-            App::Chat => chat::Command::parse(&call.name, call.data).map(Asked::Chat),
+            App::Chat => chat::Command::parse(&call.name, call.data, call.attachments).map(Asked::Chat),
             App::Projects => projects::Command::parse(&call.name, call.data).map(Asked::Projects),
         };
         Some(asked.unwrap_or(Asked::Unknown))
@@ -294,7 +294,11 @@ impl Parts<'_> {
                 let before = caller.user.user_type;
                 self.chat.on_refreshed(before, Caller { user, reply_to: None, ..caller }, &mut self.ctx);
             }
-            Outcome::Token(_) | Outcome::Service(_) | Outcome::Rendered(_) => {
+            Outcome::Token(_)
+            | Outcome::Service(_)
+            | Outcome::Rendered(_)
+            | Outcome::Inspected(_)
+            | Outcome::Joined(_) => {
                 self.refuse(app, &caller, &Refusal::new(Code::AuthFailed, "authentication failed"));
             }
         }

@@ -89,7 +89,9 @@ impl Parts<'_> {
                 self.enter_namespace(id, user, recover);
             }
             Outcome::Token(Err(failure)) => self.refuse_connect(id, &failure),
-            Outcome::Service(_) | Outcome::Rendered(_) => self.refuse_connect(id, &AuthFailure::Bad),
+            Outcome::Service(_) | Outcome::Rendered(_) | Outcome::Inspected(_) | Outcome::Joined(_) => {
+                self.refuse_connect(id, &AuthFailure::Bad);
+            }
         }
     }
 

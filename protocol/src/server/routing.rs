@@ -88,7 +88,13 @@ impl Parts<'_> {
     }
 
     pub(super) fn on_worked(&mut self, ticket: Ticket, outcome: Outcome) {
-        if !matches!(self.ctx.fx.tickets.holder(ticket), Some(Pending::Door(_) | Pending::Connection(_))) {
+        let is_job = match self.ctx.fx.tickets.holder(ticket) {
+            Some(Pending::Door(_) | Pending::Connection(_)) => true,
+            Some(Pending::Chat(waiting)) => waiting.is_job(),
+            Some(Pending::Room(_) | Pending::Documents(_) | Pending::Projects(_) | Pending::Hook(_))
+            | None => false,
+        };
+        if !is_job {
             return;
         }
         match self.ctx.fx.tickets.take(ticket) {
@@ -100,13 +106,8 @@ impl Parts<'_> {
             Some(Pending::Connection(Waiting::Connect { connection, recover })) => {
                 self.on_connect_verified(connection, recover, outcome);
             }
-            Some(
-                Pending::Room(_)
-                | Pending::Documents(_)
-                | Pending::Chat(_)
-                | Pending::Projects(_)
-                | Pending::Hook(_),
-            )
+            Some(Pending::Chat(waiting)) => self.chat.on_worked(waiting, outcome, &mut self.ctx),
+            Some(Pending::Room(_) | Pending::Documents(_) | Pending::Projects(_) | Pending::Hook(_))
             | None => {}
         }
     }
@@ -124,7 +125,7 @@ impl Parts<'_> {
         }
         match self.ctx.fx.tickets.take(ticket) {
             Some(Pending::Documents(waiting)) => self.documents.on_called(&waiting, said, &mut self.ctx),
-            Some(Pending::Chat(waiting)) => self.chat.on_called(&waiting, said, &mut self.ctx),
+            Some(Pending::Chat(waiting)) => self.chat.on_called(waiting, said, &mut self.ctx),
             Some(Pending::Hook(_)) => self.hook.on_called(&said, &mut self.ctx.fx),
             Some(Pending::Door(_) | Pending::Connection(_) | Pending::Room(_) | Pending::Projects(_))
             | None => {}
@@ -159,6 +160,8 @@ impl Parts<'_> {
             }
             Some(Decided::Changed(changed)) => self.on_changed(changed),
             Some(Decided::Posted(post)) => self.on_post(&post),
+            Some(Decided::Offered(offer)) => self.chat.on_offer(*offer, &mut self.ctx),
+            Some(Decided::Wanted(wanted)) => self.chat.on_wanted(*wanted, &mut self.ctx),
             Some(Decided::Statistics(asked, user)) => {
                 let response = self.statistics(user.as_deref());
                 self.door.answer(&asked, response, &mut self.ctx);

@@ -1,6 +1,6 @@
 //! Jobs without cryptography: what a token says is what it is.
 
-use parlor_protocol::auth::{AuthFailure, Permissions, User, UserType};
+use parlor_protocol::auth::{AuthFailure, Keys, Permissions, User, UserType};
 use parlor_protocol::job::{Job, Outcome};
 use parlor_protocol::time::Timestamp;
 use std::time::Duration;
@@ -12,6 +12,7 @@ pub fn outcome(job: &Job, now: Timestamp) -> Outcome {
         Job::VerifyService { bearer } if bearer == "service" => Outcome::Service(Ok(())),
         Job::VerifyService { .. } => Outcome::Service(Err(AuthFailure::Bad)),
         Job::Render { markdown, .. } => Outcome::Rendered(markdown.clone()),
+        Job::Inspect { .. } | Job::Join { .. } => job.run(&Keys::default(), now),
     }
 }
 

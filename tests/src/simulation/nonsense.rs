@@ -243,10 +243,12 @@ fn ending(kind: u8) -> Ending {
 }
 
 fn outcome(kind: u8) -> Outcome {
-    match kind % 4 {
+    match kind % 6 {
         0 => Outcome::Token(Err(AuthFailure::Expired)),
         1 => Outcome::Service(Ok(())),
         2 => Outcome::Service(Err(AuthFailure::Bad)),
+        3 => Outcome::Inspected(Err("?".to_string())),
+        4 => Outcome::Joined(Vec::new().into()),
         _ => Outcome::Rendered(String::new()),
     }
 }

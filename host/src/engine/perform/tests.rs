@@ -197,6 +197,19 @@ fn a_response_carries_its_body_unless_only_the_head_was_asked_for() {
 }
 
 #[test]
+fn a_large_body_follows_its_head_as_it_is() {
+    let bench = bench();
+    for (without_body, length) in [(false, LARGE_BODY_BYTES_MIN), (true, 0)] {
+        let (request, line, client) = bench.request(without_body);
+        let response = Response::new(200, "text/plain", vec![b'.'; LARGE_BODY_BYTES_MIN]);
+        bench.perform(vec![Action::Respond { request, response }]);
+        let written = bench.written(&line, client);
+        let end = written.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
+        assert_eq!(written.len() - end, length);
+    }
+}
+
+#[test]
 fn what_queues_up_behind_a_commit_goes_into_the_next_one_together_and_reads_do_not_wait() {
     let bench = bench();
     let commit = |slot| Action::Store {

@@ -1,11 +1,13 @@
 //! What a client can ask of the chat, and the limits it is held to.
 
+use super::files::Sent;
 use crate::apps::{composed, stripped};
 use crate::envelope::ID_BYTES_MAX;
 use crate::ids::{EntryId, EscalationId, RoomId, Seq, UserId};
 use crate::json;
 use crate::refusal::{Code, Refusal};
 use crate::store::{EscalationRow, Visibility};
+use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -107,6 +109,8 @@ pub enum Command {
         /// Which escalation.
         escalation: Box<EscalationRow>,
     },
+    /// `chat:file:upload`
+    Upload(Sent),
 }
 
 /// What a client says in a message.
@@ -130,8 +134,8 @@ pub enum Span {
 }
 
 impl Command {
-    /// Reads a command; `None`: the chat has none of this name.
-    pub fn parse(name: &str, data: &str) -> Option<Result<Self, Refusal>> {
+    /// Reads a command with the attachments that its data names; `None`: the chat has none of this name.
+    pub fn parse(name: &str, data: &str, attachments: &[Bytes]) -> Option<Result<Self, Refusal>> {
         Some(match name {
             "chat:room:create" => parse(data).and_then(Self::create),
             "chat:room:join" => parse::<Join>(data)
@@ -157,14 +161,17 @@ impl Command {
             "chat:escalation:resolve" => parse::<Resolve>(data).and_then(|asked| {
                 Ok(Self::Resolve { escalation: id("escalationId", &asked.escalation_id)?.as_ref().into() })
             }),
+            "chat:file:upload" => {
+                parse(data).and_then(|asked| Sent::read(asked, attachments)).map(Self::Upload)
+            }
             _ => return None,
         })
     }
 
-    /// The room it is about; `None` where it makes one, or names none.
+    /// The room that has to be open for it; `None` where it makes one, names none or sees to that by itself.
     pub fn room(&self) -> Option<&RoomId> {
         match self {
-            Self::Create { .. } | Self::Resolve { .. } => None,
+            Self::Create { .. } | Self::Resolve { .. } | Self::Upload(_) => None,
             Self::Join { room, .. }
             | Self::Leave { room }
             | Self::Send { room, .. }
@@ -313,7 +320,8 @@ struct History {
     limit: Option<u32>,
 }
 
-fn parse<'a, T: Deserialize<'a>>(data: &'a str) -> Result<T, Refusal> {
+/// Reads the data of a command.
+pub fn parse<'a, T: Deserialize<'a>>(data: &'a str) -> Result<T, Refusal> {
     json::object(data).map_err(|why| Refusal::new(Code::ClientError, format!("bad data: {why}")))
 }
 
@@ -323,7 +331,7 @@ pub fn room(name: &str) -> Result<RoomId, Refusal> {
 }
 
 /// What clients call something, in one spelling.
-fn id<'a>(what: &str, text: &'a str) -> Result<Cow<'a, str>, Refusal> {
+pub fn id<'a>(what: &str, text: &'a str) -> Result<Cow<'a, str>, Refusal> {
     named(what, &composed(text))?;
     Ok(composed(text))
 }

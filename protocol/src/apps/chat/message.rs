@@ -4,7 +4,7 @@
 use super::command::Message;
 use crate::call::RobotReply;
 use crate::envelope::Event;
-use crate::ids::{EntryId, EscalationId, UserId};
+use crate::ids::{EntryId, EscalationId, FileId, UserId};
 use crate::json::Json;
 use crate::refusal::Refusal;
 use crate::store::{Entry, EscalationRow, NewEntry};
@@ -13,6 +13,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value, json};
 
+/// The type of a message that is a file.
+const FILE: &str = "file";
 /// What follows a prompt's id in the id of its reply: there can be but one.
 const REPLY: &str = ":reply";
 /// What follows an escalation's id in the id of what settles it.
@@ -29,12 +31,40 @@ struct Kept {
     metadata: Option<Box<RawValue>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     sender_name: Option<String>,
+    /// Of a file: what its bytes are known by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    digest: Option<String>,
     /// Whether the robot is asked by it.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     prompts: bool,
     /// Why the robot has no reply.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<Box<RawValue>>,
+}
+
+/// The content of a message that is a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FileContent {
+    /// Which file.
+    pub file_id: FileId,
+    /// Its name, for people.
+    pub name: String,
+    /// Its length in bytes.
+    pub size: u64,
+    /// What its bytes are.
+    pub mime_type: String,
+    /// Where it is.
+    pub url: String,
+}
+
+/// A file as it is told live: what it is stands beside.
+#[derive(Serialize)]
+struct Uploaded<'a> {
+    #[serde(flatten)]
+    file: FileContent,
+    #[serde(flatten)]
+    message: &'a ChatMessage,
 }
 
 /// A message on the wire (WIRE §2). A robot's has two fields more.
@@ -113,6 +143,17 @@ pub fn prompt_body(prompt: &str, sender_name: Option<String>) -> Bytes {
     written(&Kept { sender_name, prompts: true, ..kept("chat", raw(&prompt)) })
 }
 
+/// The body of an entry that is a file.
+pub fn file_body(file: &FileContent, digest: String, sender_name: Option<String>) -> Bytes {
+    written(&Kept { sender_name, digest: Some(digest), ..kept(FILE, raw(file)) })
+}
+
+/// The file that an entry is.
+pub fn file(entry: &Entry) -> Option<FileContent> {
+    let kept: Kept = serde_json::from_slice(&entry.body).ok()?;
+    (kept.kind == FILE).then(|| serde_json::from_str(kept.content.get()).ok()).flatten()
+}
+
 /// Whether an entry asks the robot.
 pub fn prompts(entry: &Entry) -> bool {
     // Most entries do not, and need not be read for that: it is the last that is written of those that do.
@@ -189,9 +230,15 @@ pub fn told(entry: &Entry) -> Option<Event> {
     let message = chat_message(entry)?;
     Some(match message.kind.as_str() {
         "robot" => Event::new("chat:robot:response", &message),
+        FILE => uploaded(&message).unwrap_or_else(|| Event::new("chat:message:received", &message)),
         "system" => noted(&message),
         _ => Event::new("chat:message:received", &message),
     })
+}
+
+fn uploaded(message: &ChatMessage) -> Option<Event> {
+    let file = serde_json::from_str(message.content.get()).ok().filter(|_| message.kind == FILE)?;
+    Some(Event::new("chat:file:uploaded", &Uploaded { file, message }))
 }
 
 fn noted(message: &ChatMessage) -> Event {
@@ -216,6 +263,9 @@ fn beside(mut data: Map<String, Value>, message: &ChatMessage) -> Json {
 
 /// What the sender is answered.
 pub fn answer(entry: &Entry) -> Event {
+    if let Some(uploaded) = chat_message(entry).as_ref().and_then(uploaded) {
+        return uploaded;
+    }
     let (id, timestamp, prompts) = (entry.id.as_str(), entry.at.to_string(), prompts(entry));
     let name = if prompts { "chat:robot:interact" } else { "chat:message:send" };
     let delivery_status = delivery_status(prompts);
@@ -227,11 +277,17 @@ fn delivery_status(prompts: bool) -> &'static str {
     if prompts { "batch-delay" } else { "delivered" }
 }
 
-/// Whether two bodies say the same; the sender's name may have changed meanwhile.
+/// Whether two bodies say the same; the sender's name may have changed meanwhile, and a file that comes again is
+/// known by its digest.
 pub fn is_repeat(came: &[u8], stored: &[u8]) -> bool {
     let said = |body: &[u8]| {
         let mut value = serde_json::from_slice::<Value>(body).ok()?;
-        value.as_object_mut()?.remove("senderName");
+        let fields = value.as_object_mut()?;
+        fields.remove("senderName");
+        if fields.get("type").is_some_and(|kind| kind == FILE) {
+            let content = fields.get_mut("content")?.as_object_mut()?;
+            ["fileId", "url"].iter().for_each(|name| drop(content.remove(*name)));
+        }
         Some(value)
     };
     came == stored || said(came) == said(stored)
@@ -239,7 +295,7 @@ pub fn is_repeat(came: &[u8], stored: &[u8]) -> bool {
 
 fn kept(kind: &str, content: Box<RawValue>) -> Kept {
     let kind = kind.to_string();
-    Kept { kind, content, metadata: None, sender_name: None, prompts: false, error: None }
+    Kept { kind, content, metadata: None, sender_name: None, digest: None, prompts: false, error: None }
 }
 
 fn written(kept: &Kept) -> Bytes {

@@ -4,6 +4,7 @@ mod command;
 mod creating;
 mod cursors;
 mod escalations;
+mod files;
 mod history;
 mod joining;
 mod message;
@@ -14,6 +15,7 @@ mod typing;
 mod waiting;
 
 pub use command::Command;
+pub use files::{Offer, Upload, Wanted, no_file};
 pub use message::{answer, event_body, is_repeat, told};
 pub use supervisors::told_to_supervisors;
 pub use waiting::Waiting;
@@ -30,11 +32,12 @@ use crate::tickets::Pending;
 use command::Message;
 use creating::store_room;
 use cursors::Reads;
+use files::{Errand, Files};
 use joining::Join;
 use robot::Robot;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
-use supervisors::{Coming, Desk};
+use supervisors::{Aside, Coming, Desk};
 use typing::Typing;
 
 /// How often what only reads is asked for before it is refused.
@@ -48,7 +51,8 @@ pub const MEMBER: &str = "member";
 #[derive(Debug, Default)]
 pub struct Chat {
     /// Commands that wait for their room to be loaded.
-    parked: Parking<(Caller, Command)>,
+    parked: Parking<Parked>,
+    files: Files,
     /// The joins under way; one that stands here no more was overtaken by a leave.
     joining: BTreeSet<(ConnectionId, RoomId, u64)>,
     joins: u64,
@@ -61,6 +65,15 @@ pub struct Chat {
     desks: BTreeMap<RoomId, Desk>,
     /// Supervisors who wait for their turn to be told what is open.
     coming: BTreeMap<(ConnectionId, u64), Coming>,
+    /// What supervisors on the way in have heard otherwise.
+    asides: BTreeMap<(ConnectionId, u64), Aside>,
+}
+
+/// What waits for its room to be loaded.
+#[derive(Debug)]
+enum Parked {
+    Command(Caller, Command),
+    Errand(Errand),
 }
 
 /// What a user may do in a room.
@@ -121,6 +134,7 @@ impl Chat {
             Command::Escalate { room, reason } => self.escalate(&room, reason, caller, ctx),
             Command::Resolve { escalation } => self.resolve(escalation, caller, ctx),
             Command::Settle { escalation } => self.settle(*escalation, caller, ctx),
+            Command::Upload(sent) => self.upload(sent, caller, ctx),
         }
     }
 
@@ -134,10 +148,24 @@ impl Chat {
         if self.parked.is_full() || ctx.fx.is_busy() || ctx.rooms.is_full() {
             return Err((caller, Refusal::busy()));
         }
-        if self.parked.park(room.clone(), (caller, command)) {
+        self.park_for(room, Parked::Command(caller, command), ctx);
+        Ok(())
+    }
+
+    /// The same with an errand; it comes back when there is no room for it.
+    fn park_errand(&mut self, room: RoomId, errand: Errand, ctx: &mut Context<'_>) -> Result<(), Errand> {
+        if self.parked.is_full() || ctx.fx.is_busy() || ctx.rooms.is_full() {
+            return Err(errand);
+        }
+        self.park_for(room, Parked::Errand(errand), ctx);
+        Ok(())
+    }
+
+    /// Lets something wait for its room, which is loaded for the first.
+    fn park_for(&mut self, room: RoomId, parked: Parked, ctx: &mut Context<'_>) {
+        if self.parked.park(room.clone(), parked) {
             ctx.fx.store(StoreRequest::Load { room: room.clone() }, Pending::Chat(Waiting::Load(room)));
         }
-        Ok(())
     }
 
     /// How many commands wait for their room, how many joins are under way, and how many of these are in line; and
@@ -145,8 +173,9 @@ impl Chat {
     pub fn parked_len(&self) -> usize {
         let reads: usize = self.reads.values().map(Reads::len).sum();
         let desks: usize = self.desks.values().map(Desk::len).sum();
-        let joins = self.joining.len() + self.in_line.len();
-        self.parked.len() + joins + self.typing.len() + reads + self.robot.len() + desks + self.coming.len()
+        let joins = self.joining.len() + self.in_line.len() + self.files.len();
+        let supervisors = desks + self.coming.len() + self.asides.len();
+        self.parked.len() + joins + self.typing.len() + reads + self.robot.len() + supervisors
     }
 
     /// Takes in entries that the chat stored or read by itself, and goes on with what they tell.
@@ -189,7 +218,18 @@ impl Chat {
         } else {
             Err(Refusal::store_unavailable())
         };
-        for (caller, command) in parked {
+        for parked in parked {
+            let (caller, command) = match (parked, &exists) {
+                (Parked::Command(caller, command), _) => (caller, command),
+                (Parked::Errand(errand), Ok(_)) => {
+                    self.run(errand, ctx);
+                    continue;
+                }
+                (Parked::Errand(errand), Err(refusal)) => {
+                    self.give_up(errand, refusal.clone(), ctx);
+                    continue;
+                }
+            };
             let applied = match &exists {
                 Ok(true) => self.apply_open(command, &caller, ctx),
                 Ok(false) => self.apply_absent(command, &caller, ctx),
@@ -234,7 +274,8 @@ impl Chat {
             | Command::Type { .. }
             | Command::Prompt { .. }
             | Command::Escalate { .. }
-            | Command::Resolve { .. } => Err(Refusal::room_access_denied()),
+            | Command::Resolve { .. }
+            | Command::Upload(_) => Err(Refusal::room_access_denied()),
         }
     }
 
@@ -304,7 +345,11 @@ fn access(room: &Room, user: &User) -> Access {
 
 /// The room, for who is inside.
 fn inside<'a>(id: &RoomId, caller: &Caller, rooms: &'a mut Rooms) -> Result<&'a mut Room, Refusal> {
-    let room = rooms.find(id).filter(|room| access(room, &caller.user) == Access::Inside);
+    room_for(id, &caller.user, rooms)
+}
+
+fn room_for<'a>(id: &RoomId, user: &User, rooms: &'a mut Rooms) -> Result<&'a mut Room, Refusal> {
+    let room = rooms.find(id).filter(|room| access(room, user) == Access::Inside);
     room.ok_or_else(Refusal::room_access_denied)
 }
 

@@ -3,6 +3,7 @@
 use super::Chat;
 use super::creating::Making;
 use super::escalations::Sought;
+use super::files;
 use super::history::{self, Looking};
 use super::joining::Join;
 use super::robot::PromptKey;
@@ -59,12 +60,19 @@ pub enum Waiting {
     DeskRead(RoomId),
     /// What is open when a supervisor comes.
     Open(RoomId, Box<Coming>),
+    /// A file on its way.
+    File(files::Waiting),
 }
 
 impl Waiting {
     /// Whether it is a service that is waited for.
     pub fn is_call(&self) -> bool {
-        matches!(self, Self::Attempt(_))
+        matches!(self, Self::Attempt(_) | Self::File(files::Waiting::Verdict(_)))
+    }
+
+    /// Whether it is a job that is waited for.
+    pub fn is_job(&self) -> bool {
+        matches!(self, Self::File(files::Waiting::Inspection(_) | files::Waiting::Joined(_)))
     }
 }
 
@@ -88,7 +96,11 @@ impl Chat {
             | Waiting::Sought(_)
             | Waiting::Desk(_)
             | Waiting::DeskRead(_)
-            | Waiting::Open(..) => {}
+            | Waiting::Open(..)
+            | Waiting::File(_) => {}
+        }
+        if let Waiting::File(waiting) = waiting {
+            return self.on_file_late(waiting, ctx);
         }
         self.on_stored(waiting, StoreReply::Unknown, ctx);
     }
@@ -112,13 +124,31 @@ impl Chat {
             Waiting::Desk(desk) => self.on_desk_loaded(&desk, reply, ctx),
             Waiting::DeskRead(desk) => self.on_desk_read(&desk, reply, ctx),
             Waiting::Open(desk, coming) => self.on_open(&desk, *coming, reply, ctx),
+            Waiting::File(waiting) => self.on_file_stored(waiting, reply, ctx),
         }
     }
 
     /// A service answered something that the chat waits for.
-    pub fn on_called(&mut self, waiting: &Waiting, said: Said, ctx: &mut Context<'_>) {
-        if let Waiting::Attempt(key) = waiting {
-            self.on_attempted(key, said, ctx);
+    pub fn on_called(&mut self, waiting: Waiting, said: Said, ctx: &mut Context<'_>) {
+        match waiting {
+            Waiting::Attempt(key) => self.on_attempted(&key, said, ctx),
+            Waiting::File(files::Waiting::Verdict(upload)) => self.on_verdict(upload, said, ctx),
+            Waiting::Load(_)
+            | Waiting::Create(_)
+            | Waiting::Made(_)
+            | Waiting::Membership { .. }
+            | Waiting::FirstPage { .. }
+            | Waiting::History(_)
+            | Waiting::Reads(_)
+            | Waiting::Prompted(_)
+            | Waiting::Replied(_)
+            | Waiting::Overdue
+            | Waiting::Sought(_)
+            | Waiting::Deed(_)
+            | Waiting::Desk(_)
+            | Waiting::DeskRead(_)
+            | Waiting::Open(..)
+            | Waiting::File(_) => {}
         }
     }
 }
