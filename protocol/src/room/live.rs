@@ -107,11 +107,18 @@ impl Room {
         numbered
     }
 
-    /// Tells an entry to those who are live but these, who have heard it otherwise.
+    /// Tells an entry to those who are live but these, who have heard it otherwise; of whom those who still read
+    /// pass it over.
     pub fn tell_entry_but(&mut self, seq: Seq, event: &Event, others: &[ConnectionId], fx: &mut Effects<'_>) {
         let is_other = |caller: &Caller| others.contains(&caller.connection);
         if let Some(number) = self.tell_but(event, Class::Kept, is_other, fx) {
             self.number(seq, number, others.iter().copied());
+        }
+        for who in others {
+            let present = self.present.get_mut(who).filter(|present| present.standing != Standing::Live);
+            if let Some(present) = present {
+                present.trail.get_or_insert_default().skip.push(seq);
+            }
         }
     }
 

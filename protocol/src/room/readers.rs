@@ -76,8 +76,8 @@ impl Room {
         pacing.end(connection, &Turn::Page(self.id.clone()));
         let answers = self.take_out(connection).map(|before| before.answers).unwrap_or_default();
         self.behind += 1;
-        let recovers = fx.recovers(who.envelope);
-        let trail = recovers.then(|| Box::new(Trail::skipping(own)));
+        let keeps_trail = fx.recovers(who.envelope) || !own.is_empty();
+        let trail = keeps_trail.then(|| Box::new(Trail::skipping(own)));
         let present = Present { caller: who, standing: Standing::Waiting(at), answers, trail };
         self.present.insert(connection, Box::new(present));
         match at >= self.head {

@@ -79,12 +79,12 @@ impl Parts<'_> {
                 self.sessions.requests.insert(to.request, (id, to.origin));
                 engine.session.on_post(to.request, to.body, to.text, now, &mut orders);
             }
-            Asked::Socket { .. } if engine.session.may_probe() => {
+            // One too many is closed by the session.
+            Asked::Socket { .. } => {
                 let socket = self.connections.add_socket(id);
                 engine.session.on_probe_opened(socket, now, &mut orders);
                 self.upgrade_engine(to.request, socket);
             }
-            Asked::Socket { .. } => return self.refuse_request(to, Refused::BadRequest),
             Asked::PollOpen | Asked::SocketOpen => {}
         }
         self.carry_orders(id, orders);

@@ -94,7 +94,9 @@ impl Requests {
     fn respond(&mut self, response: &Response, keep_alive: bool) -> io::Result<()> {
         let body = match &response.body {
             Body::Bytes(body) => body.clone(),
-            Body::Asset(name) => return Err(io::Error::other(format!("there is no {name} here"))),
+            body @ (Body::Asset(_) | Body::Statistics(_)) => {
+                return Err(io::Error::other(format!("{body:?} is not made here")));
+            }
         };
         let head = response.head(body.len(), keep_alive);
         self.stream.write_all(&[head.as_bytes(), &body].concat())

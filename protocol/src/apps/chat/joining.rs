@@ -165,7 +165,7 @@ impl Chat {
     pub fn on_gone(&mut self, place: &(ConnectionId, RoomId, u64)) {
         self.in_line.remove(place);
         self.joining.remove(place);
-        self.coming.remove(&(place.0, place.2));
+        self.on_comer_gone(&(place.0, place.2));
     }
 
     /// Shows a room to who may come in, when it is its turn: the first page at once, or when it is read.

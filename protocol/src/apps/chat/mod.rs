@@ -37,7 +37,7 @@ use joining::Join;
 use robot::Robot;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
-use supervisors::{Coming, Desk};
+use supervisors::{Aside, Coming, Desk};
 use typing::Typing;
 
 /// How often what only reads is asked for before it is refused.
@@ -65,6 +65,8 @@ pub struct Chat {
     desks: BTreeMap<RoomId, Desk>,
     /// Supervisors who wait for their turn to be told what is open.
     coming: BTreeMap<(ConnectionId, u64), Coming>,
+    /// What supervisors on the way in have heard otherwise.
+    asides: BTreeMap<(ConnectionId, u64), Aside>,
 }
 
 /// What waits for its room to be loaded.
@@ -172,7 +174,8 @@ impl Chat {
         let reads: usize = self.reads.values().map(Reads::len).sum();
         let desks: usize = self.desks.values().map(Desk::len).sum();
         let joins = self.joining.len() + self.in_line.len() + self.files.len();
-        self.parked.len() + joins + self.typing.len() + reads + self.robot.len() + desks + self.coming.len()
+        let supervisors = desks + self.coming.len() + self.asides.len();
+        self.parked.len() + joins + self.typing.len() + reads + self.robot.len() + supervisors
     }
 
     /// Takes in entries that the chat stored or read by itself, and goes on with what they tell.

@@ -21,6 +21,8 @@ use std::collections::VecDeque;
 
 /// How many bytes of open escalations a supervisor is sent at a time.
 const PAGE_BYTES_MAX: usize = 128 * 1024;
+/// How many entries a supervisor on the way in may have heard otherwise; of more it is told twice.
+const ASIDE_ENTRIES_MAX: usize = 256;
 /// How many entries one read of what is not known yet asks for.
 const READ_ENTRIES_MAX: u32 = 200;
 
@@ -43,6 +45,13 @@ pub(super) struct Desk {
     loads: u32,
     /// Whether what is not known of its log is being read.
     reads: bool,
+}
+
+/// What a supervisor on the way in has heard otherwise: its own, and what was told in its rooms.
+#[derive(Debug)]
+pub(super) struct Aside {
+    desk: RoomId,
+    heard: Vec<Seq>,
 }
 
 /// A supervisor on the way in.
@@ -130,6 +139,8 @@ impl Chat {
         }
         self.joins += 1;
         let caller = Caller { reply_to: None, ..caller.clone() };
+        let aside = Aside { desk: desk.clone(), heard: vec![] };
+        self.asides.insert((caller.connection, self.joins), aside);
         let coming = Coming { caller, number: self.joins, at: Seq::ZERO, open: None, tries: 0 };
         self.desks.entry(desk.clone()).or_default().comers.push(coming);
         self.desk_goes_on(&desk, ctx);
@@ -176,7 +187,7 @@ impl Chat {
         } else {
             desk.loads = 0;
             for coming in std::mem::take(&mut desk.comers) {
-                ctx.fx.close(coming.caller.connection, CloseCause::Overloaded);
+                self.turns_back(&coming, ctx);
             }
             self.refuse_deeds(id, ctx);
         }
@@ -205,6 +216,7 @@ impl Chat {
     fn comes_in(&mut self, id: &RoomId, mut coming: Coming, ctx: &mut Context<'_>) {
         let who = coming.caller.connection;
         if !ctx.rooms.knows(who) {
+            self.asides.remove(&(who, coming.number));
             return;
         }
         match &coming.open {
@@ -216,7 +228,11 @@ impl Chat {
                 let waiting = Waiting::Open(id.clone(), Box::new(coming));
                 ctx.fx.store(StoreRequest::Look(query), Pending::Chat(waiting));
             }
-            Some(open) if open.is_empty() => ctx.rooms.enter(id, coming.caller, coming.at, &mut ctx.fx),
+            Some(open) if open.is_empty() => {
+                let aside = self.asides.remove(&(who, coming.number));
+                let heard = aside.map_or(Vec::new(), |aside| aside.heard);
+                ctx.rooms.resume(id, coming.caller, (coming.at, heard), &mut ctx.fx);
+            }
             Some(_) => self.tell_open(id, coming, ctx),
         }
     }
@@ -229,15 +245,30 @@ impl Chat {
         ctx: &mut Context<'_>,
     ) {
         if let StoreReply::Found(rows) = reply {
+            let aside = self.asides.get(&(coming.caller.connection, coming.number));
+            let heard = aside.map_or(&[][..], |aside| &aside.heard);
             let open = rows.into_iter().filter_map(|row| match row {
                 Row::Escalation(row) if row.announced <= coming.at => Some(row),
                 _ => None,
             });
+            let open = open.filter(|row| !heard.contains(&row.announced));
             coming.open = Some(open.collect());
         } else if coming.tries >= READ_TRIES_MAX {
-            return ctx.fx.close(coming.caller.connection, CloseCause::Overloaded);
+            return self.turns_back(&coming, ctx);
         }
         self.comes(id, coming, ctx);
+    }
+
+    /// What a supervisor is to be told cannot be: it comes again.
+    fn turns_back(&mut self, coming: &Coming, ctx: &mut Context<'_>) {
+        self.asides.remove(&(coming.caller.connection, coming.number));
+        ctx.fx.close(coming.caller.connection, CloseCause::Overloaded);
+    }
+
+    /// A supervisor is gone before it was its turn.
+    pub(super) fn on_comer_gone(&mut self, place: &(ConnectionId, u64)) {
+        self.coming.remove(place);
+        self.asides.remove(place);
     }
 
     fn comes(&mut self, id: &RoomId, coming: Coming, ctx: &mut Context<'_>) {
@@ -272,7 +303,7 @@ impl Chat {
     fn lines_up(&mut self, coming: Coming, turn: Turn, ctx: &mut Context<'_>) {
         let who = coming.caller.connection;
         if ctx.rooms.pacing.is_full(who) {
-            return ctx.fx.close(who, CloseCause::Overloaded);
+            return self.turns_back(&coming, ctx);
         }
         ctx.rooms.pacing.line_up(who, turn);
         self.coming.insert((who, coming.number), coming);
@@ -291,13 +322,19 @@ impl Chat {
     }
 
     /// Supervisors were told something: all but those who hear it in the room that it is about, and whose call it was.
-    pub(super) fn tell_supervisors(&self, told: &Told, ctx: &mut Context<'_>) {
+    pub(super) fn tell_supervisors(&mut self, told: &Told, ctx: &mut Context<'_>) {
         let Some(notice) = Notice::read(&told.entry) else { return };
         let about = notice.room();
         let Some(desk) = ctx.rooms.find(&told.entry.room) else { return };
         let present: Vec<_> = desk.present().map(|caller| caller.connection).collect();
         let hears = |who: &ConnectionId| ctx.rooms.joined(*who).contains(&about) || told.origin == Some(*who);
         let skipped: Vec<_> = present.into_iter().filter(hears).collect();
+        let asides = self.asides.iter_mut().filter(|(_, aside)| aside.desk == told.entry.room);
+        for (_, aside) in asides.filter(|((who, _), _)| hears(who)) {
+            if aside.heard.len() < ASIDE_ENTRIES_MAX {
+                aside.heard.push(told.entry.seq);
+            }
+        }
         let Some(desk) = ctx.rooms.find(&told.entry.room) else { return };
         desk.tell_entry_but(told.entry.seq, &notice.event(), &skipped, &mut ctx.fx);
     }
