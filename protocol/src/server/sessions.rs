@@ -46,9 +46,9 @@ impl Sessions {
         Self { by_sid, requests, recovery, config: Arc::new(config) }
     }
 
-    /// How many sessions there are, and how many requests wait in them.
+    /// How many sessions and names in them there are, and how many requests wait in them.
     pub fn len(&self) -> usize {
-        self.by_sid.len() + self.requests.len()
+        self.by_sid.len() + self.requests.len() + self.recovery.connected_len()
     }
 
     /// How many that were cut off may come back.
@@ -184,7 +184,7 @@ impl Parts<'_> {
         self.with_session(id, |engine, now, orders| engine.session.close(now, orders));
     }
 
-    fn with_session(
+    pub(super) fn with_session(
         &mut self,
         id: ConnectionId,
         act: impl FnOnce(&mut Engine, crate::time::Timestamp, &mut Vec<Order>),
@@ -292,6 +292,7 @@ impl Parts<'_> {
             }
             self.take_out(id);
         }
+        self.forget_names(id);
         if let Some(engine) = self.ctx.fx.transports.engine(id) {
             let sid = engine.session.sid().clone();
             self.sessions.by_sid.remove(&sid);

@@ -172,6 +172,11 @@ impl Session {
         }
     }
 
+    /// The client is elsewhere by now: this transport was lost, though nobody saw it break.
+    pub fn lose(&mut self, orders: &mut Vec<Order>) {
+        self.end(Ended::TransportLost, orders);
+    }
+
     /// Whether a WebSocket with the session's id may take over. One that may not is let in all the same, and then
     /// closed by `on_probe_opened`: so does the reference, and clients take a refusal for a fault of the server.
     pub fn may_probe(&self) -> bool {
