@@ -171,6 +171,7 @@ impl Parts<'_> {
     /// Ends the session of a connection that was closed. Where a client is not to come back by itself it is told why,
     /// and sent away.
     pub(super) fn close_engine(&mut self, id: ConnectionId, cause: CloseCause) {
+        let mut dismissed = false;
         if matches!(cause.code(), 1008 | 4001) {
             let refusal = Refusal::new(code_of(cause), cause.reason());
             let frame = socket_io::encode(&Event::refusal("error", &refusal, &refusal), None);
@@ -179,9 +180,15 @@ impl Parts<'_> {
             if let Some(away) = away.map(|engine| engine.client.disconnected(NAMESPACE)) {
                 self.ctx.fx.send(id, frame, Class::Kept);
                 self.ctx.fx.send(id, away, Class::Kept);
+                dismissed = true;
             }
         }
-        self.with_session(id, |engine, now, orders| engine.session.close(now, orders));
+        let stops = cause == CloseCause::ShuttingDown;
+        self.with_session(id, |engine, now, orders| match (dismissed, stops) {
+            (true, _) => engine.session.dismiss(now, orders),
+            (false, true) => engine.session.stop(now, orders),
+            (false, false) => engine.session.close(now, orders),
+        });
     }
 
     pub(super) fn with_session(
