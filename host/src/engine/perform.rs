@@ -191,7 +191,7 @@ impl Core {
 fn large_body(response: &Response) -> Option<Frame> {
     match &response.body {
         Body::Bytes(bytes) if bytes.len() >= LARGE_BODY_BYTES_MIN => Some(Frame::raw(bytes.clone())),
-        Body::Bytes(_) | Body::Asset(_) => None,
+        Body::Bytes(_) | Body::Statistics(_) | Body::Asset(_) => None,
     }
 }
 
