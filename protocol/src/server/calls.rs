@@ -220,7 +220,7 @@ impl Parts<'_> {
                 let applied = self.documents.apply(command, &caller, &mut self.ctx);
                 applied.map_err(|refusal| (caller, refusal))
             }
-            Asked::Chat(Ok(_)) if !call.attachments.is_empty() => {
+            Asked::Chat(Ok(ref command)) if !call.attachments.is_empty() && !command.takes_attachments() => {
                 Err((caller, Refusal::new(Code::ClientError, "no binary attachment is taken here")))
             }
             Asked::Chat(Ok(command)) => self.chat.apply(command, caller, &mut self.ctx),

@@ -184,6 +184,11 @@ impl Command {
         }
     }
 
+    /// Whether binary attachments may come with it.
+    pub fn takes_attachments(&self) -> bool {
+        matches!(self, Self::Upload(_))
+    }
+
     /// Whether it is a signal, which has a limit of its own.
     pub fn is_signal(&self) -> bool {
         matches!(self, Self::Type { .. })
