@@ -24,8 +24,14 @@ fn token(folder: &Folder, id: &str) -> String {
     trial::token(secret.as_bytes(), &person.claims(&Keys::default(), Timestamp(now.as_micros() as u64)))
 }
 
+/// The key for backends, which a trial keeps in the second line.
+fn service_key(folder: &Folder) -> String {
+    let kept = fs::read_to_string(folder.path().join("parlor.db.secret")).expect("a trial keeps its secret");
+    kept.lines().nth(1).expect("the second line is the key").to_string()
+}
+
 #[test]
-fn people_go_through_a_document_and_a_chat_in_chromium_on_both_servers() {
+fn people_go_through_a_document_a_chat_and_a_project_in_chromium_on_both_servers() {
     let chromium = env::var("PARLOR_CHROMIUM").unwrap_or_else(|_| CHROMIUM.to_string());
     assert!(Path::new(&chromium).exists(), "there is no {chromium}; {HOW_TO_HAVE_IT}");
     let library = Path::new(TESTS).join("node_modules/playwright-core");
@@ -38,6 +44,7 @@ fn people_go_through_a_document_and_a_chat_in_chromium_on_both_servers() {
         node.env("PARLOR_URL", format!("http://{}", process.address()))
             .env("PARLOR_TOKEN_ADA", token(&folder, "ada"))
             .env("PARLOR_TOKEN_BEN", token(&folder, "ben"))
+            .env("PARLOR_SERVICE_KEY", service_key(&folder))
             .env("PARLOR_TEMPLATE", "trip-report")
             .env("PARLOR_ROOM", "lobby")
             .env("PARLOR_CHROMIUM", &chromium);

@@ -39,6 +39,13 @@ pub enum Row {
     Mark(MarkRow),
 }
 
+impl Row {
+    /// The escalation, if it is one.
+    pub fn escalation(self) -> Option<EscalationRow> {
+        if let Self::Escalation(row) = self { Some(row) } else { None }
+    }
+}
+
 /// What makes a row unique.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RowKey {

@@ -191,10 +191,9 @@ impl Company {
     }
 
     fn found(&mut self, query: Query) -> Vec<Row> {
-        match self.world.store.answer(self.world.now, &StoreRequest::Look(query)) {
-            StoreReply::Found(rows) => rows,
-            other => panic!("{other:?}"),
-        }
+        let reply = self.world.store.answer(self.world.now, &StoreRequest::Look(query));
+        let StoreReply::Found(rows) = reply else { panic!("{reply:?}") };
+        rows
     }
 
     /// Lets time pass.

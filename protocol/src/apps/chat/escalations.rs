@@ -84,10 +84,8 @@ impl Chat {
                 false => ctx.fx.refuse(&sought.caller, &refused(&Refusal::store_unavailable())),
             };
         };
-        let found = rows.into_iter().find_map(|row| match row {
-            Row::Escalation(row) if row.firm == sought.caller.user.firm => Some(row),
-            _ => None,
-        });
+        let found = rows.into_iter().find_map(Row::escalation);
+        let found = found.filter(|row| row.firm == sought.caller.user.firm);
         let applied = match found {
             Some(row) => self.apply(super::Command::Settle { escalation: Box::new(row) }, sought.caller, ctx),
             None => Err((sought.caller, no_escalation())),

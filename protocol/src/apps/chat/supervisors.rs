@@ -247,11 +247,8 @@ impl Chat {
         if let StoreReply::Found(rows) = reply {
             let aside = self.asides.get(&(coming.caller.connection, coming.number));
             let heard = aside.map_or(&[][..], |aside| &aside.heard);
-            let open = rows.into_iter().filter_map(|row| match row {
-                Row::Escalation(row) if row.announced <= coming.at => Some(row),
-                _ => None,
-            });
-            let open = open.filter(|row| !heard.contains(&row.announced));
+            let open = rows.into_iter().filter_map(Row::escalation);
+            let open = open.filter(|row| row.announced <= coming.at && !heard.contains(&row.announced));
             coming.open = Some(open.collect());
         } else if coming.tries >= READ_TRIES_MAX {
             return self.turns_back(&coming, ctx);
