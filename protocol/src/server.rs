@@ -247,6 +247,7 @@ impl Parts<'_> {
             Timer::TokenEnds(connection) => self.connections.on_token_ends(connection, &mut self.ctx.fx),
             Timer::Attempt(room) => self.documents.on_attempt(&room, &mut self.ctx),
             Timer::Robot(room, prompt) => self.chat.on_robot_due((room, prompt), &mut self.ctx),
+            Timer::Desk(room) => self.chat.desk_goes_on(&room, &mut self.ctx),
             Timer::Typing(room) => self.chat.on_typing_due(&room, &mut self.ctx),
             Timer::Gap(room) => self.ctx.rooms.on_gap_due(&room, &mut self.ctx.fx),
             Timer::Presence(room) => self.chat.on_presence(&room, &mut self.ctx),

@@ -21,6 +21,8 @@ pub enum Timer {
     Attempt(RoomId),
     /// A prompt's next attempt, read or save.
     Robot(RoomId, EntryId),
+    /// What supervisors are to be told is stored again.
+    Desk(RoomId),
     /// Somebody in a room may have stopped typing.
     Typing(RoomId),
     /// A room's joins and leaves are told.

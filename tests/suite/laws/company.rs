@@ -7,9 +7,9 @@
 //! | whoever is told to type is told to have stopped | no timer; a connection that ends does not end it |
 //! | a cursor never goes back | what is stored is told, whether it is further or not |
 //! | what is acknowledged as read is stored | answered when it is asked |
-//! | a prompt has exactly one reply, and none is left without | a reply has an id of its own; prompts are not taken up at the start; an end of a call that never comes is not noticed |
-//! | an escalation stands once in its room and once with the supervisors | each is stored by itself |
-//! | every supervisor is told of what is open, once | told from where the log ends when the answer comes; the row's place is not looked at |
+//! | a prompt has exactly one reply, and none is left without | a reply that is sent again has another id; prompts are not taken up at the start; an end of a call that never comes is not noticed |
+//! | an escalation stands once in its room and once with the supervisors | the end of the supervisors' log is not expected |
+//! | every supervisor is told of what is open, once | told from where the log ends when the answer comes; the row's place is not looked at; one's own is told again; one that is stored late is given up |
 //! | a call is answered once, and none is left | what waits at the desk is forgotten with its load |
 //! | after everything has ended nothing is left | a typist stays with its room |
 

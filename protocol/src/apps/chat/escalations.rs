@@ -10,9 +10,13 @@ use crate::ids::{EscalationId, RoomId, Seq};
 use crate::refusal::{Code, Refusal};
 use crate::store::{Append, Change, Entry, EscalationRow, NewEntry, Query, Row, StoreReply, StoreRequest};
 use crate::tickets::Pending;
+use crate::timers::Timer;
+use std::time::Duration;
 
 /// How many escalations of one firm may wait for the one that is being stored.
 pub(super) const DEEDS_QUEUED_MAX: usize = 256;
+/// How long after a commit of unknown outcome that was late it is sent again.
+const DEED_RETRY: Duration = Duration::from_secs(1);
 
 /// An escalation, or its end, on its way into the store.
 #[derive(Debug)]
@@ -26,6 +30,11 @@ pub(super) struct Deed {
     tries: u32,
     /// Whether it is being stored.
     out: bool,
+    /// Whether a commit of it was not answered in time and may still wait. Its caller was told so; the deed stays, and
+    /// is sent again under the same ids, until its outcome is known: else nobody would ever be told of it.
+    late: bool,
+    /// Whether its room was deleted.
+    gone: bool,
 }
 
 /// An escalation that is looked for to be resolved.
@@ -34,6 +43,13 @@ pub struct Sought {
     caller: Caller,
     escalation: EscalationId,
     tries: u32,
+}
+
+impl Deed {
+    fn new(caller: &Caller, row: EscalationRow, entry: NewEntry, notice: NewEntry) -> Self {
+        let (caller, tries) = (caller.clone(), 0);
+        Self { caller, row, entry, notice, tries, out: false, late: false, gone: false }
+    }
 }
 
 impl Chat {
@@ -58,7 +74,7 @@ impl Chat {
         };
         let entry = message::escalated(&row, caller.user.name.clone());
         let notice = Notice::created(&row).entry();
-        self.queue(Deed { caller: caller.clone(), row, entry, notice, tries: 0, out: false }, ctx)?;
+        self.queue(Deed::new(caller, row, entry, notice), ctx)?;
         self.stops_typing(id, &caller.user.id, ctx);
         Ok(())
     }
@@ -110,7 +126,7 @@ impl Chat {
         // Where it was resolved before, what was told then is found under these ids, and answered.
         let entry = message::resolved(&row, caller.user.id.clone());
         let notice = Notice::resolved(&row, caller.user.id.clone()).entry();
-        self.queue(Deed { caller: caller.clone(), row, entry, notice, tries: 0, out: false }, ctx)
+        self.queue(Deed::new(caller, row, entry, notice), ctx)
     }
 
     fn queue(&mut self, deed: Deed, ctx: &mut Context<'_>) -> Result<(), Refusal> {
@@ -130,7 +146,8 @@ impl Chat {
         let Some(known) = self.desks.get_mut(desk) else { return };
         let Some(deed) = known.deeds.front_mut().filter(|deed| !deed.out) else { return };
         // Behind a removal the room's log would begin anew.
-        if ctx.rooms.is_being_removed(&deed.row.room) || ctx.rooms.find(&deed.row.room).is_none() {
+        let is_closing = deed.gone || ctx.rooms.is_being_removed(&deed.row.room);
+        if is_closing || ctx.rooms.touch(&deed.row.room, ctx.fx.now).is_none() {
             self.end_deed(desk, Err(Refusal::room_access_denied()), ctx);
             return self.store_deed(desk, ctx);
         }
@@ -148,18 +165,29 @@ impl Chat {
         ctx.fx.store(StoreRequest::Commit { appends, rows }, Pending::Chat(Waiting::Deed(desk.clone())));
     }
 
-    /// What is being stored is not sent again.
-    pub(super) fn give_up_deed(&mut self, desk: &RoomId) {
-        let known = self.desks.get_mut(desk).and_then(|known| known.deeds.front_mut());
-        known.into_iter().for_each(|deed| deed.tries = WRITE_TRIES_MAX);
+    /// What is being stored was not answered in time.
+    pub(super) fn on_deed_late(&mut self, desk: &RoomId, ctx: &mut Context<'_>) {
+        let Some(deed) = self.desks.get_mut(desk).and_then(|known| known.deeds.front_mut()) else { return };
+        if !std::mem::replace(&mut deed.late, true) {
+            ctx.fx.refuse(&deed.caller, &refused(&Refusal::store_unavailable()));
+        }
+    }
+
+    /// A room is no more, and nothing is stored in it.
+    pub(super) fn forget_deeds(&mut self, room: &RoomId) {
+        let deeds = self.desks.values_mut().flat_map(|desk| &mut desk.deeds);
+        deeds.filter(|deed| deed.row.room == *room).for_each(|deed| deed.gone = true);
     }
 
     pub(super) fn on_deed(&mut self, desk: &RoomId, reply: StoreReply, ctx: &mut Context<'_>) {
         let Some(deed) = self.desks.get_mut(desk).and_then(|known| known.deeds.front_mut()) else { return };
         deed.out = false;
-        let again = deed.tries < WRITE_TRIES_MAX;
+        let again = deed.late || deed.tries < WRITE_TRIES_MAX;
         match reply {
             StoreReply::Committed(entries) => self.end_deed(desk, Ok(entries), ctx),
+            StoreReply::Unknown | StoreReply::Unavailable if deed.late => {
+                return ctx.fx.timers.set(ctx.fx.now + DEED_RETRY, Timer::Desk(desk.clone()));
+            }
             StoreReply::Unknown if again => {}
             // Somebody else told them something that is not known here.
             StoreReply::Stale { .. } if again => return self.read_desk(desk, ctx),
@@ -183,7 +211,7 @@ impl Chat {
     /// Refuses all that waits: what supervisors know cannot be read.
     pub(super) fn refuse_deeds(&mut self, desk: &RoomId, ctx: &mut Context<'_>) {
         let deeds = self.desks.get_mut(desk).map(|known| std::mem::take(&mut known.deeds));
-        for deed in deeds.into_iter().flatten() {
+        for deed in deeds.into_iter().flatten().filter(|deed| !deed.late) {
             ctx.fx.refuse(&deed.caller, &refused(&Refusal::store_unavailable()));
         }
     }
@@ -191,15 +219,17 @@ impl Chat {
     /// Tells what was stored and answers it, in the room and to the supervisors.
     fn end_deed(&mut self, desk: &RoomId, stored: Result<Vec<Entry>, Refusal>, ctx: &mut Context<'_>) {
         let deed = self.desks.get_mut(desk).and_then(|known| known.deeds.pop_front());
-        let Some(Deed { caller, row, .. }) = deed else { return };
+        let Some(Deed { caller, row, late, .. }) = deed else { return };
         let entries = match stored {
             Ok(entries) => entries,
+            Err(_) if late => return,
             Err(refusal) => return ctx.fx.refuse(&caller, &refused(&refusal)),
         };
         let (of_desk, of_room): (Vec<_>, Vec<_>) = entries.into_iter().partition(|entry| entry.room == *desk);
-        let origin = Some(caller.connection);
+        // Who was told that it is not known hears it like the others.
+        let origin = (!late).then_some(caller.connection);
         for entry in of_room {
-            let (at, answer) = (entry.seq, message::told(&entry));
+            let (at, answer) = (entry.seq, message::told(&entry).filter(|_| !late));
             self.bring(&row.room, origin, vec![entry], ctx);
             match (ctx.rooms.find(&row.room), answer) {
                 (Some(room), Some(answer)) => room.answer(caller.clone(), at, answer, &mut ctx.fx),

@@ -46,6 +46,7 @@ impl Chat {
     /// A room was deleted: told to all, who are then out of it.
     pub fn on_room_removed(&mut self, id: &RoomId, ctx: &mut Context<'_>) {
         self.forget_prompts(id);
+        self.forget_deeds(id);
         self.typing.forget(id);
         let Some(room) = ctx.rooms.find(id) else { return };
         let event = notification("room_closed", id, &[]);

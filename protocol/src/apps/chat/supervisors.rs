@@ -159,7 +159,7 @@ impl Chat {
     }
 
     /// Does what there is to do, once the supervisors' room is open.
-    pub(super) fn desk_goes_on(&mut self, id: &RoomId, ctx: &mut Context<'_>) {
+    pub fn desk_goes_on(&mut self, id: &RoomId, ctx: &mut Context<'_>) {
         let Some(desk) = self.desks.get_mut(id).filter(|desk| desk.loads == 0 && !desk.reads) else { return };
         if desk.len() == 0 {
             self.desks.remove(id);

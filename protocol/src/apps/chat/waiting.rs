@@ -84,7 +84,7 @@ impl Chat {
             Waiting::Create(making) => making.give_up(),
             Waiting::Membership { join, .. } => join.give_up(),
             Waiting::Reads(room) => self.give_up_reads(room),
-            Waiting::Deed(desk) => self.give_up_deed(desk),
+            Waiting::Deed(desk) => self.on_deed_late(desk, ctx),
             Waiting::Load(_)
             | Waiting::Made(_)
             | Waiting::FirstPage { .. }
