@@ -30,7 +30,7 @@ use crate::outbox::{Class, Pushed};
 use crate::time::Timestamp;
 use heartbeat::Heartbeat;
 use opening::opening;
-use polling::{Polling, ok, polled};
+use polling::{Farewell, Polling, ok, polled};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -263,24 +263,25 @@ impl Session {
     /// Ends the session after what was sent. A polling client hears of it by its GET, for which there is a ping
     /// interval's time; until then the session stays.
     pub fn close(&mut self, now: Timestamp, orders: &mut Vec<Order>) {
-        self.close_as(false, now + self.config.ping_interval, orders);
+        self.close_as(Farewell::Together, now + self.config.ping_interval, orders);
     }
 
-    /// The same when the server stops: no GET comes any more but those that are on their way.
+    /// The same when the server stops: no GET comes any more but those that are on their way. Nobody is told to close,
+    /// because some clients take that for good (python-socketio); without it all come back.
     pub fn stop(&mut self, now: Timestamp, orders: &mut Vec<Order>) {
-        self.close_as(false, now + LAST_POLL_WAIT, orders);
+        self.close_as(Farewell::Silent, now + LAST_POLL_WAIT, orders);
     }
 
     /// The same for a client that was told to go (`41`). One that polls hears of the end by the GET after that: beside
     /// it, it would take the connection for lost, and come back.
     pub fn dismiss(&mut self, now: Timestamp, orders: &mut Vec<Order>) {
-        self.close_as(true, now + self.config.ping_interval, orders);
+        self.close_as(Farewell::Apart, now + self.config.ping_interval, orders);
     }
 
-    fn close_as(&mut self, apart: bool, until: Timestamp, orders: &mut Vec<Order>) {
+    fn close_as(&mut self, how: Farewell, until: Timestamp, orders: &mut Vec<Order>) {
         match &mut self.transport {
             Transport::Polling(polling) => {
-                polling.close(until, apart);
+                polling.close(until, how);
                 self.flush(orders);
             }
             Transport::Socket(_) => self.end(Ended::ByServer, orders),

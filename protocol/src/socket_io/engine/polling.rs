@@ -27,10 +27,21 @@ pub(super) struct Polling {
 #[derive(Debug)]
 struct Closing {
     until: Timestamp,
-    by_client: bool,
-    /// The end is told in an answer to itself.
-    apart: bool,
+    how: Farewell,
     told: bool,
+}
+
+/// How a client hears of the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Farewell {
+    /// With the last of what was said.
+    Together,
+    /// In an answer to itself, after that.
+    Apart,
+    /// By the GET after that, which finds nobody.
+    Silent,
+    /// It has closed by itself.
+    Own,
 }
 
 /// A WebSocket with the session's id.
@@ -79,13 +90,17 @@ impl Polling {
         let due = !self.outbox.is_empty() || self.is_closing() || probed;
         let Some(request) = self.poll.take_if(|_| due) else { return false };
         let mut frames: Vec<_> = std::iter::from_fn(|| self.outbox.pop()).map(|(frame, _)| frame).collect();
-        let tells = self.closing.as_mut().filter(|closing| frames.is_empty() || !closing.apart);
-        let by_server = tells.as_ref().is_some_and(|closing| !closing.by_client);
-        tells.into_iter().for_each(|closing| closing.told = true);
-        if by_server {
-            frames.push(Frame::text(CLOSE));
-        } else if frames.is_empty() {
-            frames.push(Frame::text(NOOP));
+        let ending = self.closing.as_mut().filter(|it| frames.is_empty() || it.how != Farewell::Apart);
+        let how = ending.map(|closing| {
+            closing.told = true;
+            closing.how
+        });
+        match how {
+            Some(Farewell::Together | Farewell::Apart) => frames.push(Frame::text(CLOSE)),
+            Some(Farewell::Silent | Farewell::Own) | None if frames.is_empty() => {
+                frames.push(Frame::text(NOOP))
+            }
+            Some(Farewell::Silent | Farewell::Own) | None => {}
         }
         orders.push(Order::Respond { request, response: polled(frames) });
         if self.outbox.take_flushed() {
@@ -95,8 +110,8 @@ impl Polling {
     }
 
     /// The server has closed: the client may hear the rest until then.
-    pub fn close(&mut self, until: Timestamp, apart: bool) {
-        self.closing.get_or_insert(Closing { until, by_client: false, apart, told: false });
+    pub fn close(&mut self, until: Timestamp, how: Farewell) {
+        self.closing.get_or_insert(Closing { until, how, told: false });
     }
 
     /// The client has closed. False: no GET waits to be answered, but one may be on its way until then.
@@ -104,7 +119,7 @@ impl Polling {
         let waits = self.poll.is_some();
         if !waits {
             self.outbox = Outbox::default();
-            self.closing = Some(Closing { until, by_client: true, apart: false, told: false });
+            self.closing = Some(Closing { until, how: Farewell::Own, told: false });
             self.close_probe(orders);
         }
         waits
@@ -121,13 +136,16 @@ impl Polling {
     }
 
     pub fn has_left(&self) -> bool {
-        self.closing.as_ref().is_some_and(|closing| closing.by_client)
+        self.closing.as_ref().is_some_and(|closing| closing.how == Farewell::Own)
     }
 
     /// How the session ends that is closing, and when at the latest.
     pub fn ending(&self) -> Option<(Timestamp, Ended)> {
         let closing = self.closing.as_ref()?;
-        Some((closing.until, if closing.by_client { Ended::ClientClosed } else { Ended::ByServer }))
+        Some((
+            closing.until,
+            if closing.how == Farewell::Own { Ended::ClientClosed } else { Ended::ByServer },
+        ))
     }
 
     /// The earliest of what this transport waits for and the heartbeat, which stops with the session.
