@@ -81,3 +81,17 @@ fn a_reply_of_which_it_is_not_known_whether_it_is_stored_is_stored_once() {
         company.settle();
     }
 }
+
+#[test]
+fn an_escalation_that_is_stored_later_than_anybody_waits_is_told() {
+    for seed in 0..100 {
+        let mut company = Company::new(seed);
+        [0, 4, 5].into_iter().for_each(|client| company.connect(client));
+        company.join(0, "one");
+        company.wait(Duration::from_secs(1));
+        company.world.store.stands_still_until = company.world.now + Duration::from_millis(44_900 + seed * 5);
+        company.escalate(0, "one");
+        company.settle();
+        assert_eq!(company.alarms, 2, "seed {seed}");
+    }
+}
