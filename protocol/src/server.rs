@@ -169,6 +169,7 @@ impl Parts<'_> {
         loop {
             self.take_turns();
             self.take_uploaded();
+            self.chat.run_due(&mut self.ctx);
             self.count_refusals();
             self.take_out_ended();
             if !self.carry_sessions_out() {

@@ -114,7 +114,7 @@ export class Diary {
       read();
       return () => this.#readers.delete(read);
     }).catch((error) => {
-      error.message += `; heard: ${JSON.stringify(this.#entries)}`;
+      error.message += `; heard last: ${JSON.stringify(this.#entries.slice(-4))}`;
       throw error;
     });
   }

@@ -9,6 +9,7 @@ export class Proxy {
   #pairs = new Set();
   #listener;
   #open = true;
+  #frozen = false;
 
   /** @param {{after: Function}} test at whose end it ends */
   static async start(test, server) {
@@ -24,7 +25,7 @@ export class Proxy {
           other.destroy();
           proxy.#pairs.delete(pair);
         });
-        one.pipe(other);
+        if (!proxy.#frozen) one.pipe(other);
       }
     });
     proxy.#listener.listen(0, '127.0.0.1');
@@ -49,10 +50,12 @@ export class Proxy {
   /** Lets everybody in again. */
   mend() {
     this.#open = true;
+    this.#frozen = false;
   }
 
-  /** Every connection stays, and nothing comes through any more. */
+  /** Every connection stays and can be made, and nothing comes through any more, until `mend` for new ones. */
   freeze() {
+    this.#frozen = true;
     for (const [near, far] of this.#pairs) [near, far].forEach((socket) => socket.unpipe().pause());
   }
 }

@@ -5,7 +5,7 @@
 
 use super::Names;
 use crate::auth::User;
-use crate::ids::{FirmId, RoomId, Seq, UserId};
+use crate::ids::{ConnectionId, FirmId, RoomId, Seq, UserId};
 use crate::time::Timestamp;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -60,12 +60,38 @@ pub struct Resumption {
 /// Everybody who was cut off a short while ago, by the secret they prove themselves with.
 #[derive(Debug, Default)]
 pub struct Recovery {
+    /// Those who are connected. One of them may have been cut off unnoticed, and come back before it is missed.
+    connected: BTreeMap<String, ConnectionId>,
     remembered: BTreeMap<String, Remembered>,
     /// In the order in which they are forgotten.
     ends: VecDeque<(Timestamp, String)>,
 }
 
 impl Recovery {
+    /// A client is connected by these names.
+    pub fn came(&mut self, names: &Names, id: ConnectionId) {
+        if let Some(pid) = &names.pid {
+            self.connected.insert(pid.clone(), id);
+        }
+    }
+
+    /// It is not any more.
+    pub fn went(&mut self, names: &Names) {
+        if let Some(pid) = &names.pid {
+            self.connected.remove(pid);
+        }
+    }
+
+    /// The connection that a secret belongs to, if it is there still.
+    pub fn connected(&self, pid: &str) -> Option<ConnectionId> {
+        self.connected.get(pid).copied()
+    }
+
+    /// How many may be cut off unnoticed.
+    pub fn connected_len(&self) -> usize {
+        self.connected.len()
+    }
+
     /// Remembers a connection that was cut off, until `ends`.
     pub fn remember(
         &mut self,

@@ -146,6 +146,13 @@ impl Room {
         self.appends.out.is_empty() && self.appends.queued.is_empty()
     }
 
+    /// The connection that brings an entry which is on its way to the store.
+    pub(super) fn origin_of(&self, entry: &Entry) -> Option<ConnectionId> {
+        let mut out = self.appends.out.iter().map(|queued| &queued.submission);
+        let found = out.find(|it| it.entry.id == entry.id && it.entry.author == entry.author);
+        found.and_then(|submission| submission.origin.connection())
+    }
+
     fn send_queued(&mut self, fx: &mut Effects<'_>) {
         if self.appends.out.is_empty() && !self.appends.queued.is_empty() {
             self.appends.out = self.appends.next();

@@ -144,8 +144,15 @@ impl Room {
         if let StoreReply::Entries { entries, .. } = reply
             && !entries.is_empty()
         {
+            let mut told = Vec::new();
+            for entry in entries {
+                // It may have been stored here just now, and not be answered yet.
+                let origin = self.origin_of(&entry);
+                told.extend(self.arrive(origin, vec![entry], fx));
+            }
             self.mending = false;
-            return self.arrive(None, entries, fx);
+            self.mend(fx);
+            return told;
         }
         fx.timers.set(fx.now + GAP_RETRY, Timer::Gap(self.id.clone()));
         Vec::new()

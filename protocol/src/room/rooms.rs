@@ -140,6 +140,8 @@ impl Rooms {
         self.pacing.end(who, &Turn::Page(id.clone()));
         let room = self.open.get_mut(id)?;
         room.used_at = fx.now;
+        // What it was told of the room cannot be told again to who comes back without it.
+        fx.transports.sent_alone(who, fx.transports.last_offset());
         room.leave(who, fx)
     }
 

@@ -80,6 +80,9 @@ impl Parts<'_> {
         }
         match outcome {
             Outcome::Token(Ok(user)) => {
+                if let Some((pid, _)) = &recover {
+                    self.lose_former(&user, pid);
+                }
                 let most = self.ctx.fx.settings.connections_per_user;
                 if most > 0 && self.connections.count_of(&user) >= most {
                     let message = format!("over the limit of {most} connections of one user");
@@ -104,6 +107,7 @@ impl Parts<'_> {
         };
         let Some(engine) = self.ctx.fx.transports.engine(id) else { return };
         engine.connected = Some(names.clone());
+        self.sessions.recovery.came(&names, id);
         let frame: Frame = engine.client.accepted(NAMESPACE, &names.sid, names.pid.as_deref());
         self.ctx.fx.send(id, frame, Class::Kept);
         let record = Record::new(Level::Info, "ws.connect").with("connectionId", name(id));
@@ -117,6 +121,17 @@ impl Parts<'_> {
             self.ctx.rooms.resume(&room, caller.clone(), (at, own), &mut self.ctx.fx);
         }
         self.on_user_came(&caller);
+    }
+
+    /// A client comes back to a connection that nobody has seen break: between two requests of a client that polls,
+    /// or on a line that died silently. It is lost from now on.
+    fn lose_former(&mut self, user: &User, pid: &str) {
+        let Some(former) = self.sessions.recovery.connected(pid) else { return };
+        let owns = |known: &User| known.id == user.id && known.firm == user.firm;
+        let known = self.connections.find(former).filter(|known| known.closing.is_none());
+        if known.and_then(|known| known.user.as_deref()).is_some_and(owns) {
+            self.with_session(former, |engine, _, orders| engine.session.lose(orders));
+        }
     }
 
     fn new_names(&mut self) -> Names {
@@ -146,8 +161,14 @@ impl Parts<'_> {
         self.take_out(id);
         self.log_left(id, 1000, "left by the client");
         self.connections.exit(id);
-        if let Some(engine) = self.ctx.fx.transports.engine(id) {
-            engine.connected = None;
+        self.forget_names(id);
+    }
+
+    /// Nobody is known by the names of this connection any more.
+    pub(super) fn forget_names(&mut self, id: ConnectionId) {
+        let engine = self.ctx.fx.transports.engine(id);
+        if let Some(names) = engine.and_then(|engine| engine.connected.take()) {
+            self.sessions.recovery.went(&names);
         }
     }
 

@@ -46,9 +46,9 @@ impl Sessions {
         Self { by_sid, requests, recovery, config: Arc::new(config) }
     }
 
-    /// How many sessions there are, and how many requests wait in them.
+    /// How many sessions and names in them there are, and how many requests wait in them.
     pub fn len(&self) -> usize {
-        self.by_sid.len() + self.requests.len()
+        self.by_sid.len() + self.requests.len() + self.recovery.connected_len()
     }
 
     /// How many that were cut off may come back.
@@ -171,6 +171,7 @@ impl Parts<'_> {
     /// Ends the session of a connection that was closed. Where a client is not to come back by itself it is told why,
     /// and sent away.
     pub(super) fn close_engine(&mut self, id: ConnectionId, cause: CloseCause) {
+        let mut dismissed = false;
         if matches!(cause.code(), 1008 | 4001) {
             let refusal = Refusal::new(code_of(cause), cause.reason());
             let frame = socket_io::encode(&Event::refusal("error", &refusal, &refusal), None);
@@ -179,12 +180,18 @@ impl Parts<'_> {
             if let Some(away) = away.map(|engine| engine.client.disconnected(NAMESPACE)) {
                 self.ctx.fx.send(id, frame, Class::Kept);
                 self.ctx.fx.send(id, away, Class::Kept);
+                dismissed = true;
             }
         }
-        self.with_session(id, |engine, now, orders| engine.session.close(now, orders));
+        let stops = cause == CloseCause::ShuttingDown;
+        self.with_session(id, |engine, now, orders| match (dismissed, stops) {
+            (true, _) => engine.session.dismiss(now, orders),
+            (false, true) => engine.session.stop(now, orders),
+            (false, false) => engine.session.close(now, orders),
+        });
     }
 
-    fn with_session(
+    pub(super) fn with_session(
         &mut self,
         id: ConnectionId,
         act: impl FnOnce(&mut Engine, crate::time::Timestamp, &mut Vec<Order>),
@@ -292,6 +299,7 @@ impl Parts<'_> {
             }
             self.take_out(id);
         }
+        self.forget_names(id);
         if let Some(engine) = self.ctx.fx.transports.engine(id) {
             let sid = engine.session.sid().clone();
             self.sessions.by_sid.remove(&sid);

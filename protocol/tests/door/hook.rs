@@ -16,8 +16,8 @@ use std::time::Duration;
 
 fn hooked() -> World {
     let mut world = World::begun(Settings { hook: true, ..Settings::default() });
-    // What the apps look for at the start.
-    while !matches!(world.peek(), Some(StoreRequest::Look(Query::Mark(_)))) {
+    // What apps ask for at the start.
+    while matches!(world.peek(), Some(StoreRequest::Look(query)) if !matches!(query, Query::Mark(_))) {
         world.answer(StoreReply::Found(vec![]));
     }
     world

@@ -131,6 +131,40 @@ fn a_server_that_closes_tells_the_next_poll_after_all_that_was_said() {
 }
 
 #[test]
+fn who_is_sent_away_hears_of_the_end_in_the_answer_after() {
+    let mut world = World::new(App::Silent);
+    let sid = world.open();
+    let waiting = world.poll(&sid);
+    world.send(&sid, message_frame("1"), Class::Kept);
+    world.dismiss(&sid);
+    assert_eq!(world.response(waiting), Some((200, "41".to_string())));
+    assert_eq!(world.ended(&sid), None);
+    assert_eq!(world.polled(&sid), (200, "1".to_string()));
+    assert_eq!(world.ended(&sid), Some(&Ended::ByServer));
+}
+
+#[test]
+fn a_server_that_stops_waits_for_a_poll_that_is_on_its_way_and_no_longer() {
+    let mut world = World::new(App::Silent);
+    let sid = world.open();
+    world.stop(&sid);
+    world.wait(Duration::from_millis(99));
+    assert_eq!(world.ended(&sid), None);
+    world.wait(Duration::from_millis(1));
+    assert_eq!(world.ended(&sid), Some(&Ended::ByServer));
+}
+
+#[test]
+fn who_has_come_back_elsewhere_is_lost_here() {
+    let mut world = World::new(App::Silent);
+    let sid = world.open();
+    let waiting = world.poll(&sid);
+    world.give_up(&sid);
+    assert_eq!(world.response(waiting), Some((200, "1".to_string())));
+    assert_eq!(world.ended(&sid), Some(&Ended::TransportLost));
+}
+
+#[test]
 fn a_session_that_the_server_closes_does_not_wait_longer_than_an_interval_for_a_poll() {
     let mut world = World::new(App::Silent);
     let sid = world.open();

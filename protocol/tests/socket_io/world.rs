@@ -245,6 +245,24 @@ impl World {
         self.carry_out(&Sid::from(sid), orders);
     }
 
+    pub fn dismiss(&mut self, sid: &str) {
+        let (now, mut orders) = (self.now, Vec::new());
+        self.session(sid).dismiss(now, &mut orders);
+        self.carry_out(&Sid::from(sid), orders);
+    }
+
+    pub fn stop(&mut self, sid: &str) {
+        let (now, mut orders) = (self.now, Vec::new());
+        self.session(sid).stop(now, &mut orders);
+        self.carry_out(&Sid::from(sid), orders);
+    }
+
+    pub fn give_up(&mut self, sid: &str) {
+        let mut orders = Vec::new();
+        self.session(sid).lose(&mut orders);
+        self.carry_out(&Sid::from(sid), orders);
+    }
+
     /// Time passes; every deadline is met in its order.
     pub fn wait(&mut self, time: Duration) {
         let end = self.now + time;

@@ -4,6 +4,7 @@
 mod witness;
 
 use super::socket::Pace;
+use super::socket_io::{Asks, Lines};
 use super::{BEGINNING, Step, World};
 use parlor_protocol::ids::{RoomId, Seq, SocketId, Ticket};
 use parlor_protocol::settings::Settings;
@@ -16,8 +17,21 @@ use std::time::Duration;
 use witness::Witness;
 
 /// Who is here: a client, its user and kind. Two of them are one user's.
-pub const CLIENTS: [(&str, &str); 5] =
-    [("ann", "employee"), ("ann", "employee"), ("bob", "employee"), ("cleo", "guest"), ("sue", "supervisor")];
+pub const CLIENTS: [(&str, &str); 9] = [
+    ("ann", "employee"),
+    ("ann", "employee"),
+    ("bob", "employee"),
+    ("cleo", "guest"),
+    ("sue", "supervisor"),
+    ("ann", "employee"),
+    ("bob", "employee"),
+    ("cleo", "guest"),
+    ("dora", "employee"),
+];
+/// The one who speaks over `/api/connect`; those before it over `/chat`, those behind it over Socket.IO.
+const ALL_APPS: usize = 5;
+/// A client that may come into every room.
+const SPEAKER: usize = 4;
 /// The rooms: one open to the firm, one for members.
 pub const ROOMS: [&str; 2] = ["open", "shut"];
 /// The client that administers.
@@ -32,6 +46,8 @@ pub struct Chat {
     pub world: World,
     /// Who holds the laws.
     pub witness: Witness,
+    /// The clients over Socket.IO.
+    pub lines: Lines,
     said: u64,
 }
 
@@ -42,7 +58,7 @@ impl Chat {
         let mut world = World::new(settings, seed);
         world.handle(Input::Started);
         let witness = Witness::new(&[("shut", &["ann", "bob", "cleo"])]);
-        let mut chat = Self { world, witness, said: 0 };
+        let mut chat = Self { world, witness, lines: Lines::default(), said: 0 };
         ROOMS.into_iter().for_each(|room| chat.furnish(room, past, size));
         chat
     }
@@ -65,9 +81,9 @@ impl Chat {
     /// Plays one step, chosen by four bytes.
     pub fn play(&mut self, [kind, a, b, c]: [u8; 4]) {
         let (client, room) = (usize::from(a) % CLIENTS.len(), ROOMS[usize::from(b) % ROOMS.len()]);
-        match kind % 32 {
+        match kind % 42 {
             0..=3 => self.connect(client),
-            4..=5 => self.cut(client),
+            4..=5 => self.cut(client, c),
             6..=10 => self.join(client, room, c),
             11 => self.call(client, room, "chat:room:leave", json!({"roomId": room})),
             12..=18 => self.send(client, room, c),
@@ -83,6 +99,7 @@ impl Chat {
                 let still = Duration::from_millis(u64::from(c) * each);
                 self.world.store.stands_still_until = self.world.now + still;
             }
+            32..=36 => self.go_on(usize::from(a) % 3 + ALL_APPS + 1, c),
             _ => self.wait(Duration::from_millis(u64::from(c) * u64::from(b % 4))),
         }
         self.wait(Duration::ZERO);
@@ -93,15 +110,17 @@ impl Chat {
         self.world.store.fails = false;
         let sockets: Vec<_> = self.world.sockets.keys().copied().collect();
         sockets.iter().for_each(|socket| self.world.pace(*socket, Pace::Fast));
+        self.lines.eager = true;
+        (ALL_APPS + 1..CLIENTS.len()).for_each(|line| self.lines.pace(&mut self.world, line, Pace::Fast));
         self.wait(SETTLING);
-        self.witness.assert_all_answered(&self.world);
+        self.witness.assert_all_answered();
         self.assert_nothing_without_a_room();
         for room in ROOMS {
             self.make(room);
         }
         self.wait(SETTLING);
         // One more message in every room: whoever is there hears it, and all before it.
-        let speaker = CLIENTS.len() - 1;
+        let speaker = SPEAKER;
         self.connect(speaker);
         self.wait(SETTLING);
         for room in ROOMS {
@@ -109,12 +128,13 @@ impl Chat {
             self.send(speaker, room, 0);
         }
         self.wait(SETTLING);
-        self.witness.assert_all_answered(&self.world);
+        self.witness.assert_all_answered();
         self.witness.assert_all_heard(&self.world);
         let sockets: Vec<_> = self.world.sockets.keys().copied().collect();
+        (ALL_APPS + 1..CLIENTS.len()).for_each(|line| self.cut(line, 0));
         for socket in sockets {
             let step = self.world.cut(socket);
-            self.look(&step);
+            self.look(step);
         }
         self.wait(SETTLING);
         // The look for overdue sessions comes every minute and may be out just now.
@@ -141,31 +161,68 @@ impl Chat {
     /// Lets time pass.
     pub fn wait(&mut self, time: Duration) {
         let until = self.world.now + time;
-        while let Some(step) = self.world.step(until) {
-            self.look(&step);
+        loop {
+            let steps = self.lines.poll(&mut self.world);
+            self.witness_all(&steps);
+            let steps = self.lines.hurry(&mut self.world);
+            self.witness_all(&steps);
+            let Some(step) = self.world.step(until) else { break };
+            self.look(step);
         }
         self.world.now = until;
     }
 
-    fn look(&mut self, step: &Step) {
-        self.witness.look(&self.world, step);
+    fn look(&mut self, step: Step) {
+        let steps = self.lines.see(&mut self.world, step);
+        self.witness_all(&steps);
     }
 
-    /// A client comes, unless it is here.
+    fn witness_all(&mut self, steps: &[Step]) {
+        steps.iter().for_each(|step| self.witness.look(&self.world, step));
+    }
+
+    /// A client comes, unless it is here; over Socket.IO sometimes by polling, and mostly as who it was.
     pub fn connect(&mut self, client: usize) {
-        if self.witness.socket(client).is_none() {
-            let (user, kind) = CLIENTS[client];
-            let step = self.world.request(client, "GET", "/chat", &format!("{user}:firm:{kind}"), "");
-            self.look(&step);
+        let (user, kind) = CLIENTS[client];
+        let token = format!("{user}:firm:{kind}");
+        if client > ALL_APPS && !self.lines.has_begun(client) {
+            let (polls, forgets) = (self.world.dice.chance(60), self.world.dice.chance(15));
+            let steps = self.lines.begin(&mut self.world, client, &token, polls, forgets);
+            self.witness_all(&steps);
+            self.wait(Duration::from_millis(5));
+        } else if client <= ALL_APPS && self.witness.socket(client).is_none() {
+            let path = if client == ALL_APPS { "/api/connect" } else { "/chat" };
+            let step = self.world.request(client, "GET", path, &token, "");
+            self.look(step);
             self.wait(Duration::from_millis(5));
         }
     }
 
-    fn cut(&mut self, client: usize) {
-        if let Some(socket) = self.witness.socket(client) {
+    /// A client is cut off; of some the server does not hear it.
+    pub fn cut(&mut self, client: usize, how: u8) {
+        if client > ALL_APPS {
+            let steps = self.lines.cut(&mut self.world, client, how % 8 == 7);
+            self.witness_all(&steps);
+        } else if let Some(socket) = self.witness.socket(client) {
             let step = self.world.cut(socket);
-            self.look(&step);
+            self.look(step);
         }
+    }
+
+    /// A client over Socket.IO goes on with its upgrade or loses it, says what waits, or is away for a moment.
+    fn go_on(&mut self, line: usize, how: u8) {
+        let world = &mut self.world;
+        let steps = match how % 8 {
+            0..=3 => self.lines.upgrade(world, line),
+            4 => self.lines.cut_probe(world, line),
+            5 => self.lines.flush(world, line),
+            _ => {
+                self.cut(line, how);
+                self.wait(Duration::from_millis(u64::from(how) * 4));
+                return self.connect(line);
+            }
+        };
+        self.witness_all(&steps);
     }
 
     /// A client joins: with what it has heard, some entries before, nothing, or nonsense.
@@ -215,15 +272,27 @@ impl Chat {
 
     /// A client calls, if it is connected.
     pub fn call(&mut self, client: usize, room: &str, name: &str, data: Value) {
+        if client > ALL_APPS {
+            let Some(socket) = self.lines.seen(client) else { return };
+            let number = self.witness.calls(socket, client, room, name, data.clone());
+            let asks = [Asks::Ack, Asks::Form, Asks::Both][self.world.dice.below(3) as usize];
+            let waits = self.world.dice.chance(40);
+            let world = &mut self.world;
+            let steps = self.lines.say(world, client, number, (name, &data), asks, waits);
+            return self.witness_all(&steps);
+        }
         let Some(socket) = self.witness.socket(client) else { return };
-        let text = self.witness.calls(socket, client, room, name, data);
-        let step = self.world.say(socket, text);
-        self.look(&step);
+        let number = self.witness.calls(socket, client, room, name, data.clone());
+        let call = json!({"event": name, "data": data, "requestId": format!("call-{number}")});
+        let step = self.world.say(socket, call.to_string());
+        self.look(step);
     }
 
     fn pace(&mut self, client: usize, how: u8) {
-        if let Some(socket) = self.witness.socket(client) {
-            let pace = [Pace::Fast, Pace::Slow, Pace::Stalled][usize::from(how) % 3];
+        let pace = [Pace::Fast, Pace::Slow, Pace::Stalled][usize::from(how) % 3];
+        if client > ALL_APPS {
+            self.lines.pace(&mut self.world, client, pace);
+        } else if let Some(socket) = self.witness.socket(client) {
             self.world.pace(socket, pace);
         }
     }
@@ -249,7 +318,7 @@ impl Chat {
 
     fn administer(&mut self, method: &str, target: &str, body: &str) {
         let step = self.world.request(ADMIN, method, target, "service", body);
-        self.look(&step);
+        self.look(step);
     }
 
     /// The entries of a room.

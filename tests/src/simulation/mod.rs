@@ -9,6 +9,7 @@ pub mod documents;
 pub mod jobs;
 pub mod nonsense;
 pub mod socket;
+pub mod socket_io;
 pub mod step;
 pub mod store;
 
@@ -223,7 +224,8 @@ impl World {
         self.requests.insert(request, client);
         let mut headers =
             vec![("host".into(), "a".into()), ("authorization".into(), format!("Bearer {token}"))];
-        if method == "GET" && (!target.starts_with("/api") || target == "/api/connect") {
+        let plain = target.starts_with("/api") && target != "/api/connect";
+        if method == "GET" && !plain && !target.contains("transport=polling") {
             for (name, value) in [
                 ("connection", "Upgrade"),
                 ("upgrade", "websocket"),
@@ -236,6 +238,14 @@ impl World {
         let head = RequestHead { method: method.into(), target: target.into(), headers, keep_alive: true };
         let peer = IpAddr::from([127, 0, 0, 1]);
         self.handle(Input::Requested { request, peer, head, body: body.to_string().into() })
+    }
+
+    /// A client hangs up on its request, if it is not answered yet.
+    pub fn hang_up(&mut self, client: usize) -> Step {
+        let request = self.requests.iter().find(|(_, of)| **of == client).map(|(request, _)| *request);
+        let Some(request) = request else { return Step::default() };
+        self.requests.remove(&request);
+        self.handle(Input::RequestGone { request })
     }
 
     /// A client sends text; it waits while its socket is not read.

@@ -31,6 +31,12 @@ pub struct Step {
     pub flushed: Vec<SocketId>,
     /// What the core ordered to be sent.
     pub sent: Vec<Sent>,
+    /// What had waited inside the core before it went out.
+    pub waited: Vec<(SocketId, Vec<u8>)>,
+    /// Sockets that are taken up again as what an earlier one was.
+    pub resumed: Vec<SocketId>,
+    /// Sockets whose clients have read that they are connected, where that is said.
+    pub came: Vec<SocketId>,
     /// What clients read.
     pub read: Vec<(SocketId, Read)>,
     /// Sockets that came, with their client.

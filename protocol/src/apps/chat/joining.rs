@@ -102,6 +102,9 @@ impl Chat {
     fn end_join(&mut self, join: &Join, ctx: &mut Context<'_>) -> bool {
         let stood = self.joining.remove(&(join.caller.connection, join.room.clone(), join.number));
         ctx.rooms.pacing.end(join.caller.connection, &Turn::Join(join.room.clone(), join.number));
+        if !self.is_joining(join.caller.connection, &join.room) {
+            self.behind.release(join.caller.connection, &join.room);
+        }
         if !stood {
             let refusal = Refusal::new(Code::ClientError, "the room was left meanwhile").recoverable();
             ctx.fx.refuse(&join.caller, &refused(&refusal));
@@ -165,6 +168,7 @@ impl Chat {
     pub fn on_gone(&mut self, place: &(ConnectionId, RoomId, u64)) {
         self.in_line.remove(place);
         self.joining.remove(place);
+        self.behind.forget(place.0, &place.1);
         self.on_comer_gone(&(place.0, place.2));
     }
 
@@ -267,6 +271,7 @@ impl Chat {
                 self.end_join(&join, ctx);
             }
         }
+        self.behind.release(who, id);
         self.on_left(id, caller, ctx);
         ctx.fx.reply(caller, &left(id));
     }

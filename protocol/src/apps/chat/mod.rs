@@ -1,5 +1,6 @@
 //! Chat rooms (WIRE §2): people talk, everyone hears the same in the same order, whoever was away catches up.
 
+mod behind;
 mod command;
 mod creating;
 mod cursors;
@@ -29,6 +30,7 @@ use crate::refusal::{Code, Refusal};
 use crate::room::{Origin, Parking, Room, Rooms, Submission, Told};
 use crate::store::{Entry, MemberRow, NewEntry, RoomRow, StoreReply, StoreRequest, Visibility};
 use crate::tickets::Pending;
+use behind::Behind;
 use command::Message;
 use creating::store_room;
 use cursors::Reads;
@@ -58,6 +60,8 @@ pub struct Chat {
     joins: u64,
     /// Joins that wait until their connection has read what it was sent before.
     in_line: BTreeMap<(ConnectionId, RoomId, u64), Join>,
+    /// Commands that wait for joins.
+    behind: Behind,
     typing: Typing,
     reads: BTreeMap<RoomId, Reads>,
     robot: Robot,
@@ -100,6 +104,11 @@ impl Chat {
         caller: Caller,
         ctx: &mut Context<'_>,
     ) -> Result<(), (Caller, Refusal)> {
+        let command = match self.keep_behind(command, &caller, ctx) {
+            Ok(Some(command)) => command,
+            Ok(None) => return Ok(()),
+            Err(refusal) => return Err((caller, refusal)),
+        };
         match command.room() {
             // What came before it for the same room goes first.
             Some(room) if self.parked.holds(room) || ctx.rooms.touch(room, ctx.fx.now).is_none() => {
@@ -173,7 +182,7 @@ impl Chat {
     pub fn parked_len(&self) -> usize {
         let reads: usize = self.reads.values().map(Reads::len).sum();
         let desks: usize = self.desks.values().map(Desk::len).sum();
-        let joins = self.joining.len() + self.in_line.len() + self.files.len();
+        let joins = self.joining.len() + self.in_line.len() + self.behind.len() + self.files.len();
         let supervisors = desks + self.coming.len() + self.asides.len();
         self.parked.len() + joins + self.typing.len() + reads + self.robot.len() + supervisors
     }
@@ -230,10 +239,12 @@ impl Chat {
                     continue;
                 }
             };
-            let applied = match &exists {
-                Ok(true) => self.apply_open(command, &caller, ctx),
-                Ok(false) => self.apply_absent(command, &caller, ctx),
-                Err(refusal) => Err(refusal.clone()),
+            let applied = match (self.keep_behind(command, &caller, ctx), &exists) {
+                (Ok(Some(command)), Ok(true)) => self.apply_open(command, &caller, ctx),
+                (Ok(Some(command)), Ok(false)) => self.apply_absent(command, &caller, ctx),
+                (Ok(None), _) => Ok(()),
+                (Ok(Some(_)), Err(refusal)) => Err(refusal.clone()),
+                (Err(refusal), _) => Err(refusal),
             };
             if let Err(refusal) = applied {
                 ctx.fx.refuse(&caller, &refused(&refusal));

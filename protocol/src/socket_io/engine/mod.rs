@@ -34,7 +34,7 @@ use polling::{Polling, ok, polled};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long a client that has closed may still come with a GET. The two requests travel by two connections, and
+/// How long after the end a client may still come with a GET, where it has closed or the server stops. The two requests travel by two connections, and
 /// either may be first.
 const LAST_POLL_WAIT: Duration = Duration::from_millis(100);
 
@@ -172,6 +172,11 @@ impl Session {
         }
     }
 
+    /// The client is elsewhere by now: this transport was lost, though nobody saw it break.
+    pub fn lose(&mut self, orders: &mut Vec<Order>) {
+        self.end(Ended::TransportLost, orders);
+    }
+
     /// Whether a WebSocket with the session's id may take over. One that may not is let in all the same, and then
     /// closed by `on_probe_opened`: so does the reference, and clients take a refusal for a fault of the server.
     pub fn may_probe(&self) -> bool {
@@ -249,7 +254,7 @@ impl Session {
     pub fn flush(&mut self, orders: &mut Vec<Order>) {
         if let Transport::Polling(polling) = &mut self.transport
             && polling.flush(orders)
-            && let Some((_, why)) = polling.ending()
+            && let Some(why) = polling.told()
         {
             self.end(why, orders);
         }
@@ -258,9 +263,24 @@ impl Session {
     /// Ends the session after what was sent. A polling client hears of it by its GET, for which there is a ping
     /// interval's time; until then the session stays.
     pub fn close(&mut self, now: Timestamp, orders: &mut Vec<Order>) {
+        self.close_as(false, now + self.config.ping_interval, orders);
+    }
+
+    /// The same when the server stops: no GET comes any more but those that are on their way.
+    pub fn stop(&mut self, now: Timestamp, orders: &mut Vec<Order>) {
+        self.close_as(false, now + LAST_POLL_WAIT, orders);
+    }
+
+    /// The same for a client that was told to go (`41`). One that polls hears of the end by the GET after that: beside
+    /// it, it would take the connection for lost, and come back.
+    pub fn dismiss(&mut self, now: Timestamp, orders: &mut Vec<Order>) {
+        self.close_as(true, now + self.config.ping_interval, orders);
+    }
+
+    fn close_as(&mut self, apart: bool, until: Timestamp, orders: &mut Vec<Order>) {
         match &mut self.transport {
             Transport::Polling(polling) => {
-                polling.close(now + self.config.ping_interval);
+                polling.close(until, apart);
                 self.flush(orders);
             }
             Transport::Socket(_) => self.end(Ended::ByServer, orders),

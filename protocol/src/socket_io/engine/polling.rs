@@ -28,6 +28,9 @@ pub(super) struct Polling {
 struct Closing {
     until: Timestamp,
     by_client: bool,
+    /// The end is told in an answer to itself.
+    apart: bool,
+    told: bool,
 }
 
 /// A WebSocket with the session's id.
@@ -76,10 +79,13 @@ impl Polling {
         let due = !self.outbox.is_empty() || self.is_closing() || probed;
         let Some(request) = self.poll.take_if(|_| due) else { return false };
         let mut frames: Vec<_> = std::iter::from_fn(|| self.outbox.pop()).map(|(frame, _)| frame).collect();
-        match &self.closing {
-            Some(Closing { by_client: false, .. }) => frames.push(Frame::text(CLOSE)),
-            Some(_) | None if frames.is_empty() => frames.push(Frame::text(NOOP)),
-            Some(_) | None => {}
+        let tells = self.closing.as_mut().filter(|closing| frames.is_empty() || !closing.apart);
+        let by_server = tells.as_ref().is_some_and(|closing| !closing.by_client);
+        tells.into_iter().for_each(|closing| closing.told = true);
+        if by_server {
+            frames.push(Frame::text(CLOSE));
+        } else if frames.is_empty() {
+            frames.push(Frame::text(NOOP));
         }
         orders.push(Order::Respond { request, response: polled(frames) });
         if self.outbox.take_flushed() {
@@ -89,8 +95,8 @@ impl Polling {
     }
 
     /// The server has closed: the client may hear the rest until then.
-    pub fn close(&mut self, until: Timestamp) {
-        self.closing.get_or_insert(Closing { until, by_client: false });
+    pub fn close(&mut self, until: Timestamp, apart: bool) {
+        self.closing.get_or_insert(Closing { until, by_client: false, apart, told: false });
     }
 
     /// The client has closed. False: no GET waits to be answered, but one may be on its way until then.
@@ -98,10 +104,16 @@ impl Polling {
         let waits = self.poll.is_some();
         if !waits {
             self.outbox = Outbox::default();
-            self.closing = Some(Closing { until, by_client: true });
+            self.closing = Some(Closing { until, by_client: true, apart: false, told: false });
             self.close_probe(orders);
         }
         waits
+    }
+
+    /// Why it is over, once the client has been told.
+    pub fn told(&self) -> Option<Ended> {
+        self.closing.as_ref().filter(|closing| closing.told)?;
+        self.ending().map(|(_, why)| why)
     }
 
     pub fn is_closing(&self) -> bool {

@@ -4,6 +4,7 @@ mod known;
 
 use super::CLIENTS;
 use crate::simulation::socket::Read;
+use crate::simulation::socket_io::answer_to;
 use crate::simulation::{Sent, Step, World};
 use known::{Asked, Known};
 use parlor_protocol::ids::{RoomId, SocketId};
@@ -25,6 +26,10 @@ pub struct Witness {
     /// The members of each room as the store last told the core.
     members: BTreeMap<String, BTreeSet<String>>,
     deleted: BTreeSet<String>,
+    /// How often each room was, as far as the core knows.
+    deletions: BTreeMap<String, usize>,
+    /// What each client knew when it was cut off.
+    left: BTreeMap<usize, Known>,
     /// Rooms that were deleted once, perhaps just now: a page of them may be empty.
     emptied: BTreeSet<String>,
     /// Everything that was said under an id, by user and room.
@@ -64,7 +69,7 @@ impl Witness {
         said.get(place % said.len().max(1)).cloned()
     }
 
-    /// Notes a call, and writes it.
+    /// Notes a call, and numbers it.
     pub(super) fn calls(
         &mut self,
         socket: SocketId,
@@ -72,7 +77,7 @@ impl Witness {
         room: &str,
         name: &str,
         data: Value,
-    ) -> String {
+    ) -> u64 {
         self.calls += 1;
         let id = format!("call-{}", self.calls);
         let mut again = false;
@@ -81,28 +86,59 @@ impl Witness {
             again = said.iter().any(|said| said["id"] == data["id"]);
             said.push(data.clone());
         }
-        let asked = Asked { room: room.into(), name: name.into(), data: data.clone(), again };
-        self.known.entry(socket).or_default().asked.insert(id.clone(), asked);
-        json!({"event": name, "data": data, "requestId": id}).to_string()
+        let asked = Asked { room: room.into(), name: name.into(), data, again };
+        self.known.entry(socket).or_default().asked.insert(id, asked);
+        self.calls
     }
 
     pub(super) fn look(&mut self, world: &World, step: &Step) {
         for (socket, client) in &step.opened {
             self.sockets.insert(*client, *socket);
-            self.known.insert(*socket, Known { client: *client, ..Known::default() });
+            let known = match step.resumed.contains(socket) {
+                true => self.taken_up(*client),
+                false => Known { client: *client, ..Known::default() },
+            };
+            self.known.insert(*socket, known);
+        }
+        for socket in &step.came {
+            self.known.entry(*socket).and_modify(|known| known.came = true);
         }
         let emptied = world.store.logs.iter().filter(|(_, logs)| logs.len() > 1);
         self.emptied.extend(emptied.map(|(room, _)| room.name.to_string()));
         step.answered.iter().for_each(|(request, reply)| self.learn(request, reply));
         step.flushed.iter().for_each(|socket| self.paged.retain(|(paged, _)| paged != socket));
         self.look_at_sent(world, step);
-        step.read.iter().for_each(|(socket, read)| self.on_read(*socket, read));
+        step.waited.iter().for_each(|(socket, said)| self.look_at_waited(world, *socket, said));
+        step.read.iter().for_each(|(socket, read)| self.on_read(world, *socket, read));
         for (socket, client) in &step.ended {
             if self.sockets.get(client) == Some(socket) {
                 self.sockets.remove(client);
             }
-            self.known.remove(socket);
+            if let Some(known) = self.known.remove(socket).filter(|known| known.came) {
+                self.left.insert(*client, known.left_behind(&self.deletions));
+            }
         }
+    }
+
+    /// A client that was cut off is told that it is who it was: it has lost nothing.
+    fn taken_up(&self, client: usize) -> Known {
+        let known = self.left.get(&client).cloned().expect("it was here before");
+        for room in known.heard.keys() {
+            let (before, now) = (known.deletions.get(room), self.deletions.get(room));
+            assert_eq!(before, now, "who is taken up again is in the rooms that it was in: {room}");
+        }
+        Known { came: false, ..known }
+    }
+
+    /// What waited in the core before it went out: it may be from before its reader was taken out.
+    fn look_at_waited(&mut self, world: &World, socket: SocketId, said: &[u8]) {
+        let said: Value = serde_json::from_slice(said).expect("the core sends JSON");
+        let (name, data) = (said["event"].as_str().unwrap_or_default(), &said["data"]);
+        let room = data["roomId"].as_str().unwrap_or_default();
+        if name == "chat:message:received" {
+            assert_stored(world, room, data);
+        }
+        self.note_listening(socket, name, room, data);
     }
 
     /// What the store has told the core of rooms and members.
@@ -128,6 +164,7 @@ impl Witness {
                 Change::Remove(RowKey::Room(room)) => {
                     self.members.remove(&*room.name);
                     self.deleted.insert(room.name.to_string());
+                    *self.deletions.entry(room.name.to_string()).or_default() += 1;
                     self.cursors.retain(|(_, of), _| **of != *room.name);
                     self.said.retain(|(_, of), _| **of != *room.name);
                     self.answers.retain(|(_, of, _), _| **of != *room.name);
@@ -172,11 +209,7 @@ impl Witness {
                 assert_eq!(*class, Class::Kept, "who is slow hears, too, that a room is not theirs any more");
             }
             if name == "chat:message:received" {
-                let (seq, id) = (data["seq"].as_u64().unwrap_or(0), data["id"].as_str().unwrap_or_default());
-                assert!(
-                    world.store.has_stored(&RoomId::chat(&room), seq, id),
-                    "others hear a message only after it is stored: {data}"
-                );
+                assert_stored(world, &room, data);
             }
             for socket in sockets {
                 let Some(client) = self.known.get(socket).map(|known| known.client) else { continue };
@@ -253,15 +286,15 @@ impl Witness {
         }
     }
 
-    fn on_read(&mut self, socket: SocketId, read: &Read) {
+    fn on_read(&mut self, world: &World, socket: SocketId, read: &Read) {
         let Read::Text(text) = read else { return };
         let said: Value = serde_json::from_slice(text).expect("the core sends JSON");
         let (name, data) = (said["event"].as_str().unwrap_or_default(), &said["data"]);
         if let Some(id) = said["requestId"].as_str() {
-            self.on_answer(socket, id, name, data);
+            self.on_answer(world, socket, id, name, data);
         }
         match (name, data["kind"].as_str()) {
-            ("chat:message:received", _) => self.on_event(socket, data),
+            ("chat:message:received", _) => self.on_event(world, socket, data),
             (_, Some("room_closed")) => self.is_out(socket, data),
             (_, Some("member_removed")) if self.is_about(socket, data) => self.is_out(socket, data),
             _ => {}
@@ -278,10 +311,11 @@ impl Witness {
         }
     }
 
-    fn on_event(&mut self, socket: SocketId, data: &Value) {
+    fn on_event(&mut self, world: &World, socket: SocketId, data: &Value) {
         self.heard += 1;
         let Some(known) = self.known.get_mut(&socket) else { return };
         let (room, seq) = (data["roomId"].as_str().unwrap_or_default().to_string(), number(data, "seq"));
+        known.pass_own(&room, world.store.log(&RoomId::chat(&room)), seq - 1);
         let Some(at) = known.heard.get_mut(&room) else {
             panic!("who is not in a room hears nothing of it: {data}");
         };
@@ -292,7 +326,7 @@ impl Witness {
         self.cursors.insert((client, room), seq);
     }
 
-    fn on_answer(&mut self, socket: SocketId, id: &str, name: &str, data: &Value) {
+    fn on_answer(&mut self, world: &World, socket: SocketId, id: &str, name: &str, data: &Value) {
         let Some(known) = self.known.get_mut(&socket) else { return };
         assert!(known.answered.insert(id.to_string()), "a call is answered once: {id} {data}");
         let asked = known.asked.remove(id).unwrap_or_else(|| panic!("nobody asked {id}: {data}"));
@@ -312,7 +346,7 @@ impl Witness {
                 known.heard.remove(&asked.room);
                 known.left.insert(asked.room.clone(), call_number(id));
             }
-            "chat:message:send" => self.on_sent(socket, &asked, data),
+            "chat:message:send" => self.on_sent(world, socket, &asked, data),
             _ => {}
         }
     }
@@ -343,10 +377,11 @@ impl Witness {
         self.cursors.insert((client, asked.room.clone()), at);
     }
 
-    fn on_sent(&mut self, socket: SocketId, asked: &Asked, data: &Value) {
+    fn on_sent(&mut self, world: &World, socket: SocketId, asked: &Asked, data: &Value) {
         let Some(known) = self.known.get_mut(&socket) else { return };
         let (client, seq) = (known.client, number(data, "seq"));
         let listens = known.listens.contains(&asked.room);
+        known.pass_own(&asked.room, world.store.log(&RoomId::chat(&asked.room)), seq - 1);
         if let Some(at) = known.heard.get_mut(&asked.room) {
             // Who was taken out does not wait for the others any more, and may not have read so yet.
             assert!(
@@ -368,9 +403,9 @@ impl Witness {
         assert_eq!(first, data, "an id has one answer");
     }
 
-    pub(super) fn assert_all_answered(&self, world: &World) {
+    pub(super) fn assert_all_answered(&self) {
         for (socket, known) in &self.known {
-            if world.sockets.contains_key(socket) {
+            if self.sockets.get(&known.client) == Some(socket) {
                 assert!(known.asked.is_empty(), "no call is left without its answer: {:?}", known.asked);
             }
         }
@@ -378,7 +413,10 @@ impl Witness {
 
     pub(super) fn assert_all_heard(&self, world: &World) {
         for known in self.known.values() {
-            for (room, at) in &known.heard {
+            for room in known.heard.keys() {
+                let mut known = known.clone();
+                known.pass_own(room, world.store.log(&RoomId::chat(room)), u64::MAX);
+                let at = &known.heard[room];
                 if known.listens.contains(room) && self.may_hear(world, known.client, room) {
                     let log = world.store.log(&RoomId::chat(room));
                     assert_eq!(*at, log.len() as u64, "whoever is in a room hears all of it: {room}");
@@ -397,13 +435,12 @@ impl Witness {
     }
 }
 
-fn answer_to(call: &str) -> &str {
-    match call {
-        "chat:room:join" => "chat:room:joined",
-        "chat:room:leave" => "chat:room:left",
-        "chat:room:create" => "chat:room:created",
-        other => other,
-    }
+fn assert_stored(world: &World, room: &str, data: &Value) {
+    let (seq, id) = (data["seq"].as_u64().unwrap_or(0), data["id"].as_str().unwrap_or_default());
+    assert!(
+        world.store.has_stored(&RoomId::chat(room), seq, id),
+        "others hear a message only after it is stored: {data}"
+    );
 }
 
 fn call_number(id: &str) -> u64 {
