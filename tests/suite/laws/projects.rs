@@ -32,6 +32,5 @@ proptest! {
         projects.world.store.fails = fails;
         steps.into_iter().for_each(|step| projects.play(step));
         projects.settle();
-        println!("STAT heard {}", projects.heard);
     }
 }

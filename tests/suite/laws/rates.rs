@@ -19,8 +19,12 @@ use std::time::Duration;
 
 const LIMIT: usize = 100;
 const WINDOW: Duration = Duration::from_secs(60);
-const PATHS: [&str; 4] =
-    ["/chat", "/api/connect", "/socket.io/?EIO=4&transport=websocket", "/socket.io/?EIO=4&transport=websocket"];
+const PATHS: [&str; 4] = [
+    "/chat",
+    "/api/connect",
+    "/socket.io/?EIO=4&transport=websocket",
+    "/socket.io/?EIO=4&transport=websocket",
+];
 
 /// The text that a connection is answered, whatever else it is told.
 fn answer(step: &Step) -> Option<Value> {
