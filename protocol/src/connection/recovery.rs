@@ -150,11 +150,11 @@ impl Place {
             return None;
         }
         let before = self.told.partition_point(|(number, _)| *number <= heard);
-        let at = match (before.checked_sub(1), self.told.first()) {
-            (Some(last), _) if before < self.told.len() => self.told[last].1,
-            (None, Some(_)) if self.cut => return None,
-            (None, Some((_, first))) => Seq(first.0 - 1),
-            (Some(_), _) | (None, None) => self.head,
+        // What has no number between two that have was told while nobody was here who may come back.
+        let at = match self.told.get(before) {
+            Some(_) if before == 0 && self.cut => return None,
+            Some((_, missed)) => Seq(missed.0 - 1),
+            None => self.head,
         };
         let missed_own = self.own.partition_point(|(number, _)| *number <= heard);
         if missed_own == 0 && self.own_cut {
@@ -201,6 +201,8 @@ mod tests {
             assert_eq!(at(&place(), heard), expected, "{heard}");
         }
         assert_eq!(at(&Place { told: vec![], own: vec![], ..place() }, 8), Some((7, vec![])));
+        let unnumbered = Place { told: vec![(10, Seq(4)), (14, Seq(7))], own: vec![], ..place() };
+        assert_eq!(at(&unnumbered, 12), Some((6, vec![])), "it was let in when 5 and 6 were told already");
     }
 
     #[test]

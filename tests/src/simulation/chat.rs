@@ -105,6 +105,27 @@ impl Chat {
         self.wait(Duration::ZERO);
     }
 
+    /// Plays a step of a case about being cut off: so many people over Socket.IO, and some others.
+    pub fn play_recovery(&mut self, lines: usize, kind: u8, [a, b, c]: [u8; 3]) {
+        let line = usize::from(a) % lines + ALL_APPS + 1;
+        let anyone = usize::from(a) % (ALL_APPS + 1 + lines);
+        let room = ROOMS[usize::from(b) % ROOMS.len()];
+        match kind {
+            0 => self.connect(line),
+            1 => self.join(line, room, c),
+            2..=5 => self.send(anyone, room, 0),
+            6 => self.send(line, room, c),
+            7..=9 => self.go_on(line, c),
+            10 => self.cut(line, c),
+            11 if c < 12 => self.delete(room),
+            11 if c < 64 => self.make(room),
+            11 if c < 96 => self.member(anyone, room, c),
+            11 => self.pace(line, c),
+            _ => self.wait(Duration::from_millis(u64::from(c) * u64::from(b % 4))),
+        }
+        self.wait(Duration::ZERO);
+    }
+
     /// Lets everything come to rest and holds the laws of the end.
     pub fn settle(&mut self) {
         self.world.store.fails = false;

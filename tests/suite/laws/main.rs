@@ -11,6 +11,8 @@ mod chat;
 mod company;
 mod documents;
 mod openings;
+mod projects;
+mod rates;
 
 use proptest::test_runner::Config;
 
