@@ -5,7 +5,7 @@
 
 use super::Names;
 use crate::auth::User;
-use crate::ids::{ConnectionId, FirmId, RoomId, Seq, UserId};
+use crate::ids::{ConnectionId, FirmId, RoomId, RoomKind, Seq, UserId};
 use crate::time::Timestamp;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -23,6 +23,8 @@ pub struct Remembered {
     /// The number of the last frame that was for it alone.
     last_own: u64,
     places: Vec<Place>,
+    /// When it is forgotten.
+    ends: Timestamp,
 }
 
 /// How far a connection was in one room when it was cut off.
@@ -103,13 +105,13 @@ impl Recovery {
     ) {
         let Some(pid) = names.pid.clone() else { return };
         while self.remembered.len() >= REMEMBERED_MAX
-            && let Some((_, oldest)) = self.ends.pop_front()
+            && let Some((ends, oldest)) = self.ends.pop_front()
         {
-            self.remembered.remove(&oldest);
+            self.forget(&oldest, ends);
         }
         self.ends.push_back((ends, pid.clone()));
         let (user, firm) = (user.id.clone(), user.firm.clone());
-        self.remembered.insert(pid, Remembered { names, user, firm, last_own, places });
+        self.remembered.insert(pid, Remembered { names, user, firm, last_own, places, ends });
     }
 
     /// Takes out what is remembered under a secret: it is good once.
@@ -118,13 +120,31 @@ impl Recovery {
         if remembered.user != user.id || remembered.firm != user.firm {
             return None;
         }
-        self.remembered.remove(pid)
+        let taken = self.remembered.remove(pid)?;
+        self.ends.retain(|(ends, of)| *ends != taken.ends || of != pid);
+        Some(taken)
     }
 
     /// Forgets those whose time is over.
     pub fn tidy(&mut self, now: Timestamp) {
-        while let Some((_, pid)) = self.ends.pop_front_if(|(ends, _)| *ends <= now) {
-            self.remembered.remove(&pid);
+        while let Some((ends, pid)) = self.ends.pop_front_if(|(ends, _)| *ends <= now) {
+            self.forget(&pid, ends);
+        }
+    }
+
+    /// A feed is told from now on: who is away and was not in it would come back behind its first entries, and has to
+    /// ask for them.
+    pub fn feed_opened(&mut self, feed: &RoomId) {
+        self.remembered.retain(|_, known| {
+            let concerns = feed.kind == RoomKind::Everyone || *feed.name == *known.user.as_str();
+            !concerns || known.places.iter().any(|place| place.room == *feed)
+        });
+    }
+
+    /// The same client may have been remembered again since.
+    fn forget(&mut self, pid: &str, ends: Timestamp) {
+        if self.remembered.get(pid).is_some_and(|known| known.ends == ends) {
+            self.remembered.remove(pid);
         }
     }
 
@@ -218,6 +238,7 @@ mod tests {
             firm: "".into(),
             last_own: 12,
             places: vec![],
+            ends: Timestamp::default(),
         };
         assert_eq!((own.resume(11), own.resume(12)), (None, Some(vec![])));
     }
