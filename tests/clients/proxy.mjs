@@ -44,7 +44,7 @@ export class Proxy {
   /** Ends every connection through it, and lets nobody in until `mend`. */
   cut() {
     this.#open = false;
-    for (const sockets of this.#pairs) sockets.forEach((socket) => socket.resetAndDestroy());
+    for (const sockets of this.#pairs) sockets.forEach((socket) => socket.destroy());
   }
 
   /** Lets everybody in again. */

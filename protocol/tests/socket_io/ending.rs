@@ -158,10 +158,15 @@ fn a_server_that_stops_waits_for_a_poll_that_is_on_its_way_and_no_longer() {
 fn a_server_that_stops_has_the_last_said_and_tells_nobody_to_close() {
     let mut world = World::new(App::Silent);
     let sid = world.open();
-    let waiting = world.poll(&sid);
     world.send(&sid, message_frame("stopping"), Class::Kept);
     world.stop(&sid);
-    assert_eq!(world.response(waiting), Some((200, "4stopping".to_string())));
+    assert_eq!(world.polled(&sid), (200, "4stopping".to_string()));
+    assert_eq!(world.ended(&sid), Some(&Ended::ByServer));
+    let mut world = World::new(App::Silent);
+    let sid = world.open();
+    let waiting = world.poll(&sid);
+    world.stop(&sid);
+    assert_eq!(world.response(waiting), Some((200, "6".to_string())));
     assert_eq!(world.ended(&sid), Some(&Ended::ByServer));
 }
 
