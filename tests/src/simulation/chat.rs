@@ -121,9 +121,33 @@ impl Chat {
             11 if c < 64 => self.make(room),
             11 if c < 96 => self.member(anyone, room, c),
             11 => self.pace(line, c),
+            12 => {
+                self.call(line, room, "chat:room:leave", json!({"roomId": room}));
+                self.is_away(line, c);
+            }
+            // Cut off while it catches up, or before it knows that it is back.
+            13 => {
+                self.join(line, room, 2);
+                self.wait(Duration::from_millis(u64::from(c) / 2));
+                self.is_away(line, c);
+            }
+            14 => {
+                self.cut(line, 0);
+                self.send(SPEAKER, room, 0);
+                self.wait(Duration::from_millis(250));
+                self.is_away(line, c);
+            }
             _ => self.wait(Duration::from_millis(u64::from(c) * u64::from(b % 4))),
         }
         self.wait(Duration::ZERO);
+    }
+
+    /// A client comes, is cut off at once, and comes again; between them time passes.
+    fn is_away(&mut self, line: usize, how: u8) {
+        self.connect(line);
+        self.cut(line, 0);
+        self.wait(Duration::from_millis(u64::from(how)));
+        self.connect(line);
     }
 
     /// Lets everything come to rest and holds the laws of the end.

@@ -86,7 +86,7 @@ proptest! {
         past in prop_oneof![Just(0_usize), Just(60), Just(400)],
         lines in 1..4_usize,
         fails: bool,
-        steps in vec((0..14_u8, any::<[u8; 3]>()), 20..160),
+        steps in vec((0..17_u8, any::<[u8; 3]>()), 20..160),
     ) {
         let mut chat = Chat::new(seed, past, 20);
         chat.world.store.fails = fails;
