@@ -24,7 +24,7 @@ const ACK_ID_DIGITS_MAX: usize = 16;
 /// The longest name of a namespace.
 pub const NAMESPACE_BYTES_MAX: usize = 255;
 /// Names that the official clients use themselves.
-const RESERVED_EVENTS: [&str; 6] =
+pub const RESERVED_EVENTS: [&str; 6] =
     ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
 
 /// The type of a packet.

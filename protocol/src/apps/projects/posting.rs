@@ -7,6 +7,7 @@ use crate::envelope::ID_BYTES_MAX;
 use crate::ids::{RoomId, RoomKind, UserId};
 use crate::json;
 use crate::refusal::{Code, Refusal};
+use crate::socket_io::packet::RESERVED_EVENTS;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -108,6 +109,10 @@ fn posting(text: &str, key: Option<String>) -> Result<Posting, Refusal> {
     if event.is_empty() || event.len() > NAME_BYTES_MAX || !event.bytes().all(is_of_a_name) {
         let message = format!("event {event:.80?} is not 1 to {NAME_BYTES_MAX} characters of [A-Za-z0-9_:-]");
         return Err(Refusal::new(Code::ClientError, message));
+    }
+    // Clients of Socket.IO take these for their own, and hang up on whoever sends them.
+    if RESERVED_EVENTS.contains(&&*event) {
+        return Err(Refusal::new(Code::ClientError, format!("event {event:?} is reserved by Socket.IO")));
     }
     if data.get().len() > DATA_BYTES_MAX {
         return Err(Refusal::too_large("data", data.get().len(), DATA_BYTES_MAX));
@@ -229,6 +234,8 @@ mod tests {
         for name in ["", "é", "a b", "a.b", &"a".repeat(65)] {
             assert!(why(&named(name)).1.ends_with("is not 1 to 64 characters of [A-Za-z0-9_:-]"), "{name}");
         }
+        let reserved = why(&named("connect")).1;
+        assert_eq!(reserved, r#"event "connect" is reserved by Socket.IO"#);
         let sized = |bytes: usize| {
             let text = "x".repeat(bytes - r#"{"a":""}"#.len());
             format!(r#"{{"event":"e","data":{{"a":"{text}"}},"to":{{"all":true}}}}"#)
