@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 pub fn measure(target: Target, server: &Process, connections: usize, time: Duration) -> io::Result<Sample> {
     let paths: Vec<String> = (0..connections).map(|user| target.path(Place::Echo, user)).collect();
     let body = format!("{:.<BODY_BYTES$}", "#");
-    let saying = target.saying(Place::Echo, &body);
+    let saying = target.saying(Place::Echo, 0, &body);
     let mut script = Echo { target, saying, welcomed: 0, said: vec![None; connections], times: Vec::new() };
     let mut crowd = Crowd::new(server.address())?;
     crowd.gather(&paths, &mut script)?;
@@ -62,8 +62,8 @@ impl Script for Echo {
             self.say(line, say);
         } else if self.target.is_welcome(text) {
             self.welcomed += 1;
-        } else if let Some(life) = self.target.sign_of_life(text) {
-            say.text(line, life);
+        } else if let Some(reply) = self.target.reply(Place::Echo, text) {
+            say.text(line, &reply);
         }
     }
 

@@ -3,6 +3,7 @@
 
 use crate::crowd::{Crowd, Say, Script};
 use crate::frames::{TEXT, masked};
+use crate::order::{Seqs, mark, marked};
 use crate::process::Process;
 use crate::report::{Sample, quantile};
 use crate::target::{Place, Target};
@@ -59,8 +60,7 @@ struct Fanout {
     senders: Vec<Sender>,
     /// What each member is to hear next of each sender of its room.
     expected: Vec<u32>,
-    /// The last `seq` that each member was told and answered, where the server says one.
-    seqs: Vec<(u64, u64)>,
+    seqs: Vec<Seqs>,
     over: bool,
     under_way: usize,
     delivered: u64,
@@ -85,7 +85,7 @@ impl Fanout {
             welcomed: 0,
             senders: vec![Sender::default(); work.rooms * work.senders],
             expected: vec![0; lines * work.senders],
-            seqs: vec![(0, 0); lines],
+            seqs: vec![Seqs::default(); lines],
             over: false,
             under_way: 0,
             delivered: 0,
@@ -107,10 +107,9 @@ impl Fanout {
     fn say_next(&mut self, sender: usize, say: &mut Say) {
         let (room, voice) = (sender / self.work.senders, sender % self.work.senders);
         let place = &mut self.senders[sender];
-        let mark = format!("#{voice:03}:{:010}", place.next);
-        let body = format!("{mark:.<BODY_BYTES$}");
+        let body = format!("{:.<BODY_BYTES$}", mark(voice, place.next));
         let line = room * self.work.members + voice;
-        say.frame(line, masked(TEXT, self.target.saying(Place::Room(room), &body).as_bytes()));
+        say.frame(line, masked(TEXT, self.target.saying(Place::Room(room), place.next, &body).as_bytes()));
         place.next += 1;
         place.waiting.push_back((Instant::now(), 0));
         self.under_way += 1;
@@ -141,21 +140,6 @@ impl Fanout {
         }
     }
 
-    /// Entries come in the order of their `seq`, and none after an answer that stands behind it.
-    fn look_at_seq(&mut self, line: usize, text: &[u8]) {
-        const NAME: &[u8] = b"\"seq\":";
-        let Some(at) = memchr::memmem::find(text, NAME) else { return };
-        let digits = text[at + NAME.len()..].iter().take_while(|byte| byte.is_ascii_digit());
-        let seq = digits.fold(0, |seq, digit| seq * 10 + u64::from(digit - b'0'));
-        let is_answer = text.starts_with(br#"{"event":"chat:message:send""#);
-        let (told, answered) = &mut self.seqs[line];
-        if seq <= *answered || (!is_answer && seq <= *told) {
-            let fault = format!("member {line} heard seq {seq} after {told}, and an answer at {answered}");
-            self.fault.get_or_insert(fault);
-        }
-        *(if is_answer { answered } else { told }) = seq;
-    }
-
     fn into_sample(mut self, used: Duration, took: Duration) -> io::Result<Sample> {
         if self.under_way > 0 {
             return Err(io::Error::other(format!("{} messages were never heard by all", self.under_way)));
@@ -178,15 +162,17 @@ impl Script for Fanout {
     }
 
     fn heard(&mut self, line: usize, text: &[u8], say: &mut Say) {
-        if let Some((voice, number)) = mark(text) {
-            if self.target.is_ours() {
-                self.look_at_seq(line, text);
+        if let Some((voice, number)) = marked(text) {
+            if self.target.is_ours()
+                && let Err(wrong) = self.seqs[line].look_at(text, self.target.is_answer(text))
+            {
+                self.fault.get_or_insert(format!("member {line} heard {wrong}"));
             }
             self.deliver(line, voice, number, say);
         } else if self.target.is_welcome(text) {
             self.welcomed += 1;
-        } else if let Some(life) = self.target.sign_of_life(text) {
-            say.text(line, life);
+        } else if let Some(reply) = self.target.reply(Place::Room(self.room_of(line)), text) {
+            say.text(line, &reply);
         } else if memchr::memmem::find(text, b"error").is_some() {
             self.fault.get_or_insert(String::from_utf8_lossy(text).into_owned());
         }
@@ -199,11 +185,4 @@ impl Script for Fanout {
     fn fault(&self) -> Option<&str> {
         self.fault.as_deref()
     }
-}
-
-/// The sender and the number in `#SSS:NNNNNNNNNN`; nothing else on the wire has a `#`.
-fn mark(text: &[u8]) -> Option<(usize, u32)> {
-    let at = memchr::memchr(b'#', text)?;
-    let mark = std::str::from_utf8(text.get(at + 1..at + 15)?).ok()?;
-    Some((mark[..3].parse().ok()?, mark[4..].parse().ok()?))
 }

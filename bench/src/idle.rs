@@ -49,10 +49,15 @@ struct Idle {
     fault: Option<String>,
 }
 
+impl Idle {
+    fn place_of(&self, line: usize) -> Place {
+        if self.place == Place::Rooms { Place::Room(line / ROOM_MEMBERS) } else { self.place }
+    }
+}
+
 impl Script for Idle {
     fn opened(&mut self, line: usize, say: &mut Say) {
-        let place = if self.place == Place::Rooms { Place::Room(line / ROOM_MEMBERS) } else { self.place };
-        match self.target.hello(place) {
+        match self.target.hello(self.place_of(line)) {
             Some(hello) => say.text(line, &hello),
             None if self.target.is_ours() && self.place == Place::Document => {}
             None => self.welcomed += 1,
@@ -63,8 +68,8 @@ impl Script for Idle {
         let asked = self.place == Place::Document && text.starts_with(br#"{"type":"next_question""#);
         if asked || self.target.is_welcome(text) {
             self.welcomed += 1;
-        } else if let Some(life) = self.target.sign_of_life(text) {
-            say.text(line, life);
+        } else if let Some(reply) = self.target.reply(self.place_of(line), text) {
+            say.text(line, &reply);
         } else if memchr::memmem::find(text, b"error").is_some() {
             self.fault.get_or_insert(String::from_utf8_lossy(text).into_owned());
         }

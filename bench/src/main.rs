@@ -4,7 +4,7 @@ use clap::{Arg, ArgMatches, Command, value_parser};
 use parlor_bench::process::{Cores, settle};
 use parlor_bench::report::{Sample, table};
 use parlor_bench::target::{Place, Target};
-use parlor_bench::{answers, echo, fanout, idle};
+use parlor_bench::{answers, echo, fanout, idle, room};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use std::io;
 use std::process::ExitCode;
@@ -35,7 +35,9 @@ fn command() -> Command {
             Arg::new("targets")
                 .long("targets")
                 .global(true)
-                .default_value("parlor,parlor-threads,floor,floor-wide,ws,socket.io")
+                .default_value(
+                    "parlor,parlor-io,parlor-threads,parlor-threads-io,floor,floor-wide,ws,socket.io",
+                )
                 .help("what to measure, comma-separated"),
         )
         .arg(number("rounds", "5", 1, 100).global(true))
@@ -54,6 +56,15 @@ fn command() -> Command {
                 .arg(number("senders", "1", 1, 999))
                 .arg(number("in-flight", "1", 1, 256))
                 .arg(seconds()),
+        )
+        .subcommand(
+            Command::new("room")
+                .about("so many messages per second, stored, and what each member waits for them")
+                .arg(number("rooms", "1", 1, 1_000))
+                .arg(number("members", "1000", 1, CONNECTIONS_MAX))
+                .arg(number("senders", "10", 1, 999))
+                .arg(number("rate", "100", 1, 10_000))
+                .arg(number("seconds", "10", 1, SECONDS_MAX)),
         )
         .subcommand(Command::new("idle").arg(connections("10000")).arg(
             Arg::new("endpoint").long("endpoint").default_value("documents").value_parser([
@@ -84,14 +95,16 @@ fn run(matches: &ArgMatches) -> io::Result<()> {
     let targets = text(matches, "targets").split(',').map(|name| {
         Target::named(name).ok_or_else(|| io::Error::other(format!("no server is called {name:?}")))
     });
-    let targets = targets.collect::<io::Result<Vec<_>>>()?;
+    let mut targets = targets.collect::<io::Result<Vec<_>>>()?;
+    let place = place(matches);
+    targets.retain(|target| target.has(place));
     open_many_files();
     settle(cores)?;
     let mut rounds = Vec::new();
     for round in 0..count(matches, "rounds") {
         let mut samples = Vec::new();
         for target in &targets {
-            let sample = measure(*target, cores, matches)
+            let sample = measure(*target, place, cores, matches)
                 .map_err(|error| io::Error::other(format!("{}: {error}", target.name())))?;
             eprintln!("round {} {}: {:?}", round + 1, target.name(), sample.figures);
             samples.push(sample);
@@ -103,9 +116,9 @@ fn run(matches: &ArgMatches) -> io::Result<()> {
     Ok(())
 }
 
-fn measure(target: Target, cores: Cores, matches: &ArgMatches) -> io::Result<Sample> {
-    let server = target.start(cores)?;
+fn measure(target: Target, place: Place, cores: Cores, matches: &ArgMatches) -> io::Result<Sample> {
     let (name, asked) = matches.subcommand().ok_or_else(|| io::Error::other("nothing to measure"))?;
+    let server = target.start(cores)?;
     let time = || Duration::from_secs(count(asked, "seconds") as u64);
     let sample = match name {
         "fanout" => {
@@ -118,19 +131,36 @@ fn measure(target: Target, cores: Cores, matches: &ArgMatches) -> io::Result<Sam
             };
             fanout::measure(target, &server, work)
         }
-        "idle" => {
-            let place = match text(asked, "endpoint") {
-                "chat" => Place::Rooms,
-                "echo" => Place::Echo,
-                _ => Place::Document,
+        "room" => {
+            let work = room::Work {
+                rooms: count(asked, "rooms"),
+                members: count(asked, "members"),
+                senders: count(asked, "senders").min(count(asked, "members")),
+                rate: count(asked, "rate"),
+                time: time(),
             };
-            idle::measure(target, &server, place, count(asked, "connections"))
+            room::measure(target, &server, work)
         }
+        "idle" => idle::measure(target, &server, place, count(asked, "connections")),
         "connect" => idle::measure(target, &server, Place::Rooms, count(asked, "connections")),
         "echo" => echo::measure(target, &server, count(asked, "connections"), time()),
         _ => answers::measure(target, &server, count(asked, "sessions"), time()),
     }?;
     Ok(with_held(sample, &server.stop()?))
+}
+
+/// What the connections of this measurement are for, as far as it decides which servers can be measured.
+fn place(matches: &ArgMatches) -> Place {
+    match matches.subcommand() {
+        Some(("idle", asked)) => match text(asked, "endpoint") {
+            "chat" => Place::Rooms,
+            "echo" => Place::Echo,
+            _ => Place::Document,
+        },
+        Some(("echo", _)) => Place::Echo,
+        Some(("answers", _)) => Place::Document,
+        _ => Place::Rooms,
+    }
 }
 
 /// Adds what the server said at its end about the time under the core's lock.

@@ -76,11 +76,7 @@ impl Process {
 
     /// User and system time of all its threads so far.
     pub fn cpu(&self) -> io::Result<Duration> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        // The name may hold anything but ends with the last bracket; times are the 14th and 15th field.
-        let fields = stat.rsplit(") ").next().unwrap_or_default().split(' ');
-        let ticks: u64 = fields.skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
-        Ok(Duration::from_secs_f64(ticks as f64 / rustix::param::clock_ticks_per_second() as f64))
+        cpu_of(&self.child.id().to_string())
     }
 
     /// What it has resident, in KiB.
@@ -113,6 +109,19 @@ impl Drop for Process {
         }
         fs::remove_dir_all(&self.folder).unwrap_or_default();
     }
+}
+
+/// User and system time of the generator so far.
+pub fn own_cpu() -> io::Result<Duration> {
+    cpu_of("self")
+}
+
+fn cpu_of(process: &str) -> io::Result<Duration> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
+    // The name may hold anything but ends with the last bracket; times are the 14th and 15th field.
+    let fields = stat.rsplit(") ").next().unwrap_or_default().split(' ');
+    let ticks: u64 = fields.skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
+    Ok(Duration::from_secs_f64(ticks as f64 / rustix::param::clock_ticks_per_second() as f64))
 }
 
 /// Runs `what` on the core with this number, and goes back to where the generator runs.

@@ -21,8 +21,12 @@ const TOKEN_SECONDS: u64 = 3_600;
 pub enum Target {
     /// Ours, on smol.
     Parlor,
+    /// The same, spoken to over Socket.IO.
+    ParlorIo,
     /// Ours, on threads.
     ParlorThreads,
+    /// The same, spoken to over Socket.IO.
+    ParlorThreadsIo,
     /// Nothing but accepting, upgrading and writing frames made beforehand.
     Floor,
     /// The same with frames as long as ours are with their envelope.
@@ -48,14 +52,24 @@ pub enum Place {
 
 impl Target {
     /// Every one of them.
-    pub const ALL: [Self; 6] =
-        [Self::Parlor, Self::ParlorThreads, Self::Floor, Self::FloorWide, Self::Ws, Self::SocketIo];
+    pub const ALL: [Self; 8] = [
+        Self::Parlor,
+        Self::ParlorIo,
+        Self::ParlorThreads,
+        Self::ParlorThreadsIo,
+        Self::Floor,
+        Self::FloorWide,
+        Self::Ws,
+        Self::SocketIo,
+    ];
 
     /// Its name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Parlor => "parlor",
+            Self::ParlorIo => "parlor-io",
             Self::ParlorThreads => "parlor-threads",
+            Self::ParlorThreadsIo => "parlor-threads-io",
             Self::Floor => "floor",
             Self::FloorWide => "floor-wide",
             Self::Ws => "ws",
@@ -70,7 +84,16 @@ impl Target {
 
     /// Whether it is one of our servers, with a store and tokens.
     pub fn is_ours(self) -> bool {
-        matches!(self, Self::Parlor | Self::ParlorThreads)
+        matches!(self.tongue(), Tongue::Envelope | Tongue::Chat)
+    }
+
+    fn tongue(self) -> Tongue {
+        match self {
+            Self::Parlor | Self::ParlorThreads => Tongue::Envelope,
+            Self::ParlorIo | Self::ParlorThreadsIo => Tongue::Chat,
+            Self::Floor | Self::FloorWide | Self::Ws => Tongue::Bare,
+            Self::SocketIo => Tongue::Events,
+        }
     }
 
     /// Starts it with an empty store, if it has one.
@@ -78,7 +101,8 @@ impl Target {
         let beside = std::env::current_exe()?;
         let beside = beside.parent().unwrap_or(Path::new(".")).to_path_buf();
         Process::start(cores, |folder| match self {
-            Self::Parlor | Self::ParlorThreads => ours(beside.join(self.name()), folder),
+            Self::Parlor | Self::ParlorIo => ours(beside.join("parlor"), folder),
+            Self::ParlorThreads | Self::ParlorThreadsIo => ours(beside.join("parlor-threads"), folder),
             Self::Floor => Command::new(beside.join("parlor-floor")),
             Self::FloorWide => {
                 let mut floor = Command::new(beside.join("parlor-floor"));
@@ -90,63 +114,100 @@ impl Target {
         })
     }
 
+    /// Whether there is such a place in the way in which it is spoken to.
+    pub fn has(self, place: Place) -> bool {
+        match place {
+            Place::Room(_) | Place::Rooms => true,
+            Place::Echo | Place::Document => self.tongue() != Tongue::Chat,
+        }
+    }
+
     /// The path on which user number `user` connects.
     pub fn path(self, place: Place, user: usize) -> String {
-        let (Self::Parlor | Self::ParlorThreads) = self else {
-            let room = match place {
-                Place::Room(room) => room,
-                Place::Rooms => user / 1_000,
-                Place::Echo | Place::Document => user,
-            };
-            return match self {
-                Self::SocketIo => format!("/socket.io/?EIO=4&transport=websocket&room={room}"),
-                Self::Parlor | Self::ParlorThreads | Self::Floor | Self::FloorWide | Self::Ws => {
-                    format!("/?room={room}")
-                }
-            };
+        let room = match place {
+            Place::Room(room) => room,
+            Place::Rooms => user / 1_000,
+            Place::Echo | Place::Document => user,
         };
-        match place {
-            Place::Room(_) | Place::Rooms => format!("/chat?token={}", token(user)),
-            Place::Echo => "/echo".to_string(),
-            Place::Document => format!("/documents?templateId={TEMPLATE}&token={}", token(user)),
+        match (self.tongue(), place) {
+            (Tongue::Bare, _) => format!("/?room={room}"),
+            (Tongue::Events, _) => format!("/socket.io/?EIO=4&transport=websocket&room={room}"),
+            (Tongue::Chat, _) => format!("/socket.io/?EIO=4&transport=websocket&token={}", token(user)),
+            (Tongue::Envelope, Place::Room(_) | Place::Rooms) => format!("/chat?token={}", token(user)),
+            (Tongue::Envelope, Place::Echo) => "/echo".to_string(),
+            (Tongue::Envelope, Place::Document) => {
+                format!("/documents?templateId={TEMPLATE}&token={}", token(user))
+            }
         }
     }
 
     /// What a client says once it is upgraded.
     pub fn hello(self, place: Place) -> Option<String> {
-        match (self, place) {
-            (Self::Parlor | Self::ParlorThreads, Place::Room(room)) => {
+        match (self.tongue(), place) {
+            (Tongue::Envelope, Place::Room(room)) => {
                 Some(format!(r#"{{"event":"chat:room:join","data":{{"roomId":"r{room}"}},"requestId":"j"}}"#))
             }
-            (Self::SocketIo, _) => Some("40".to_string()),
-            _ => None,
+            (Tongue::Chat | Tongue::Events, _) => Some("40".to_string()),
+            (Tongue::Envelope | Tongue::Bare, _) => None,
         }
     }
 
     /// Whether this message says that the client is where it wanted to be; without a hello that is so at once.
     pub fn is_welcome(self, text: &[u8]) -> bool {
-        match self {
-            Self::Parlor | Self::ParlorThreads => starts(text, r#"{"event":"chat:room:joined""#),
-            Self::SocketIo => starts(text, "40"),
-            Self::Floor | Self::FloorWide | Self::Ws => false,
+        match self.tongue() {
+            Tongue::Envelope => starts(text, r#"{"event":"chat:room:joined""#),
+            Tongue::Chat => starts(text, r#"42["chat:room:joined""#),
+            Tongue::Events => starts(text, "40"),
+            Tongue::Bare => false,
         }
     }
 
-    /// What has to be answered to this message for the connection to live.
-    pub fn sign_of_life(self, text: &[u8]) -> Option<&'static str> {
-        (self == Self::SocketIo && text == b"2").then_some("3")
+    /// What has to be answered to this message: a ping, or the word that the client may go into its room now.
+    pub fn reply(self, place: Place, text: &[u8]) -> Option<String> {
+        match (self.tongue(), place) {
+            (Tongue::Chat | Tongue::Events, _) if text == b"2" => Some("3".to_string()),
+            (Tongue::Chat, Place::Room(room)) if starts(text, "40") => {
+                Some(format!(r#"42["chat:room:join",{{"roomId":"r{room}"}}]"#))
+            }
+            _ => None,
+        }
     }
 
-    /// How a body is said in a room, or to be heard back.
-    pub fn saying(self, place: Place, body: &str) -> String {
-        match (self, place) {
-            (Self::Parlor | Self::ParlorThreads, Place::Room(room)) => format!(
-                r#"{{"event":"chat:message:send","data":{{"roomId":"r{room}","id":"{body:.16}","content":"{body}"}},"requestId":"{body}"}}"#
+    /// How a body is said in a room, or to be heard back. `call` tells the answers of one client apart.
+    pub fn saying(self, place: Place, call: u32, body: &str) -> String {
+        match (self.tongue(), place) {
+            (Tongue::Envelope, Place::Room(room)) => format!(
+                r#"{{"event":"chat:message:send","data":{{"roomId":"r{room}","id":"{body:.16}","content":"{body}"}},"requestId":"{call}"}}"#
             ),
-            (Self::SocketIo, _) => format!(r#"42["m","{body}"]"#),
+            (Tongue::Chat, Place::Room(room)) => format!(
+                r#"42{call}["chat:message:send",{{"roomId":"r{room}","id":"{body:.16}","content":"{body}"}}]"#
+            ),
+            (Tongue::Events, _) => format!(r#"42["m","{body}"]"#),
             _ => body.to_string(),
         }
     }
+
+    /// Whether this message, which has a `seq`, is the answer to who said it.
+    pub fn is_answer(self, text: &[u8]) -> bool {
+        match self.tongue() {
+            Tongue::Envelope => starts(text, r#"{"event":"chat:message:send""#),
+            Tongue::Chat => starts(text, "43"),
+            Tongue::Bare | Tongue::Events => false,
+        }
+    }
+}
+
+/// How a server is spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tongue {
+    /// Our chat in its own envelope.
+    Envelope,
+    /// Our chat over Socket.IO.
+    Chat,
+    /// Bodies and nothing else.
+    Bare,
+    /// Bodies as events of Socket.IO.
+    Events,
 }
 
 /// The document template of the measurements.

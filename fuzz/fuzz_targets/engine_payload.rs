@@ -18,7 +18,8 @@ fuzz_target!(|input: &[u8]| {
     {
         assert_eq!(whole, Ok(Some(packet.clone())));
     }
-    let messages: Vec<_> = packets.into_iter().filter(|packet| matches!(packet, Packet::Message(_))).collect();
+    let messages: Vec<_> =
+        packets.into_iter().filter(|packet| matches!(packet, Packet::Message(_))).collect();
     let frames: Vec<_> = messages.iter().map(frame).collect();
     if !frames.is_empty() {
         assert_eq!(decode(&encode(frames).into()), Ok(messages));

@@ -15,7 +15,9 @@ fuzz_target!(|text: &[u8]| {
         assert!(call.name.len() <= ID_BYTES_MAX);
         let data: Value = serde_json::from_str(call.data).expect("the data of a call is JSON");
         let answer = Event::new("answer", &serde_json::json!({"data": data}));
-        let [frame] = &envelope.answer(&answer, call.reply_to.as_ref(), None)[..] else { panic!("one frame") };
+        let [frame] = &envelope.answer(&answer, call.reply_to.as_ref(), None)[..] else {
+            panic!("one frame")
+        };
         assert_eq!(json::check(frame.payload()).is_ok(), nests_little(&data), "{:?}", frame.payload());
     }
 });

@@ -4,7 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use parlor_protocol::json;
-use parlor_protocol::socket_io::packet::{ACK_ID_MAX, ATTACHMENTS_MAX, NAMESPACE_BYTES_MAX, Kind, Packet};
+use parlor_protocol::socket_io::packet::{ACK_ID_MAX, ATTACHMENTS_MAX, Kind, NAMESPACE_BYTES_MAX, Packet};
 
 fuzz_target!(|input: &[u8]| {
     let Ok(text) = std::str::from_utf8(input) else { return };

@@ -9,7 +9,7 @@ use crate::connection::Transports;
 use crate::envelope::{Envelope, Event, ReplyId, socket_io};
 use crate::frame::Frame;
 use crate::http::Response;
-use crate::ids::{ConnectionId, RequestId, Ticket};
+use crate::ids::{ConnectionId, RequestId, RoomId, Ticket};
 use crate::job::Job;
 use crate::outbox::Class;
 use crate::record::Record;
@@ -57,6 +57,8 @@ pub struct Effects<'a> {
     pub stats: &'a mut Stats,
     /// Whose calls were refused in this step; `server.rs` counts them at its end.
     pub refused: &'a mut Vec<ConnectionId>,
+    /// Feeds that were opened in this step.
+    pub opened_feeds: &'a mut Vec<RoomId>,
     /// Connections that were closed in this step; `server.rs` takes them out of everything at its end.
     pub ended: &'a mut Vec<(ConnectionId, CloseCause)>,
     /// What became of backends' events in this step; `server.rs` answers them at its end.

@@ -19,7 +19,7 @@ use crate::context::{Context, Effects};
 use crate::door::Door;
 use crate::hook::Hook;
 use crate::http::Response;
-use crate::ids::{ConnectionId, RequestId, RoomKind};
+use crate::ids::{ConnectionId, RequestId, RoomId, RoomKind};
 use crate::input::Input;
 use crate::refusal::Refusal;
 use crate::rng::Rng;
@@ -58,6 +58,8 @@ pub struct Server {
     /// Whose calls were refused in this step.
     refused: Vec<ConnectionId>,
     sessions: sessions::Sessions,
+    /// Feeds that were opened in this step.
+    opened_feeds: Vec<RoomId>,
     /// Connections that were closed in this step.
     ended: Vec<(ConnectionId, CloseCause)>,
     /// What became of backends' events in this step.
@@ -104,6 +106,7 @@ impl Server {
             drain: drain::Drain::default(),
             refused: Vec::new(),
             ended: Vec::new(),
+            opened_feeds: Vec::new(),
             posted: Vec::new(),
             uploaded: Vec::new(),
             answered: Vec::new(),
@@ -144,6 +147,7 @@ impl Server {
             stats: &mut self.stats,
             refused: &mut self.refused,
             ended: &mut self.ended,
+            opened_feeds: &mut self.opened_feeds,
             posted: &mut self.posted,
             uploaded: &mut self.uploaded,
             answered: &mut self.answered,
@@ -171,6 +175,9 @@ impl Parts<'_> {
             self.take_uploaded();
             self.chat.run_due(&mut self.ctx);
             self.count_refusals();
+            for feed in std::mem::take(self.ctx.fx.opened_feeds) {
+                self.sessions.recovery.feed_opened(&feed);
+            }
             self.take_out_ended();
             if !self.carry_sessions_out() {
                 break;

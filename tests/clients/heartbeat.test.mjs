@@ -7,8 +7,8 @@ import { WAYS, call, connected, event, says } from './people.mjs';
 import { Proxy } from './proxy.mjs';
 import { Session, opened } from './raw.mjs';
 
-const INTERVAL = 200;
-const TIMEOUT = 200;
+const INTERVAL = 300;
+const TIMEOUT = 900;
 const server = await Parlor.start({ after }, { WEBSOCKET_PING_INTERVAL: INTERVAL, WEBSOCKET_PING_TIMEOUT: TIMEOUT });
 await server.room('team');
 

@@ -188,9 +188,11 @@ impl Connections {
 
     /// A connection is nobody's any more.
     pub fn exit(&mut self, id: ConnectionId) {
-        let Some(user) = self.all.get_mut(id).and_then(|connection| connection.user.take()) else { return };
+        let Some(connection) = self.all.get_mut(id) else { return };
+        connection.token_due = None;
+        let Some(user) = connection.user.take() else { return };
         if let Some(used) = self.users.get_mut(&(user.firm.clone(), user.id.clone())) {
-            used.connections -= 1;
+            used.connections = used.connections.saturating_sub(1);
         }
     }
 

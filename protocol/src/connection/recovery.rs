@@ -5,7 +5,7 @@
 
 use super::Names;
 use crate::auth::User;
-use crate::ids::{ConnectionId, FirmId, RoomId, Seq, UserId};
+use crate::ids::{ConnectionId, FirmId, RoomId, RoomKind, Seq, UserId};
 use crate::time::Timestamp;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -23,6 +23,8 @@ pub struct Remembered {
     /// The number of the last frame that was for it alone.
     last_own: u64,
     places: Vec<Place>,
+    /// When it is forgotten.
+    ends: Timestamp,
 }
 
 /// How far a connection was in one room when it was cut off.
@@ -103,13 +105,13 @@ impl Recovery {
     ) {
         let Some(pid) = names.pid.clone() else { return };
         while self.remembered.len() >= REMEMBERED_MAX
-            && let Some((_, oldest)) = self.ends.pop_front()
+            && let Some((ends, oldest)) = self.ends.pop_front()
         {
-            self.remembered.remove(&oldest);
+            self.forget(&oldest, ends);
         }
         self.ends.push_back((ends, pid.clone()));
         let (user, firm) = (user.id.clone(), user.firm.clone());
-        self.remembered.insert(pid, Remembered { names, user, firm, last_own, places });
+        self.remembered.insert(pid, Remembered { names, user, firm, last_own, places, ends });
     }
 
     /// Takes out what is remembered under a secret: it is good once.
@@ -118,13 +120,31 @@ impl Recovery {
         if remembered.user != user.id || remembered.firm != user.firm {
             return None;
         }
-        self.remembered.remove(pid)
+        let taken = self.remembered.remove(pid)?;
+        self.ends.retain(|(ends, of)| *ends != taken.ends || of != pid);
+        Some(taken)
     }
 
     /// Forgets those whose time is over.
     pub fn tidy(&mut self, now: Timestamp) {
-        while let Some((_, pid)) = self.ends.pop_front_if(|(ends, _)| *ends <= now) {
-            self.remembered.remove(&pid);
+        while let Some((ends, pid)) = self.ends.pop_front_if(|(ends, _)| *ends <= now) {
+            self.forget(&pid, ends);
+        }
+    }
+
+    /// A feed is told from now on: who is away and was not in it would come back behind its first entries, and has to
+    /// ask for them.
+    pub fn feed_opened(&mut self, feed: &RoomId) {
+        self.remembered.retain(|_, known| {
+            let concerns = feed.kind == RoomKind::Everyone || *feed.name == *known.user.as_str();
+            !concerns || known.places.iter().any(|place| place.room == *feed)
+        });
+    }
+
+    /// The same client may have been remembered again since.
+    fn forget(&mut self, pid: &str, ends: Timestamp) {
+        if self.remembered.get(pid).is_some_and(|known| known.ends == ends) {
+            self.remembered.remove(pid);
         }
     }
 
@@ -150,11 +170,11 @@ impl Place {
             return None;
         }
         let before = self.told.partition_point(|(number, _)| *number <= heard);
-        let at = match (before.checked_sub(1), self.told.first()) {
-            (Some(last), _) if before < self.told.len() => self.told[last].1,
-            (None, Some(_)) if self.cut => return None,
-            (None, Some((_, first))) => Seq(first.0 - 1),
-            (Some(_), _) | (None, None) => self.head,
+        // What has no number between two that have was told while nobody was here who may come back.
+        let at = match self.told.get(before) {
+            Some(_) if before == 0 && self.cut => return None,
+            Some((_, missed)) => Seq(missed.0 - 1),
+            None => self.head,
         };
         let missed_own = self.own.partition_point(|(number, _)| *number <= heard);
         if missed_own == 0 && self.own_cut {
@@ -201,6 +221,8 @@ mod tests {
             assert_eq!(at(&place(), heard), expected, "{heard}");
         }
         assert_eq!(at(&Place { told: vec![], own: vec![], ..place() }, 8), Some((7, vec![])));
+        let unnumbered = Place { told: vec![(10, Seq(4)), (14, Seq(7))], own: vec![], ..place() };
+        assert_eq!(at(&unnumbered, 12), Some((6, vec![])), "it was let in when 5 and 6 were told already");
     }
 
     #[test]
@@ -216,6 +238,7 @@ mod tests {
             firm: "".into(),
             last_own: 12,
             places: vec![],
+            ends: Timestamp::default(),
         };
         assert_eq!((own.resume(11), own.resume(12)), (None, Some(vec![])));
     }

@@ -3,7 +3,7 @@
 
 use crate::auth::AuthFailure;
 use crate::frame::Frame;
-use crate::ids::{ConnectionId, SocketId};
+use crate::ids::{ConnectionId, FirmId, SocketId, UserId};
 use crate::outbox::Class;
 use crate::socket_io::engine::{Order, Session};
 use crate::socket_io::namespaces::Client;
@@ -42,6 +42,8 @@ pub struct Engine {
     pub token: Credential,
     /// How the client is known while it is connected to the namespace: `sid`, and the secret `pid`.
     pub connected: Option<Arc<Names>>,
+    /// Whose the session was first: it is nobody else's afterwards.
+    pub owner: Option<(FirmId, UserId)>,
     /// When the timer that is set fires.
     pub due: Option<Timestamp>,
     /// The number of the last frame that was for this connection alone.

@@ -3,7 +3,7 @@
 use super::Parts;
 use crate::action::{Action, CloseCause};
 use crate::apps::{chat, documents, projects};
-use crate::auth::TOKEN_BYTES_MAX;
+use crate::auth::{TOKEN_BYTES_MAX, User};
 use crate::connection::{Endpoint, MALFORMED_MAX, Waiting};
 use crate::context::Caller;
 use crate::envelope::{Call, Event, Malformed};
@@ -70,13 +70,18 @@ impl App {
 
 impl Parts<'_> {
     pub(super) fn on_received(&mut self, socket: SocketId, message: Message) {
-        if self.on_engine_message(socket, &message) {
-            return;
-        }
         let now = self.ctx.fx.now;
         let Some((id, connection)) = self.connections.by_socket(socket) else { return };
         if connection.closing.is_some() {
             return;
+        }
+        let over_engine = connection.endpoint == Endpoint::SocketIo;
+        let is_ping = matches!(message, Message::Ping(_) | Message::Pong(_));
+        if over_engine && is_ping && !connection.pings.take(PINGS_PER_SECOND, PINGS_AT_ONCE, now) {
+            return self.ctx.fx.close(id, CloseCause::PingFlood);
+        }
+        if over_engine {
+            return self.on_engine_message(id, socket, message);
         }
         connection.last_heard = now;
         connection.pinged_at = None;
@@ -276,12 +281,25 @@ impl Parts<'_> {
         }
     }
 
+    /// Nobody has looked at a new token in time.
+    pub(super) fn refuse_late(&mut self, caller: &Caller) {
+        let Some(endpoint) = self.connections.find(caller.connection).map(|known| known.endpoint) else {
+            return;
+        };
+        self.refuse(App::of(endpoint, "auth:refresh"), caller, &Refusal::busy());
+    }
+
     pub(super) fn on_refreshed(&mut self, caller: Caller, outcome: Outcome) {
         let Some(connection) =
             self.connections.find(caller.connection).filter(|known| known.closing.is_none())
         else {
             return;
         };
+        // Who has left the namespace meanwhile, or is somebody else by now, has nothing to refresh.
+        let is_same = |user: &User| user.id == caller.user.id && user.firm == caller.user.firm;
+        if !connection.user.as_deref().is_some_and(is_same) {
+            return;
+        }
         let app = App::of(connection.endpoint, "auth:refresh");
         match outcome {
             Outcome::Token(Ok(user)) if user.id == caller.user.id && user.firm == caller.user.firm => {

@@ -44,10 +44,7 @@ impl Parts<'_> {
                 let waiting = Waiting::Connect { connection: id, recover };
                 self.ctx.fx.work(Job::VerifyToken { token }, Pending::Connection(waiting));
             }
-            Ok(_) => {
-                let refusal = Refusal::busy();
-                self.connect_error(id, &refusal.message.clone(), &json!(refusal));
-            }
+            Ok(_) => self.connect_late(id),
             Err(failure) => self.refuse_connect(id, &failure),
         }
     }
@@ -58,6 +55,7 @@ impl Parts<'_> {
         let address = self.connections.find(id).map(|known| known.address.to_string()).unwrap_or_default();
         self.ctx.fx.log(record.with("address", address));
         self.connect_error(id, "authentication failed", &json!({"code": Code::AuthFailed.as_str()}));
+        self.count_in_vain(id);
     }
 
     fn connect_error(&mut self, id: ConnectionId, message: &str, data: &Value) {
@@ -66,6 +64,12 @@ impl Parts<'_> {
         if let Some(frame) = engine.map(|engine| engine.client.refused(NAMESPACE, &error)) {
             self.ctx.fx.send(id, frame, Class::Kept);
         }
+    }
+
+    /// Nobody has looked at the token in time.
+    pub(super) fn connect_late(&mut self, id: ConnectionId) {
+        let refusal = Refusal::busy();
+        self.connect_error(id, &refusal.message.clone(), &json!(refusal));
     }
 
     /// The token of who connects was looked at.
@@ -80,6 +84,12 @@ impl Parts<'_> {
         }
         match outcome {
             Outcome::Token(Ok(user)) => {
+                let owner = (user.firm.clone(), user.id.clone());
+                let engine = self.ctx.fx.transports.engine(id);
+                if engine.is_some_and(|engine| *engine.owner.get_or_insert(owner.clone()) != owner) {
+                    // What was under way for the one before would be told to this one.
+                    return self.refuse_connect(id, &AuthFailure::Disagreeing);
+                }
                 if let Some((pid, _)) = &recover {
                     self.lose_former(&user, pid);
                 }

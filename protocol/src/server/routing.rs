@@ -75,7 +75,8 @@ impl Parts<'_> {
             Pending::Chat(waiting) => self.chat.on_late(waiting, &mut self.ctx),
             Pending::Projects(waiting) => self.projects.on_late(waiting, &mut self.ctx),
             Pending::Hook(waiting) => self.hook.on_late(waiting, &mut self.ctx.fx),
-            Pending::Connection(_) => {}
+            Pending::Connection(Waiting::Refresh(caller)) => self.refuse_late(&caller),
+            Pending::Connection(Waiting::Connect { connection, .. }) => self.connect_late(connection),
         }
     }
 

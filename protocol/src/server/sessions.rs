@@ -3,7 +3,7 @@
 
 use super::Parts;
 use crate::action::{Action, CloseCause, SocketLimits};
-use crate::connection::{Credential, Endpoint, Engine, Recovery, name};
+use crate::connection::{Credential, Endpoint, Engine, MALFORMED_MAX, Recovery, name};
 use crate::door::{self, ToEngine};
 use crate::envelope::{Event, socket_io};
 use crate::ids::{ConnectionId, RequestId, SocketId};
@@ -22,6 +22,9 @@ use std::time::Duration;
 pub(super) const NAMESPACE: &str = "/";
 /// How long a WebSocket may take to become a session's transport.
 const UPGRADE_WAIT_MAX: Duration = Duration::from_secs(10);
+
+/// How soon a session's timer fires at the earliest.
+const TIMER_WAIT_MIN: Duration = Duration::from_millis(1);
 
 /// Every session by its name, the requests that wait in one, and those who may come back.
 #[derive(Debug)]
@@ -124,7 +127,7 @@ impl Parts<'_> {
         let timeout = fx.settings.engine_connect_timeout;
         let client = Client::new(&[NAMESPACE], now, timeout, fx.settings.engine_payload_bytes_max);
         let token = Credential(to.token);
-        let engine = Engine { session, client, token, connected: None, due: None, last_own: 0 };
+        let engine = Engine { session, client, token, connected: None, owner: None, due: None, last_own: 0 };
         fx.transports.connect_engine(id, engine);
         self.sessions.by_sid.insert(sid, id);
         self.carry_orders(id, orders);
@@ -136,17 +139,11 @@ impl Parts<'_> {
         self.with_session(id, |engine, _, orders| engine.session.on_request_gone(request, orders));
     }
 
-    /// A message came on a socket of a session. Whether it was one.
-    pub(super) fn on_engine_message(&mut self, socket: SocketId, message: &Message) -> bool {
-        let Some((id, _)) = self.connections.by_socket(socket) else { return false };
-        if self.ctx.fx.transports.engine(id).is_none() {
-            return false;
-        }
-        let message = message.clone();
+    /// A message came on a socket of a session.
+    pub(super) fn on_engine_message(&mut self, id: ConnectionId, socket: SocketId, message: Message) {
         self.with_session(id, |engine, now, orders| {
             engine.session.on_message(socket, message, now, orders);
         });
-        true
     }
 
     /// A socket of a session has ended.
@@ -249,6 +246,9 @@ impl Parts<'_> {
         let Some(engine) = self.ctx.fx.transports.engine(id) else { return };
         let deadlines = [engine.session.next_deadline(), engine.client.next_deadline()];
         let Some(at) = deadlines.into_iter().flatten().min() else { return };
+        // Never at once: what is due now and stays so would keep the step from ending.
+        let at = at.max(self.ctx.fx.now + TIMER_WAIT_MIN);
+        let Some(engine) = self.ctx.fx.transports.engine(id) else { return };
         if engine.due.is_none_or(|due| at < due) {
             engine.due = Some(at);
             self.ctx.fx.timers.set(at, Timer::Engine(id));
@@ -261,10 +261,21 @@ impl Parts<'_> {
         if self.connections.find(id).is_none_or(closed) || self.is_ending(id) {
             return;
         }
-        let Some(engine) = self.ctx.fx.transports.engine(id) else { return };
+        // What comes in one payload with more than is refused in a minute is not looked at.
+        let refusals_max = self.ctx.fx.settings.refusals_max as usize;
+        if refusals_max > 0 && self.ctx.fx.refused.len() >= refusals_max {
+            return;
+        }
+        let Some(engine) = self.ctx.fx.transports.engine(id).filter(|engine| !engine.session.is_over())
+        else {
+            return;
+        };
         match engine.client.on_message(message, now) {
             Ok(Some(Said::Connect { auth, .. })) => self.on_connect(id, auth.as_deref()),
-            Ok(Some(Said::Unknown { reply })) => self.ctx.fx.send(id, reply, Class::Kept),
+            Ok(Some(Said::Unknown { reply })) => {
+                self.ctx.fx.send(id, reply, Class::Kept);
+                self.count_in_vain(id);
+            }
             Ok(Some(Said::Event { id: ack, args, attachments, .. })) => {
                 let Some(caller) = self.connections.caller(id, None) else { return };
                 self.ctx.fx.stats.messages_in += 1;
@@ -280,6 +291,15 @@ impl Parts<'_> {
                 self.ctx.fx.stats.malformed += 1;
                 self.ctx.fx.close(id, CloseCause::Faulty(Fault::Protocol));
             }
+        }
+    }
+
+    /// A namespace that there is not, or a credential that is none: too many of these end a session.
+    pub(super) fn count_in_vain(&mut self, id: ConnectionId) {
+        let now = self.ctx.fx.now;
+        let count = self.connections.find(id).map_or(0, |known| known.malformed.count(now));
+        if count >= MALFORMED_MAX {
+            self.ctx.fx.close(id, CloseCause::Abusive);
         }
     }
 

@@ -174,14 +174,14 @@ impl Client {
         attachments.into_iter().chain(self.connects_until).min()
     }
 
-    /// Time has passed. An error ends the session.
-    pub fn on_deadline(&self, now: Timestamp) -> Result<(), Overdue> {
-        if self.unfinished.as_ref().is_some_and(|unfinished| unfinished.until <= now) {
+    /// Time has passed. An error ends the session, which may take a while: it is said once.
+    pub fn on_deadline(&mut self, now: Timestamp) -> Result<(), Overdue> {
+        if self.unfinished.take_if(|unfinished| unfinished.until <= now).is_some() {
             return Err(Overdue::Attachments);
         }
-        match self.connects_until.is_some_and(|until| until <= now) {
-            true => Err(Overdue::Connect),
-            false => Ok(()),
+        match self.connects_until.take_if(|until| *until <= now) {
+            Some(_) => Err(Overdue::Connect),
+            None => Ok(()),
         }
     }
 

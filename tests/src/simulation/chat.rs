@@ -105,6 +105,51 @@ impl Chat {
         self.wait(Duration::ZERO);
     }
 
+    /// Plays a step of a case about being cut off: so many people over Socket.IO, and some others.
+    pub fn play_recovery(&mut self, lines: usize, kind: u8, [a, b, c]: [u8; 3]) {
+        let line = usize::from(a) % lines + ALL_APPS + 1;
+        let anyone = usize::from(a) % (ALL_APPS + 1 + lines);
+        let room = ROOMS[usize::from(b) % ROOMS.len()];
+        match kind {
+            0 => self.connect(line),
+            1 => self.join(line, room, c),
+            2..=5 => self.send(anyone, room, 0),
+            6 => self.send(line, room, c),
+            7..=9 => self.go_on(line, c),
+            10 => self.cut(line, c),
+            11 if c < 12 => self.delete(room),
+            11 if c < 64 => self.make(room),
+            11 if c < 96 => self.member(anyone, room, c),
+            11 => self.pace(line, c),
+            12 => {
+                self.call(line, room, "chat:room:leave", json!({"roomId": room}));
+                self.is_away(line, c);
+            }
+            // Cut off while it catches up, or before it knows that it is back.
+            13 => {
+                self.join(line, room, 2);
+                self.wait(Duration::from_millis(u64::from(c) / 2));
+                self.is_away(line, c);
+            }
+            14 => {
+                self.cut(line, 0);
+                self.send(SPEAKER, room, 0);
+                self.wait(Duration::from_millis(250));
+                self.is_away(line, c);
+            }
+            _ => self.wait(Duration::from_millis(u64::from(c) * u64::from(b % 4))),
+        }
+        self.wait(Duration::ZERO);
+    }
+
+    /// A client comes, is cut off at once, and comes again; between them time passes.
+    fn is_away(&mut self, line: usize, how: u8) {
+        self.connect(line);
+        self.cut(line, 0);
+        self.wait(Duration::from_millis(u64::from(how)));
+        self.connect(line);
+    }
+
     /// Lets everything come to rest and holds the laws of the end.
     pub fn settle(&mut self) {
         self.world.store.fails = false;

@@ -8,6 +8,7 @@ pub mod dice;
 pub mod documents;
 pub mod jobs;
 pub mod nonsense;
+pub mod projects;
 pub mod socket;
 pub mod socket_io;
 pub mod step;
@@ -219,11 +220,23 @@ impl World {
 
     /// Comes with an HTTP request. `client` is told when it is answered or becomes a socket.
     pub fn request(&mut self, client: usize, method: &str, target: &str, token: &str, body: &str) -> Step {
+        self.request_with(client, (method, target, token), body, None)
+    }
+
+    /// The same with further headers.
+    pub fn request_with<'a>(
+        &mut self,
+        client: usize,
+        (method, target, token): (&str, &str, &str),
+        body: &str,
+        further: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Step {
         let request = RequestId { slot: self.next_request, generation: 0 };
         self.next_request += 1;
         self.requests.insert(request, client);
         let mut headers =
             vec![("host".into(), "a".into()), ("authorization".into(), format!("Bearer {token}"))];
+        headers.extend(further.into_iter().map(|(name, value)| (name.into(), value.into())));
         let plain = target.starts_with("/api") && target != "/api/connect";
         if method == "GET" && !plain && !target.contains("transport=polling") {
             for (name, value) in [

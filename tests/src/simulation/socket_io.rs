@@ -175,7 +175,8 @@ impl Lines {
         line.calls.insert(number, name.into());
         line.twice.extend((asks == Asks::Both).then_some(number));
         let ack = if asks == Asks::Form { String::new() } else { number.to_string() };
-        let form = json!({"event": name, "data": data, "requestId": format!("call-{number}"), "version": "1"});
+        let form =
+            json!({"event": name, "data": data, "requestId": format!("call-{number}"), "version": "1"});
         let data = if asks == Asks::Ack { data } else { &form };
         line.queue.push(format!("42{ack}{}", json!([name, data])));
         if waits && line.socket.is_none() { Vec::new() } else { self.flush(world, client) }
@@ -308,7 +309,9 @@ impl Lines {
                 (Some((client, probes)), Read::Text(text)) => {
                     let text = String::from_utf8_lossy(text).into_owned();
                     if probes && text == "3probe" {
-                        self.lines.entry(client).and_modify(|line| line.probe = Some(Probe::Answered(socket)));
+                        self.lines
+                            .entry(client)
+                            .and_modify(|line| line.probe = Some(Probe::Answered(socket)));
                     } else {
                         self.on_packet(client, &text, &mut step, &mut replies);
                     }
@@ -546,10 +549,10 @@ impl Line {
     fn note(&mut self, packet: &str) {
         let array = packet.find('[').unwrap_or(0);
         let values: Value = serde_json::from_str(&packet[array..]).unwrap_or_default();
-        if packet.starts_with("42") {
-            if let Some(offset) = values.as_array().and_then(|values| values.last()?.as_str()) {
-                self.offset = Some(offset.to_string());
-            }
+        if packet.starts_with("42")
+            && let Some(offset) = values.as_array().and_then(|values| values.last()?.as_str())
+        {
+            self.offset = Some(offset.to_string());
         }
     }
 }

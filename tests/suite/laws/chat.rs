@@ -77,6 +77,28 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(cases(32))]
+
+    #[test]
+    fn whoever_is_cut_off_and_comes_back_as_who_it_was_has_lost_nothing(
+        seed: u64,
+        past in prop_oneof![Just(0_usize), Just(60), Just(400)],
+        lines in 1..4_usize,
+        fails: bool,
+        steps in vec((0..17_u8, any::<[u8; 3]>()), 20..160),
+    ) {
+        let mut chat = Chat::new(seed, past, 20);
+        chat.world.store.fails = fails;
+        (0..6 + lines).for_each(|client| chat.connect(client));
+        chat.wait(Duration::from_millis(200));
+        (0..6 + lines).for_each(|client| ["open", "shut"].into_iter().for_each(|room| chat.join(client, room, 6)));
+        chat.wait(Duration::from_secs(1));
+        steps.into_iter().for_each(|(kind, rest)| chat.play_recovery(lines, kind, rest));
+        chat.settle();
+    }
+}
+
 /// So many frames wait in the client's outbox.
 fn frames_waiting(chat: &Chat, client: usize) -> usize {
     let socket = chat.socket(client).expect("connected");

@@ -4,7 +4,7 @@
 //! | law | a planted fault that it catches |
 //! | --- | --- |
 //! | typing is not stored, and not told to the typist | the typist is told too |
-//! | whoever is told to type is told to have stopped | no timer; a connection that ends does not end it |
+//! | whoever is told to type is told to have stopped | no timer |
 //! | a cursor never goes back | what is stored is told, whether it is further or not |
 //! | what is acknowledged as read is stored | answered when it is asked |
 //! | a prompt has exactly one reply, and none is left without | a reply that is sent again has another id; prompts are not taken up at the start; an end of a call that never comes is not noticed |
@@ -65,5 +65,33 @@ fn a_prompt_whose_process_is_killed_is_replied_to_by_the_next() {
         company.wait(Duration::from_millis(seed * 40));
         company.crash();
         company.settle();
+    }
+}
+
+#[test]
+fn a_reply_of_which_it_is_not_known_whether_it_is_stored_is_stored_once() {
+    for seed in 0..60 {
+        let mut company = Company::new(seed);
+        company.connect(0);
+        company.join(0, "one");
+        company.wait(Duration::from_secs(1));
+        company.world.store.fails = true;
+        (0..6).for_each(|_| company.prompt(0, "one"));
+        company.wait(Duration::from_secs(60));
+        company.settle();
+    }
+}
+
+#[test]
+fn an_escalation_that_is_stored_later_than_anybody_waits_is_told() {
+    for seed in 0..100 {
+        let mut company = Company::new(seed);
+        [0, 4, 5].into_iter().for_each(|client| company.connect(client));
+        company.join(0, "one");
+        company.wait(Duration::from_secs(1));
+        company.world.store.stands_still_until = company.world.now + Duration::from_millis(44_900 + seed * 5);
+        company.escalate(0, "one");
+        company.settle();
+        assert_eq!(company.alarms, 2, "seed {seed}");
     }
 }

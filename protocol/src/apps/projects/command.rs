@@ -1,5 +1,6 @@
 //! What a client can ask about projects and feeds.
 
+use crate::apps::composed;
 use crate::envelope::ID_BYTES_MAX;
 use crate::ids::{RoomId, Seq};
 use crate::json;
@@ -69,6 +70,7 @@ fn project(data: &str) -> Result<(RoomId, Option<Seq>), Refusal> {
         Ok(Named::Object { project_id, since }) => (project_id, since.map(Seq)),
         Err(_) => return Err(Refusal::new(Code::ClientError, "the data names no projectId")),
     };
+    let id = composed(&id).into_owned();
     if id.len() > ID_BYTES_MAX {
         return Err(Refusal::too_large("projectId", id.len(), ID_BYTES_MAX));
     }

@@ -73,6 +73,7 @@ impl Projects {
 
     /// A feed was opened: all whom it concerns are in it from here on.
     pub(super) fn on_feed_opened(&self, feed: &RoomId, ctx: &mut Context<'_>) {
+        ctx.fx.opened_feeds.push(feed.clone());
         for caller in self.listeners.of(feed) {
             enter_at_head(feed, caller, ctx);
         }

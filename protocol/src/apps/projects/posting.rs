@@ -2,6 +2,7 @@
 
 use super::joining::ROLES;
 use super::log::Kept;
+use crate::apps::composed;
 use crate::envelope::ID_BYTES_MAX;
 use crate::ids::{RoomId, RoomKind, UserId};
 use crate::json;
@@ -140,7 +141,7 @@ impl To {
     fn room(self) -> Result<RoomId, Refusal> {
         match self {
             Self { project_id: Some(id), user_id: None, room: None, all: None } => {
-                name("projectId", &id).map(|()| RoomId::project(&id))
+                name("projectId", &id).map(|()| RoomId::project(&composed(&id)))
             }
             Self { project_id: None, user_id: Some(id), room: None, all: None } => {
                 name("userId", &id).map(|()| RoomId::user(&UserId::from(id)))
@@ -148,8 +149,8 @@ impl To {
             Self { project_id: None, user_id: None, room: Some(Place { kind, id }), all: None } => {
                 name("id", &id)?;
                 match kind.as_str() {
-                    "project" => Ok(RoomId::project(&id)),
-                    "chat" => Ok(RoomId::chat(&id)),
+                    "project" => Ok(RoomId::project(&composed(&id))),
+                    "chat" => Ok(RoomId::chat(&composed(&id))),
                     kind => {
                         let message =
                             format!("rooms of kind {kind:.64?} take no events; chat and project do");

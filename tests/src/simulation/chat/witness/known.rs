@@ -41,12 +41,7 @@ impl Known {
     pub(super) fn left_behind(mut self, deletions: &BTreeMap<String, usize>) -> Self {
         let sends = self.asked.values().filter(|asked| asked.name == "chat:message:send");
         self.perhaps.extend(sends.map(|asked| asked.data["content"].to_string()));
-        Self {
-            asked: BTreeMap::new(),
-            answered: BTreeSet::new(),
-            deletions: deletions.clone(),
-            ..self
-        }
+        Self { asked: BTreeMap::new(), answered: BTreeSet::new(), deletions: deletions.clone(), ..self }
     }
 
     /// Passes over its own entries after the place in the room that it was cut off from, up to `before`.
