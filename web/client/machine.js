@@ -186,10 +186,10 @@ export class Machine {
   }
 
   #disconnect() {
+    const goes = this.state !== 'idle' && this.state !== 'closed';
+    if (goes && this.state !== 'waiting') this.#order('close', { code: 1000, reason: '' });
+    if (goes) this.#end(1000, 'disconnected');
     for (const room of this.#rooms.all) this.#rooms.forget(room);
-    if (this.state === 'idle' || this.state === 'closed') return;
-    if (this.state !== 'waiting') this.#order('close', { code: 1000, reason: '' });
-    this.#end(1000, 'disconnected');
   }
 
   /** Gives a connection up before its socket does. */

@@ -68,7 +68,7 @@ impl App {
     }
 
     /// Whether the client let a deadline pass.
-    pub fn is_late(&self, now: Timestamp) -> bool {
+    pub fn is_late(&mut self, now: Timestamp) -> bool {
         match self {
             Self::Echo => false,
             Self::SocketIo(client) => client.on_deadline(now).is_err(),
