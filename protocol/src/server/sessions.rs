@@ -162,9 +162,11 @@ impl Parts<'_> {
         };
         engine.due = None;
         let overdue = engine.client.on_deadline(now).is_err();
-        self.with_session(id, |engine, now, orders| match overdue {
-            true => engine.session.close(now, orders),
-            false => engine.session.on_deadline(now, orders),
+        self.with_session(id, |engine, now, orders| {
+            if overdue {
+                engine.session.close(now, orders);
+            }
+            engine.session.on_deadline(now, orders);
         });
     }
 
@@ -239,8 +241,11 @@ impl Parts<'_> {
     }
 
     fn set_engine_timer(&mut self, id: ConnectionId) {
+        let now = self.ctx.fx.now;
         let Some(engine) = self.ctx.fx.transports.engine(id) else { return };
-        let deadlines = [engine.session.next_deadline(), engine.client.next_deadline()];
+        // Of a client that is overdue nothing more is expected, while its session may last until its last poll.
+        let client = engine.client.next_deadline().filter(|at| *at > now);
+        let deadlines = [engine.session.next_deadline(), client];
         let Some(at) = deadlines.into_iter().flatten().min() else { return };
         if engine.due.is_none_or(|due| at < due) {
             engine.due = Some(at);
