@@ -121,7 +121,9 @@ impl Chat {
             11 if c < 64 => self.make(room),
             11 if c < 96 => self.member(anyone, room, c),
             11 => self.pace(line, c),
+            // It has not read yet that it is out.
             12 => {
+                self.pace(line, 2);
                 self.call(line, room, "chat:room:leave", json!({"roomId": room}));
                 self.is_away(line, c);
             }
@@ -146,6 +148,7 @@ impl Chat {
     fn is_away(&mut self, line: usize, how: u8) {
         self.connect(line);
         self.cut(line, 0);
+        self.pace(line, 0);
         self.wait(Duration::from_millis(u64::from(how)));
         self.connect(line);
     }

@@ -1,7 +1,8 @@
-//! The room's gate: five connections of four users in two rooms with a past, who come, go, are cut off, come back
-//! with what they have heard, say things once, twice and otherwise, read slowly or not at all; members that are
-//! taken out, rooms that are deleted and made again; and a store that is late, out of order between rooms, and one
-//! time in ten does not know. The world is `simulation`, its witness holds the laws.
+//! The room's gate: nine connections of five users over `/chat`, `/api/connect` and Socket.IO in two rooms with a past,
+//! who come, go, are cut off, come back with what they have heard or as who they were, say things once, twice and
+//! otherwise, read slowly or not at all; who poll, post several packets at once and upgrade when they like; members
+//! that are taken out, rooms that are deleted and made again; and a store that is late, out of order between rooms,
+//! and one time in ten does not know. The world is `simulation`, its witness holds the laws.
 //!
 //! | law | a planted fault that it catches |
 //! | --- | --- |
@@ -20,13 +21,20 @@
 //! | no call is left without its answer | a room is forgotten while it stores something |
 //! | after everything has ended nothing is left | who hung up while joining is let in |
 //! | the message over 256 that wait is refused | no limit |
+//! | a call is answered once | an ack is sent twice |
+//! | who is taken up again has lost nothing, and hears nothing twice | its own entries are told to it; the number it names counts as not heard; it goes on behind the last number that was heard; it is taken up while it was catching up; when it went live is not looked at |
+//! | who is taken up again is in the rooms that it was in | rooms that are not there any more are passed over |
+//! | what waited for a poll goes out before what follows | the first of the queue is lost at the upgrade |
+//! | a sender does not hear its own message, also when its place is read first | the read for a gap knows no origin |
+//! | a polling session whose client never connects ends | its timer is set in the past |
 
 use crate::cases;
+use parlor_protocol::http::Body;
 use parlor_tests::simulation::chat::Chat;
 use parlor_tests::simulation::socket::Pace;
 use proptest::collection::vec;
 use proptest::prelude::*;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -265,4 +273,23 @@ fn what_is_made_or_read_is_asked_for_again_until_it_is_known() {
     let unavailable = chat.witness.codes.get("\"STORE_UNAVAILABLE\"").copied().unwrap_or(0);
     assert!(unavailable <= 4, "only what is surely not stored: {:?}", chat.witness.codes);
     chat.settle();
+}
+
+#[test]
+fn a_polling_session_whose_client_never_connects_ends() {
+    for waits in [false, true] {
+        let mut chat = Chat::new(1, 0, 20);
+        let target = "/socket.io/?EIO=4&transport=polling";
+        let step = chat.world.request(50, "GET", target, "ann:firm:employee", "");
+        let Body::Bytes(opening) = &step.responded[0].1.body else { panic!("an opening") };
+        let opening: Value = serde_json::from_slice(&opening[1..]).expect("an opening");
+        if waits {
+            let target = format!("{target}&sid={}", opening["sid"].as_str().expect("its name"));
+            chat.world.request(51, "GET", &target, "ann:firm:employee", "");
+        }
+        assert!(chat.world.server.counts().held() > 0);
+        chat.wait(Duration::from_secs(200));
+        let left = chat.world.server.counts();
+        assert_eq!(left.held(), 0, "{left:?}");
+    }
 }

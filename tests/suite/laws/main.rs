@@ -19,9 +19,5 @@ use proptest::test_runner::Config;
 /// So many cases, unless `PROPTEST_CASES` asks for another number.
 fn cases(number: u32) -> Config {
     let asked = std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok());
-    Config {
-        cases: asked.unwrap_or(number),
-        max_shrink_iters: if std::env::var("NOSHRINK").is_ok() { 0 } else { 4_000 },
-        ..Config::default()
-    }
+    Config { cases: asked.unwrap_or(number), max_shrink_iters: 4_000, ..Config::default() }
 }

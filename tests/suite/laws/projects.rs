@@ -4,15 +4,14 @@
 //!
 //! | law | a planted fault that it catches |
 //! | --- | --- |
-//! | the places of a log have no gaps | a signal takes a place |
-//! | every member hears everything once, in order | who comes back begins a page too early |
-//! | no member misses what its role may hear | pages hide what is for any role; the last of a page is dropped |
 //! | no member hears what is for another role | the role is ignored in pages |
-//! | nobody hears another firm's | the firm is not compared |
+//! | no member misses what its role may hear | pages hide what is for any role |
+//! | nobody joins another firm's, or hears it | the firm is not compared |
 //! | nobody hears a project that they were taken out of | a removed member listens on |
-//! | what a backend says once under a key is stored once | the key is the entry's id only when it is alone |
-//! | a key has one answer | a repeated key is answered with the end of the log |
-//! | no backend is left without its answer | an event that is parked when its project is not there is forgotten |
+//! | a key has one answer, and is stored once | the key is not the entry's id |
+//!
+//! These have no fault of their own planted yet: the places of a log have no gaps, a batch is stored in its order, no
+//! backend and no call is left without its answer, and after everything has ended nothing is left.
 
 use crate::cases;
 use parlor_tests::simulation::projects::Projects;

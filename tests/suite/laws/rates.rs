@@ -2,9 +2,9 @@
 //!
 //! | law | a planted fault that it catches |
 //! | --- | --- |
-//! | exactly 100 calls in any 60 s, over all envelopes together | each connection has a budget; a window that begins anew each minute |
-//! | a call that is over the limit costs nothing | it is counted before it is refused |
-//! | who is over the limit is told how long to wait | the whole window is told |
+//! | exactly 100 calls in any 60 s, over all envelopes together | the window is a second too short |
+//!
+//! A call over the limit costs nothing, and its caller is told exactly how long to wait.
 
 use crate::cases;
 use parlor_protocol::input::Input;
