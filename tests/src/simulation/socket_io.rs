@@ -549,10 +549,9 @@ impl Line {
     fn note(&mut self, packet: &str) {
         let array = packet.find('[').unwrap_or(0);
         let values: Value = serde_json::from_str(&packet[array..]).unwrap_or_default();
-        if packet.starts_with("42") {
-            if let Some(offset) = values.as_array().and_then(|values| values.last()?.as_str()) {
-                self.offset = Some(offset.to_string());
-            }
+        let offset = values.as_array().and_then(|values| values.last()?.as_str());
+        if let Some(offset) = offset.filter(|_| packet.starts_with("42")) {
+            self.offset = Some(offset.to_string());
         }
     }
 }
