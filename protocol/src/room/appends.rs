@@ -146,11 +146,10 @@ impl Room {
         self.appends.out.is_empty() && self.appends.queued.is_empty()
     }
 
-    /// The connection that brings an entry which is on its way to the store.
-    pub(super) fn origin_of(&self, entry: &Entry) -> Option<ConnectionId> {
-        let mut out = self.appends.out.iter().map(|queued| &queued.submission);
-        let found = out.find(|it| it.entry.id == entry.id && it.entry.author == entry.author);
-        found.and_then(|submission| submission.origin.connection())
+    /// Whether an entry is on its way to the store, or its answer on its way back.
+    pub(super) fn is_on_its_way(&self, entry: &Entry) -> bool {
+        let mut out = self.appends.out.iter().map(|queued| &queued.submission.entry);
+        out.any(|out| out.id == entry.id && out.author == entry.author)
     }
 
     fn send_queued(&mut self, fx: &mut Effects<'_>) {

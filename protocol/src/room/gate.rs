@@ -141,18 +141,13 @@ impl Room {
     }
 
     pub(super) fn on_gap(&mut self, reply: StoreReply, fx: &mut Effects<'_>) -> Vec<Told> {
-        if let StoreReply::Entries { entries, .. } = reply
-            && !entries.is_empty()
-        {
-            let mut told = Vec::new();
-            for entry in entries {
-                // It may have been stored here just now, and not be answered yet.
-                let origin = self.origin_of(&entry);
-                told.extend(self.arrive(origin, vec![entry], fx));
+        if let StoreReply::Entries { mut entries, .. } = reply {
+            // What is being stored here comes with its answer, which its sender has before anything that follows.
+            entries.truncate(entries.iter().take_while(|entry| !self.is_on_its_way(entry)).count());
+            if !entries.is_empty() {
+                self.mending = false;
+                return self.arrive(None, entries, fx);
             }
-            self.mending = false;
-            self.mend(fx);
-            return told;
         }
         fx.timers.set(fx.now + GAP_RETRY, Timer::Gap(self.id.clone()));
         Vec::new()

@@ -25,7 +25,7 @@
 //! | who is taken up again has lost nothing, and hears nothing twice | its own entries are told to it; the number it names counts as not heard; it goes on behind the last number that was heard; it is taken up while it was catching up; when it went live is not looked at |
 //! | who is taken up again is in the rooms that it was in | rooms that are not there any more are passed over |
 //! | what waited for a poll goes out before what follows | the first of the queue is lost at the upgrade |
-//! | a sender does not hear its own message, also when its place is read first | the read for a gap knows no origin |
+//! | a sender does not hear its own message, also when its place is read first | what is being stored is told from the read for a gap |
 //! | a polling session whose client never connects ends | its timer is set in the past |
 
 use crate::cases;
