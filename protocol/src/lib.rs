@@ -77,7 +77,7 @@
 //!             };
 //!             let (head, tail) = (Seq(log.len() as u64), log.clone());
 //!             let (room, members, cursors) = (Some(row), vec![], vec![]);
-//!             StoreReply::Loaded(Some(Box::new(RoomRecord { id, room, members, cursors, head, tail })))
+//!             StoreReply::Loaded(Some(Box::new(RoomRecord { id, room, members, cursors, head, tail, snapshot: None })))
 //!         }
 //!         StoreRequest::Commit { appends, .. } => {
 //!             let first = log.len();
