@@ -6,6 +6,7 @@ mod inspection;
 pub use inspection::{Content, Inspected, TEXT};
 
 use crate::auth::{AuthFailure, Keys, User, verify_service, verify_token};
+use crate::docs::{DocId, DocJob, DocOutcome, Docs};
 use crate::time::Timestamp;
 use bytes::Bytes;
 use pulldown_cmark::{Event, Options, Parser, html};
@@ -42,6 +43,13 @@ pub enum Job {
         /// The pieces, in order.
         pieces: Vec<Bytes>,
     },
+    /// Something of a Yjs document, which a worker holds: all jobs of one draft go to the same one, in order.
+    Doc {
+        /// Which document.
+        doc: DocId,
+        /// What to do.
+        job: DocJob,
+    },
 }
 
 /// Up to this size a file is looked at within microseconds.
@@ -60,6 +68,8 @@ pub enum Outcome {
     Inspected(Result<Inspected, String>),
     /// A whole file.
     Joined(Bytes),
+    /// What came of it in a document.
+    Doc(DocOutcome),
 }
 
 impl Job {
@@ -68,18 +78,20 @@ impl Job {
         match self {
             Self::VerifyToken { .. } | Self::VerifyService { .. } => true,
             Self::Inspect { content } => content.len() <= CHEAP_BYTES_MAX,
-            Self::Render { .. } | Self::Join { .. } => false,
+            Self::Render { .. } | Self::Join { .. } | Self::Doc { .. } => false,
         }
     }
 
-    /// Runs it. The same job, keys and time: the same outcome.
-    pub fn run(&self, keys: &Keys, now: Timestamp) -> Outcome {
+    /// Runs it; `docs` are the documents of the worker that runs it. The same job, keys, time and documents: the same
+    /// outcome.
+    pub fn run(&self, keys: &Keys, now: Timestamp, docs: &mut Docs) -> Outcome {
         match self {
             Self::VerifyToken { token } => Outcome::Token(verify_token(token, keys, now)),
             Self::VerifyService { bearer } => Outcome::Service(verify_service(bearer, keys)),
             Self::Render { title, markdown } => Outcome::Rendered(page(title, markdown)),
             Self::Inspect { content } => Outcome::Inspected(content.inspect()),
             Self::Join { pieces } => Outcome::Joined(pieces.concat().into()),
+            Self::Doc { doc, job } => Outcome::Doc(docs.run(doc, job)),
         }
     }
 }
@@ -93,6 +105,7 @@ impl fmt::Debug for Job {
             Self::Render { .. } => "Render",
             Self::Inspect { .. } => "Inspect",
             Self::Join { .. } => "Join",
+            Self::Doc { doc, job } => return write!(f, "Doc({:?}, {job:?})", doc.draft),
         })
     }
 }
@@ -144,8 +157,11 @@ mod tests {
     #[test]
     fn html_in_a_document_is_shown_as_text_and_links_cannot_run_scripts() {
         let markdown = "# Hi\n\n<script>alert(1)</script>\n\n[x](javascript:alert) ![y](https://a/b.png)";
-        let outcome = Job::Render { title: "A<b>".into(), markdown: markdown.into() }
-            .run(&Keys::default(), Timestamp::default());
+        let outcome = Job::Render { title: "A<b>".into(), markdown: markdown.into() }.run(
+            &Keys::default(),
+            Timestamp::default(),
+            &mut Docs::default(),
+        );
         let Outcome::Rendered(page) = outcome else { panic!("{outcome:?}") };
         assert!(page.contains("<title>A&lt;b&gt;</title>"), "{page}");
         assert!(page.contains("&lt;script&gt;alert(1)&lt;/script&gt;"), "{page}");

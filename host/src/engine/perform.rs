@@ -5,6 +5,7 @@ use crate::line::{Decision, Line};
 use crate::measured::measured;
 use bytes::Bytes;
 use parlor_protocol::action::{Action, Recipients};
+use parlor_protocol::docs::Docs;
 use parlor_protocol::frame::Frame;
 use parlor_protocol::http::{Body, Response, statistics, switching_head};
 use parlor_protocol::ids::{SocketId, Ticket};
@@ -48,7 +49,7 @@ impl After {
     /// than handing it to another thread would.
     pub fn next_input(&mut self, engine: &Engine) -> Option<Input> {
         if let Some((ticket, job)) = self.jobs.pop_front() {
-            let outcome = job.run(&engine.outside.keys, (engine.outside.now)());
+            let outcome = job.run(&engine.outside.keys, (engine.outside.now)(), &mut Docs::default());
             return Some(Input::Worked { ticket, outcome });
         }
         self.inputs.pop_front()

@@ -2,6 +2,7 @@
 
 use super::{AbortOnPanic, Engine};
 use crate::line::locked;
+use parlor_protocol::docs::Docs;
 use parlor_protocol::ids::Ticket;
 use parlor_protocol::input::Input;
 use parlor_protocol::job::Job;
@@ -51,9 +52,10 @@ pub(super) fn start(engine: &Arc<Engine>) -> io::Result<()> {
         let engine = engine.clone();
         let work = move || {
             let _abort = AbortOnPanic;
+            let mut docs = Docs::default();
             loop {
                 let (ticket, job) = engine.work.next();
-                let outcome = job.run(&engine.outside.keys, (engine.outside.now)());
+                let outcome = job.run(&engine.outside.keys, (engine.outside.now)(), &mut docs);
                 engine.tell(Input::Worked { ticket, outcome });
             }
         };

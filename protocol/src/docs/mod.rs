@@ -211,6 +211,12 @@ impl fmt::Display for RestoreRefused {
 #[derive(Default)]
 pub struct Docs {}
 
+impl fmt::Debug for Docs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Docs").field("len", &self.len()).field("weight", &self.weight()).finish()
+    }
+}
+
 impl Docs {
     /// Runs a job. The same jobs in the same order: the same outcomes. Never panics.
     pub fn run(&mut self, _doc: &DocId, job: &DocJob) -> DocOutcome {

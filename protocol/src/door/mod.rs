@@ -254,7 +254,8 @@ impl Door {
             | Outcome::Service(Ok(()))
             | Outcome::Rendered(_)
             | Outcome::Inspected(_)
-            | Outcome::Joined(_) => {
+            | Outcome::Joined(_)
+            | Outcome::Doc(_) => {
                 let refusal = Refusal::new(Code::ServerError, "another answer than was asked for");
                 self.answer(&asked, refused(500, &refusal), ctx);
                 None

@@ -316,7 +316,8 @@ impl Parts<'_> {
             | Outcome::Service(_)
             | Outcome::Rendered(_)
             | Outcome::Inspected(_)
-            | Outcome::Joined(_) => {
+            | Outcome::Joined(_)
+            | Outcome::Doc(_) => {
                 self.refuse(app, &caller, &Refusal::new(Code::AuthFailed, "authentication failed"));
             }
         }

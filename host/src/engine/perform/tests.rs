@@ -3,6 +3,7 @@ use crate::engine::{Answer, Calls, Commit, Fatal, Outside, Stores};
 use parlor_protocol::action::{CloseCause, SocketLimits};
 use parlor_protocol::auth::Keys;
 use parlor_protocol::call::Call;
+use parlor_protocol::docs::Docs;
 use parlor_protocol::ids::RequestId;
 use parlor_protocol::server::Server;
 use parlor_protocol::settings::Settings;
@@ -248,6 +249,6 @@ fn a_cheap_job_is_the_next_fact_of_the_same_thread() {
     let ticket = Ticket { slot: 7, generation: 0 };
     let job = Job::VerifyService { bearer: "wrong".into() };
     let mut after = bench.perform(vec![Action::Work { ticket, job: job.clone() }]);
-    let outcome = job.run(&Keys::default(), Timestamp(1));
+    let outcome = job.run(&Keys::default(), Timestamp(1), &mut Docs::default());
     assert_eq!(after.next_input(&bench.engine), Some(Input::Worked { ticket, outcome }));
 }
