@@ -201,3 +201,4 @@ mod tickets;
 pub mod time;
 mod timers;
 pub mod walker;
+pub mod y_sync;
