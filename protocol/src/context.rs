@@ -3,6 +3,7 @@
 
 use crate::action::{Action, Actions, CloseCause, Recipients};
 use crate::apps::chat::Upload;
+use crate::apps::drafts::Submitted;
 use crate::auth::User;
 use crate::call::Call;
 use crate::connection::Transports;
@@ -65,6 +66,10 @@ pub struct Effects<'a> {
     pub posted: &'a mut Vec<(PostId, Result<Delivered, Refusal>)>,
     /// What became of files that were submitted; `server.rs` gives it to the chat.
     pub uploaded: &'a mut Vec<(Box<Upload>, Result<Entry, Refusal>)>,
+    /// What became of updates of documents; `server.rs` gives it to the drafts.
+    pub drafted: &'a mut Vec<(Box<Submitted>, Result<Entry, Refusal>)>,
+    /// Connections that are written to in another way from now on.
+    pub respelled: &'a mut Vec<(ConnectionId, Envelope)>,
     /// Pages of logs for those who fold them; `server.rs` gives them to their apps.
     pub replayed: &'a mut Vec<Replayed>,
     /// The answers of apps to requests that they were handed; `server.rs` gives them to the door.

@@ -32,6 +32,13 @@ pub const MALFORMED_MAX: u32 = 10;
 pub enum Waiting {
     /// A new token is being verified.
     Refresh(Caller),
+    /// The token for a document over `/hocuspocus` is being verified.
+    Document {
+        /// On which connection.
+        connection: ConnectionId,
+        /// For which document, as it is named.
+        document: Arc<str>,
+    },
     /// The token of who connects to the namespace of Socket.IO is being verified.
     Connect {
         /// Who.
@@ -75,6 +82,11 @@ impl Endpoint {
             Self::YWebsocket => "/yjs",
             Self::Hocuspocus => "/hocuspocus",
         }
+    }
+
+    /// Whether Yjs providers come in there, who are told in their own way to give up.
+    pub fn is_providers(self) -> bool {
+        matches!(self, Self::YWebsocket | Self::Hocuspocus)
     }
 
     /// How its connections write.

@@ -5,7 +5,7 @@ use super::{Event, ReplyId, fields};
 use crate::frame::Frame;
 use crate::json::Json;
 use crate::y_sync::hocuspocus::{self, Said};
-use crate::y_sync::Message;
+use crate::y_sync::{Message, SyncMessage};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -73,10 +73,9 @@ fn spelled(bytes: &Bytes, spelling: Spelling) -> String {
 
 fn bytes_of(said: &Said) -> Option<&Bytes> {
     match said {
-        Said::Sync(Message::Step1(bytes) | Message::Step2(bytes) | Message::Update(bytes))
+        Said::Sync(SyncMessage::Step1(bytes) | SyncMessage::Step2(bytes) | SyncMessage::Update(bytes))
         | Said::Awareness(bytes) => Some(bytes),
-        Said::Sync(Message::Awareness(_) | Message::QueryAwareness | Message::Denied(_))
-        | Said::SyncReply(_)
+        Said::SyncReply(_)
         | Said::QueryAwareness
         | Said::Auth { .. }
         | Said::AskToken
@@ -92,9 +91,9 @@ fn bytes_of(said: &Said) -> Option<&Bytes> {
 /// Writes an event for `/yjs`, if it has a word there.
 pub fn encode_y_websocket(event: &Event) -> Option<Frame> {
     let message = match event.said.as_deref()? {
-        Said::Sync(message) => Cow::Borrowed(message),
-        Said::Awareness(bytes) => Cow::Owned(Message::Awareness(bytes.clone())),
-        Said::Denied(reason) => Cow::Owned(Message::Denied(reason.clone())),
+        Said::Sync(message) => Message::Sync(message.clone()),
+        Said::Awareness(bytes) => Message::Awareness(bytes.clone()),
+        Said::Denied(reason) => Message::Denied(reason.clone()),
         Said::SyncReply(_)
         | Said::QueryAwareness
         | Said::Auth { .. }

@@ -132,7 +132,9 @@ impl Envelope {
             Self::Event => event::decode(text),
             Self::SocketIo => socket_io::decode(text, None, &[]),
             Self::Draft | Self::DraftBase64 => fields::decode(text),
-            Self::YWebsocket | Self::Hocuspocus => Err(Malformed::because("text where only bytes are spoken")),
+            Self::YWebsocket | Self::Hocuspocus => {
+                Err(Malformed::because("text where only bytes are spoken"))
+            }
         }?;
         call.checked()
     }
@@ -189,11 +191,12 @@ pub fn general_name(event: &Event) -> Cow<'_, str> {
 /// An event's data where a connection has several apps: what it is about stands in it.
 pub fn general_data(event: &Event) -> Cow<'_, str> {
     let data = draft::data(event, draft::Spelling::Base64);
-    match (&event.within, data.strip_prefix('{')) {
-        (Some((key, id)), Some("}")) => Cow::Owned(format!("{{{}:{}}}", quoted(key), quoted(id))),
-        (Some((key, id)), Some(rest)) => Cow::Owned(format!("{{{}:{},{rest}", quoted(key), quoted(id))),
-        (Some(_), None) | (None, _) => data,
-    }
+    let within = event.within.as_ref().and_then(|(key, id)| {
+        let begun = format!("{{{}:{}", quoted(key), quoted(id));
+        let rest = data.strip_prefix('{')?;
+        Some(if rest == "}" { begun + rest } else { format!("{begun},{rest}") })
+    });
+    within.map_or(data, Cow::Owned)
 }
 
 impl Malformed {

@@ -124,6 +124,14 @@ impl Room {
         }
     }
 
+    /// A connection writes, and is written to, in another way from now on.
+    pub fn respell(&mut self, who: ConnectionId, envelope: Envelope) {
+        if let Some(present) = self.present.get_mut(&who) {
+            present.caller.envelope = envelope;
+            self.live.clear();
+        }
+    }
+
     /// A connection is reached in another way from now on.
     pub(super) fn moved(&mut self) {
         self.live.clear();

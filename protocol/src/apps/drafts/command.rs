@@ -117,8 +117,10 @@ impl Command {
     /// Reads a command about the one draft that a connection is there for; `None`: there is none of this name.
     pub fn parse(draft: &RoomId, name: &str, text: &str) -> Option<Result<Self, Refusal>> {
         Some(match name {
-            "yjs-update" | "yjs-state-request" | "yjs-state-response" | "awareness-update" | "comment-add"
-            | "comment-resolve" | "pong" => read(text).and_then(|frame| of(draft.clone(), name, frame, &[])),
+            "yjs-update" | "yjs-state-request" | "yjs-state-response" | "awareness-update"
+            | "comment-add" | "comment-resolve" | "pong" => {
+                read(text).and_then(|frame| of(draft.clone(), name, frame, &[]))
+            }
             _ => return None,
         })
     }
@@ -128,8 +130,15 @@ impl Command {
         let name = name.strip_prefix("draft:")?;
         let known = matches!(
             name,
-            "open" | "close" | "yjs-update" | "yjs-state-request" | "yjs-state-response" | "awareness-update"
-                | "awareness-query" | "comment-add" | "comment-resolve"
+            "open"
+                | "close"
+                | "yjs-update"
+                | "yjs-state-request"
+                | "yjs-state-response"
+                | "awareness-update"
+                | "awareness-query"
+                | "comment-add"
+                | "comment-resolve"
         );
         known.then(|| {
             let mut frame = read(data)?;
@@ -292,7 +301,9 @@ mod tests {
         for data in [r#"{"data":[256]}"#, r#"{"data":[-1]}"#, r#"{"data":[0.5]}"#, r#"{"data":{}}"#, "{}"] {
             assert_eq!(asks("yjs-update", data), Err(none.to_string()), "{data}");
         }
-        assert!(asks("yjs-update", r#"{"data":"?"}"#).expect_err("no base64").starts_with("data is not base64"));
+        assert!(
+            asks("yjs-update", r#"{"data":"?"}"#).expect_err("no base64").starts_with("data is not base64")
+        );
         let among = |data: &str, attachments: &[Bytes]| {
             Command::parse_among("draft:yjs-update", data, attachments).expect("a known name")
         };
@@ -306,12 +317,16 @@ mod tests {
     #[test]
     fn a_request_of_the_state_may_say_what_is_known() {
         assert_eq!(asks("yjs-state-request", "{}"), Ok(Asks::State(None)));
-        assert_eq!(asks("yjs-state-request", r#"{"data":[0]}"#), Ok(Asks::State(Some(Bytes::from_static(&[0])))));
+        assert_eq!(
+            asks("yjs-state-request", r#"{"data":[0]}"#),
+            Ok(Asks::State(Some(Bytes::from_static(&[0]))))
+        );
     }
 
     #[test]
     fn a_comment_has_a_text_and_perhaps_a_place() {
-        let comment = asks("comment-add", r#"{"data":{"id":"c","text":"Hi\u0007","anchor":{"from":"AA","to":"AQ"}}}"#);
+        let comment =
+            asks("comment-add", r#"{"data":{"id":"c","text":"Hi\u0007","anchor":{"from":"AA","to":"AQ"}}}"#);
         let anchor = Some(Anchor { from: "AA".into(), to: "AQ".into() });
         let new = NewComment { id: Some("c".into()), thread: None, anchor, text: "Hi".into() };
         assert_eq!(comment, Ok(Asks::Comment(new)));

@@ -3,8 +3,10 @@
 use super::command::Anchor;
 use super::log::Words;
 use crate::ids::Seq;
+use crate::json::Json;
 use crate::refusal::{Code, Refusal};
 use crate::store::Entry;
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -49,6 +51,11 @@ impl Comments {
         let mut comments: Self = serde_json::from_slice(bytes).ok()?;
         comments.threads = comments.all.iter().map(|comment| comment.thread_id.clone()).collect();
         Some(comments)
+    }
+
+    /// What `read` reads.
+    pub fn kept(&self) -> Bytes {
+        Json::of(self).as_str().to_string().into()
     }
 
     /// Takes in what an entry says. One that is known already changes nothing.
@@ -124,7 +131,6 @@ mod tests {
     use super::*;
     use crate::ids::RoomId;
     use crate::time::Timestamp;
-    use bytes::Bytes;
 
     fn entry(seq: u64) -> Entry {
         let (id, at, body) = (format!("c{seq}").into(), Timestamp(0), Bytes::new());
@@ -150,8 +156,7 @@ mod tests {
         };
         assert_eq!((texts(0), texts(1)), (vec!["one", "three"], vec!["two"]));
         assert_eq!((&listed[0]["resolved"], &listed[1]["resolved"]), (&json!(true), &json!(false)));
-        let kept = serde_json::to_vec(&comments).expect("JSON");
-        let read = Comments::read(&kept).expect("its own spelling");
+        let read = Comments::read(&comments.kept()).expect("its own spelling");
         assert_eq!(read, comments);
         assert!(read.has_thread("c2") && !read.has_thread("c3"));
     }

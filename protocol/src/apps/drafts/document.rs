@@ -1,18 +1,20 @@
 //! What is done with a document, one job at a time: clients' updates as they come, together where several wait; what
 //! somebody lacks; the next snapshot. What a job brings is looked at here.
 
-use super::draft::{Draft, Incoming, Restoring, Settled, Stage, Task, Wanted};
+use super::draft::{Draft, Folding, Incoming, Restoring, Settled, Stage, Task, Wanted};
 use super::log::{self, Kept};
-use super::{Drafts, Waiting};
+use super::saving::Whose;
+use super::{Drafts, Waiting, fault};
 use crate::action::CloseCause;
-use crate::context::Context;
-use crate::docs::{Applied, DocId, DocJob, DocOutcome, Standing, Why};
+use crate::context::{Caller, Context};
+use crate::docs::{Applied, DocId, DocJob, DocOutcome, RestoreRefused, Standing, Why};
 use crate::door::refusal_response;
-use crate::envelope::Envelope;
-use crate::ids::{RoomId, Seq};
+use crate::ids::{ConnectionId, RoomId, Seq};
 use crate::job::Job;
+use crate::outbox::Class;
 use crate::refusal::{Code, Refusal};
 use crate::tickets::Pending;
+use crate::timers::Timer;
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -25,6 +27,8 @@ const JOB_UPDATES_MAX: usize = 64;
 const UNSETTLED_MAX: usize = 128;
 /// So many updates in a row that are none end a connection (WIRE §4).
 const UNDECODABLE_MAX: u32 = 3;
+/// How long a document waits when nothing more may be waited for.
+const BUSY_WAIT: Duration = Duration::from_millis(100);
 /// How long a client has to answer what the server asks for (WIRE §4).
 pub const ANSWER_WAIT_MAX: Duration = Duration::from_secs(10);
 
@@ -32,31 +36,34 @@ impl Drafts {
     /// Lets the document do the next that waits, unless it is busy or away.
     pub(super) fn go_on(&mut self, id: &RoomId, ctx: &mut Context<'_>) {
         let Some(draft) = self.open.get_mut(id) else { return };
-        if draft.working || draft.stage != Stage::Ready || ctx.fx.is_busy() {
+        if draft.working || draft.stage != Stage::Ready {
             return;
+        }
+        if ctx.fx.is_busy() {
+            return ctx.fx.timers.set(ctx.fx.now + BUSY_WAIT, Timer::Draft(id.clone()));
         }
         let brings = matches!(draft.work.front(), Some(Task::Updates(_) | Task::Restore(_)));
         if brings && draft.unsettled.len() >= UNSETTLED_MAX {
             return;
         }
-        let Some(task) = next(&mut draft.work) else { return };
+        let Some(task) = next(&mut draft.work) else { return self.ask_the_dropped(id, ctx) };
         let job = match &task {
             Task::Updates(updates) => {
                 DocJob::Apply { updates: updates.iter().map(|one| one.update.clone()).collect() }
             }
             Task::Foreign(update) => DocJob::Replay { updates: vec![update.clone()] },
             Task::State(wanted) => DocJob::Diff { since: wanted.since.clone() },
-            Task::Fold { .. } => DocJob::Fold,
+            Task::Fold(_) => DocJob::Fold,
             Task::Restore(restoring) => {
                 DocJob::Restore { to: restoring.state.clone(), client: ctx.fx.rng.client_id() }
             }
         };
         // Everything that was told is in the document by the time the job is done.
-        let task = match (task, ctx.rooms.find(id)) {
-            (Task::Fold { comments, .. }, Some(room)) => Task::Fold { seq: room.head(), comments },
-            (task, _) => task,
-        };
         let at = ctx.rooms.find(id).map_or(Seq::ZERO, |room| room.head());
+        let task = match task {
+            Task::Fold(_) => Task::Fold(Folding { seq: at, comments: draft.comments.kept() }),
+            Task::Updates(_) | Task::Foreign(_) | Task::State(_) | Task::Restore(_) => task,
+        };
         draft.working = true;
         let waiting = Waiting::Task { draft: id.clone(), life: draft.life, task: Box::new(task), at };
         work(id, 0, job, waiting, ctx);
@@ -74,19 +81,21 @@ impl Drafts {
         let Some(draft) = self.open.get_mut(id).filter(|draft| draft.life == life) else { return };
         draft.working = false;
         match (task, outcome) {
-            (Task::Updates(updates), DocOutcome::Applied { each, standing }) if each.len() == updates.len() => {
+            (Task::Updates(updates), DocOutcome::Applied { each, standing })
+                if each.len() == updates.len() =>
+            {
                 self.on_applied(id, updates.into_iter().zip(each), standing, ctx);
             }
             (Task::State(wanted), DocOutcome::Diff { update, state_vector }) => {
                 draft.vector = state_vector;
                 draft.waiting.push_back((draft.given, Settled::State { wanted, update, at }));
             }
-            (Task::Fold { seq, comments }, DocOutcome::Folded(Ok(document))) => {
+            (Task::Fold(Folding { seq, comments }), DocOutcome::Folded(Ok(document))) => {
                 let state = snapshot(&comments, &document);
                 draft.waiting.push_back((draft.given, Settled::Snapshot { seq, state }));
             }
-            (Task::Fold { .. }, DocOutcome::Folded(Err(unreadable))) => {
-                ctx.fx.log(super::fault(id, "a snapshot cannot be made", &unreadable.to_string()));
+            (Task::Fold(_), DocOutcome::Folded(Err(unreadable))) => {
+                ctx.fx.log(fault(id, "a snapshot cannot be made", &unreadable.to_string()));
                 ctx.rooms.find(id).into_iter().for_each(|room| room.drop_snapshot());
             }
             (Task::Foreign(_), DocOutcome::Opened(Ok(standing))) => note(draft, standing),
@@ -120,7 +129,10 @@ impl Drafts {
                     self.on_taken(id, &incoming, pending, &vector, ctx);
                     let name = incoming.from.user.name.as_deref().unwrap_or_default().into();
                     let kept = Kept::Update { name, restored: None, update };
-                    self.submit(id, kept, incoming.from.user.id.clone(), Some(incoming).filter(|_| !pending), ctx);
+                    let author = incoming.from.user.id.clone();
+                    let id_told = incoming.id.filter(|_| !pending);
+                    let whose = Whose::Client { from: incoming.from, id: id_told, whole: !pending };
+                    self.submit(id, &kept, author, whose, ctx);
                 }
                 Applied::Nothing { pending } => {
                     self.on_taken(id, &incoming, pending, &vector, ctx);
@@ -146,7 +158,9 @@ impl Drafts {
         ctx: &mut Context<'_>,
     ) {
         let draft = self.open.get_mut(id);
-        let Some(seat) = draft.and_then(|draft| draft.seats.get_mut(&incoming.from.connection)) else { return };
+        let Some(seat) = draft.and_then(|draft| draft.seats.get_mut(&incoming.from.connection)) else {
+            return;
+        };
         seat.undecodable = 0;
         if !pending {
             (seat.asked_at, seat.stuck) = (None, seat.stuck && !incoming.answers);
@@ -156,7 +170,7 @@ impl Drafts {
         if seat.asked_at.is_none() {
             seat.asked_at = Some(ctx.fx.now);
             self.ask_for_missing(id, incoming.from.connection, vector, ctx);
-            ctx.fx.timers.set(ctx.fx.now + ANSWER_WAIT_MAX, crate::timers::Timer::Draft(id.clone()));
+            ctx.fx.timers.set(ctx.fx.now + ANSWER_WAIT_MAX, Timer::Draft(id.clone()));
         }
     }
 
@@ -164,13 +178,22 @@ impl Drafts {
     pub(super) fn ask_for_missing(
         &mut self,
         id: &RoomId,
-        who: crate::ids::ConnectionId,
+        who: ConnectionId,
         vector: &Bytes,
         ctx: &mut Context<'_>,
     ) {
         let Some(seat) = self.open.get(id).and_then(|draft| draft.seats.get(&who)) else { return };
         let event = log::state_request(id, vector.clone());
-        ctx.fx.tell(who, seat.caller.envelope, &event, crate::outbox::Class::Kept);
+        ctx.fx.tell(who, seat.caller.envelope, &event, Class::Kept);
+    }
+
+    /// There was no room for something of these, and there is now.
+    fn ask_the_dropped(&mut self, id: &RoomId, ctx: &mut Context<'_>) {
+        let Some(draft) = self.open.get_mut(id) else { return };
+        let vector = draft.vector.clone();
+        for who in std::mem::take(&mut draft.to_ask) {
+            self.ask_for_missing(id, who, &vector, ctx);
+        }
     }
 
     fn on_refused(&mut self, id: &RoomId, incoming: &Incoming, why: &Why, ctx: &mut Context<'_>) {
@@ -196,7 +219,7 @@ impl Drafts {
         &mut self,
         id: &RoomId,
         restoring: Restoring,
-        restored: Result<Bytes, crate::docs::RestoreRefused>,
+        restored: Result<Bytes, RestoreRefused>,
         ctx: &mut Context<'_>,
     ) {
         let Some(draft) = self.open.get_mut(id) else { return };
@@ -207,7 +230,8 @@ impl Drafts {
             Ok(update) => {
                 let name = restoring.user.name.as_deref().unwrap_or_default().into();
                 let kept = Kept::Update { name, restored: Some(restoring.version), update };
-                self.submit_restored(id, kept, restoring.user.id.clone(), restoring.request, ctx);
+                let author = restoring.user.id.clone();
+                self.submit(id, &kept, author, Whose::Restoring(restoring.request), ctx);
             }
             Err(refused) => {
                 let refusal = Refusal::new(Code::Conflict, refused.to_string());
@@ -218,7 +242,7 @@ impl Drafts {
 
     /// The document broke over something, which is refused; the rest is done in the document's next life.
     fn on_broken(&mut self, id: &RoomId, task: Task, at: Option<usize>, ctx: &mut Context<'_>) {
-        ctx.fx.log(super::fault(id, "a document broke", task_name(&task)));
+        ctx.fx.log(fault(id, "a document broke", task_name(&task)));
         match task {
             Task::Updates(mut updates) => {
                 // Where nobody knows which it was, all of them may be it.
@@ -236,7 +260,7 @@ impl Drafts {
                 let refusal = Refusal::new(Code::Conflict, "the version cannot be brought back");
                 ctx.fx.answered.push((restoring.request, refusal_response(&refusal)));
             }
-            Task::Fold { .. } => ctx.rooms.find(id).into_iter().for_each(|room| room.drop_snapshot()),
+            Task::Fold(_) => ctx.rooms.find(id).into_iter().for_each(|room| room.drop_snapshot()),
             Task::Foreign(_) => {}
             Task::State(wanted) => {
                 if let Some(draft) = self.open.get_mut(id) {
@@ -247,7 +271,7 @@ impl Drafts {
         self.lose(id, ctx);
     }
 
-    /// Does for a connection what had to wait until all that the document has is durable.
+    /// Tells a connection what it lacked; who was coming in is inside with it.
     pub(super) fn show_state(
         &mut self,
         id: &RoomId,
@@ -257,15 +281,12 @@ impl Drafts {
         ctx: &mut Context<'_>,
     ) {
         let who = wanted.to.connection;
-        let Some(draft) = self.open.get_mut(id) else { return };
-        let Some(seat) = draft.seats.get_mut(&who) else { return };
-        let next = seat.asking.take().filter(|next| *next != wanted);
-        let (came, envelope) = (!seat.inside, seat.caller.envelope);
+        let Some(seat) = self.open.get_mut(id).and_then(|draft| draft.seats.get_mut(&who)) else { return };
+        let (came, envelope, next) = (!seat.inside, seat.caller.envelope, seat.asks_next.take());
+        (seat.answering, seat.inside) = (false, true);
         let caller = Caller { reply_to: None, ..seat.caller.clone() };
-        let event = log::state(id, update);
-        ctx.rooms.show(&Caller { envelope, ..wanted.to }, &event, &mut ctx.fx);
+        ctx.rooms.show(&Caller { envelope, ..wanted.to }, &log::state(id, update), &mut ctx.fx);
         if came {
-            seat.inside = true;
             ctx.rooms.enter(id, caller, at, &mut ctx.fx);
             self.on_inside(id, who, ctx);
         }
@@ -274,24 +295,29 @@ impl Drafts {
         }
     }
 
-    /// Somebody asks for what it lacks; one answer at a time.
+    /// Somebody asks for what it lacks. One answer is under way at a time, and the last question waits for it.
     pub(super) fn want(&mut self, id: &RoomId, wanted: Wanted, ctx: &mut Context<'_>) {
         let Some(draft) = self.open.get_mut(id) else { return };
         let Some(seat) = draft.seats.get_mut(&wanted.to.connection) else { return };
-        let free = seat.asking.is_none();
-        seat.asking = Some(wanted.clone());
-        if free {
+        if !seat.answering {
+            seat.answering = true;
             draft.work.push_back(Task::State(wanted));
-            self.go_on(id, ctx);
+            return self.go_on(id, ctx);
+        }
+        if let Some(before) = seat.asks_next.replace(wanted).filter(|before| before.to.reply_to.is_some()) {
+            let message = "another request of the state came before this one was answered";
+            let refusal = Refusal::new(Code::RateLimited, message);
+            self.refuse(&before.to, id, &refusal, ctx);
         }
     }
 }
 
-use crate::context::Caller;
-
 /// What is done next: updates that wait side by side go together.
 fn next(work: &mut VecDeque<Task>) -> Option<Task> {
-    let Task::Updates(mut updates) = work.pop_front()? else { unreachable!() };
+    let mut updates = match work.pop_front()? {
+        Task::Updates(updates) => updates,
+        other @ (Task::Foreign(_) | Task::State(_) | Task::Fold(_) | Task::Restore(_)) => return Some(other),
+    };
     let mut bytes: usize = updates.iter().map(|one| one.update.len()).sum();
     while updates.len() < JOB_UPDATES_MAX
         && bytes < JOB_BYTES_MAX
@@ -329,7 +355,7 @@ fn task_name(task: &Task) -> &'static str {
         Task::Updates(_) => "over updates of clients",
         Task::Foreign(_) => "over what others stored",
         Task::State(_) => "while it was written for somebody",
-        Task::Fold { .. } => "while it was folded",
+        Task::Fold(_) => "while it was folded",
         Task::Restore(_) => "while a version was brought back",
     }
 }

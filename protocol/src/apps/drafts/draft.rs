@@ -17,6 +17,8 @@ pub struct Draft {
     pub life: u64,
     /// How far its document is.
     pub stage: Stage,
+    /// How often it was lost since it was last whole.
+    pub losses: u32,
     /// The log is folded up to here.
     pub at: Seq,
     /// The document's state vector, as it was said last.
@@ -40,6 +42,10 @@ pub struct Draft {
     pub settled: u64,
     /// What waits until so many are settled, in order.
     pub waiting: VecDeque<(u64, Settled)>,
+    /// Entries that the document cannot take, though they were stored: it is without them.
+    pub skipped: BTreeSet<Seq>,
+    /// Connections that have to be asked for what was lost of theirs, once the document is there again.
+    pub to_ask: BTreeSet<ConnectionId>,
     /// Calls over REST that wait until it is open.
     pub calls: Vec<Box<Call>>,
     /// When those who sit in it are told who does.
@@ -55,12 +61,10 @@ pub enum Stage {
     Opening,
     /// Everything in the log is in it.
     Ready,
-    /// Its log could not be read, or its worker was lost: it is tried again then, for the so manieth time.
+    /// It is not what the log says, or is gone: it is opened again then.
     Lost {
         /// When.
         until: Timestamp,
-        /// How often it was lost.
-        times: u32,
     },
 }
 
@@ -73,8 +77,10 @@ pub struct Seat {
     pub writes: bool,
     /// Whether it is in: else it waits for the document.
     pub inside: bool,
-    /// Whether the whole state is on its way to it, and what it asked for meanwhile.
-    pub asking: Option<Wanted>,
+    /// Whether what it lacks is on its way to it.
+    pub answering: bool,
+    /// What it asked for meanwhile.
+    pub asks_next: Option<Wanted>,
     /// Since when it was asked for what it left out; `None`: nothing is missing.
     pub asked_at: Option<Timestamp>,
     /// Whether it did not answer that: nothing is taken from it until it does.
@@ -86,21 +92,13 @@ pub struct Seat {
 }
 
 /// What a connection wants to know of the document.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Wanted {
     /// The state vector of what it has.
     pub since: Option<Bytes>,
     /// Where the answer belongs.
     pub to: Caller,
 }
-
-impl PartialEq for Caller {
-    fn eq(&self, other: &Self) -> bool {
-        self.connection == other.connection && self.reply_to == other.reply_to
-    }
-}
-
-impl Eq for Caller {}
 
 /// Something to be done with a document.
 #[derive(Debug)]
@@ -112,14 +110,45 @@ pub enum Task {
     /// What somebody lacks.
     State(Wanted),
     /// The next snapshot.
-    Fold {
-        /// Up to which entry.
-        seq: Seq,
-        /// The comments as they are then.
-        comments: Bytes,
-    },
+    Fold(Folding),
     /// An older version is to be brought back.
     Restore(Box<Restoring>),
+}
+
+impl Task {
+    /// How many updates of clients it brings.
+    pub fn updates(&self) -> usize {
+        match self {
+            Self::Updates(updates) => updates.len(),
+            Self::Foreign(_) | Self::State(_) | Self::Fold(_) | Self::Restore(_) => 0,
+        }
+    }
+}
+
+impl Seat {
+    /// A place for somebody who is not inside yet.
+    pub fn new(caller: Caller, writes: bool) -> Self {
+        Self {
+            caller,
+            writes,
+            inside: false,
+            answering: false,
+            asks_next: None,
+            asked_at: None,
+            stuck: false,
+            undecodable: 0,
+            owed: 0,
+        }
+    }
+}
+
+/// A snapshot that is being made: what was there when the document was asked for its part.
+#[derive(Debug, Default)]
+pub struct Folding {
+    /// The end of the log.
+    pub seq: Seq,
+    /// The comments.
+    pub comments: Bytes,
 }
 
 /// An update of a client.
@@ -179,6 +208,7 @@ impl Draft {
         Self {
             life,
             stage: Stage::Opening,
+            losses: 0,
             at: Seq::ZERO,
             vector: Bytes::from_static(&[0]),
             full: false,
@@ -191,6 +221,8 @@ impl Draft {
             given: 0,
             settled: 0,
             waiting: VecDeque::new(),
+            skipped: BTreeSet::new(),
+            to_ask: BTreeSet::new(),
             calls: Vec::new(),
             people_due: None,
             people_told: Timestamp::default(),

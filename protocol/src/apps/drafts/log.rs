@@ -6,7 +6,7 @@ use crate::envelope::Event;
 use crate::ids::{RoomId, Seq};
 use crate::refusal::Refusal;
 use crate::store::Entry;
-use crate::y_sync::Message;
+use crate::y_sync::SyncMessage;
 use crate::y_sync::hocuspocus::Said;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -192,17 +192,17 @@ fn with_bytes(draft: &RoomId, name: &'static str, said: Said) -> Event {
 }
 
 fn update_event(draft: &RoomId, update: Bytes) -> Event {
-    with_bytes(draft, "yjs-update", Said::Sync(Message::Update(update)))
+    with_bytes(draft, "yjs-update", Said::Sync(SyncMessage::Update(update)))
 }
 
 /// What somebody lacks.
 pub fn state(draft: &RoomId, update: Bytes) -> Event {
-    with_bytes(draft, "yjs-state-response", Said::Sync(Message::Step2(update)))
+    with_bytes(draft, "yjs-state-response", Said::Sync(SyncMessage::Step2(update)))
 }
 
 /// The server asks for what it lacks.
 pub fn state_request(draft: &RoomId, vector: Bytes) -> Event {
-    with_bytes(draft, "yjs-state-request", Said::Sync(Message::Step1(vector)))
+    with_bytes(draft, "yjs-state-request", Said::Sync(SyncMessage::Step1(vector)))
 }
 
 /// Where somebody is.
@@ -251,7 +251,12 @@ mod tests {
 
     #[test]
     fn a_comment_is_told_with_its_place_in_the_log() {
-        let words = Words::Comment { thread_id: "c".into(), name: Some("Ada".into()), anchor: None, text: "Hi".into() };
+        let words = Words::Comment {
+            thread_id: "c".into(),
+            name: Some("Ada".into()),
+            anchor: None,
+            text: "Hi".into(),
+        };
         let entry = Entry {
             room: RoomId::draft("d"),
             seq: Seq(3),
