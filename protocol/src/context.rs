@@ -135,8 +135,9 @@ impl Effects<'_> {
     /// Tells one connection something that is no answer.
     pub fn tell(&mut self, to: ConnectionId, envelope: Envelope, event: &Event, class: Class) {
         let offset = self.offset(envelope, class);
+        let Some(frame) = envelope.encode(event, offset) else { return };
         offset.into_iter().for_each(|offset| self.transports.sent_alone(to, offset));
-        self.send(to, envelope.encode(event, offset), class);
+        self.send(to, frame, class);
     }
 
     /// Goes on reading a connection that is one socket, or stops.
