@@ -15,7 +15,7 @@ use crate::outbox::Class;
 use crate::record::Record;
 use crate::refusal::Refusal;
 use crate::rng::Rng;
-use crate::room::{Delivered, PostId, Rooms};
+use crate::room::{Delivered, PostId, Replayed, Rooms};
 use crate::settings::Settings;
 use crate::stats::Stats;
 use crate::store::{Entry, StoreRequest};
@@ -65,6 +65,8 @@ pub struct Effects<'a> {
     pub posted: &'a mut Vec<(PostId, Result<Delivered, Refusal>)>,
     /// What became of files that were submitted; `server.rs` gives it to the chat.
     pub uploaded: &'a mut Vec<(Box<Upload>, Result<Entry, Refusal>)>,
+    /// Pages of logs for those who fold them; `server.rs` gives them to their apps.
+    pub replayed: &'a mut Vec<Replayed>,
     /// The answers of apps to requests that they were handed; `server.rs` gives them to the door.
     pub answered: &'a mut Vec<(RequestId, Response)>,
 }

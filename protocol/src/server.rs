@@ -23,7 +23,7 @@ use crate::ids::{ConnectionId, RequestId, RoomId, RoomKind};
 use crate::input::Input;
 use crate::refusal::Refusal;
 use crate::rng::Rng;
-use crate::room::{Delivered, PostId, Rooms, Turn};
+use crate::room::{Delivered, PostId, Replayed, Rooms, Turn};
 use crate::settings::Settings;
 use crate::stats::Stats;
 use crate::store::Entry;
@@ -66,6 +66,8 @@ pub struct Server {
     posted: Vec<(PostId, Result<Delivered, Refusal>)>,
     /// What became of files that were submitted.
     uploaded: Vec<(Box<Upload>, Result<Entry, Refusal>)>,
+    /// Pages of logs for those who fold them.
+    replayed: Vec<Replayed>,
     /// The answers of apps to requests.
     answered: Vec<(RequestId, Response)>,
 }
@@ -109,6 +111,7 @@ impl Server {
             opened_feeds: Vec::new(),
             posted: Vec::new(),
             uploaded: Vec::new(),
+            replayed: Vec::new(),
             answered: Vec::new(),
         }
     }
@@ -150,6 +153,7 @@ impl Server {
             opened_feeds: &mut self.opened_feeds,
             posted: &mut self.posted,
             uploaded: &mut self.uploaded,
+            replayed: &mut self.replayed,
             answered: &mut self.answered,
         };
         Parts {
@@ -173,6 +177,7 @@ impl Parts<'_> {
         loop {
             self.take_turns();
             self.take_uploaded();
+            self.take_replayed();
             self.chat.run_due(&mut self.ctx);
             self.count_refusals();
             for feed in std::mem::take(self.ctx.fx.opened_feeds) {
@@ -191,6 +196,36 @@ impl Parts<'_> {
     fn take_uploaded(&mut self) {
         for (upload, result) in std::mem::take(self.ctx.fx.uploaded) {
             self.chat.on_uploaded(upload, result, &mut self.ctx);
+        }
+    }
+
+    /// Gives pages of logs to the apps that fold them.
+    fn take_replayed(&mut self) {
+        for (room, _page) in std::mem::take(self.ctx.fx.replayed) {
+            match room.kind {
+                RoomKind::Dashboard | RoomKind::Draft => {}
+                RoomKind::Document
+                | RoomKind::Chat
+                | RoomKind::Project
+                | RoomKind::User
+                | RoomKind::Everyone
+                | RoomKind::Supervisors => debug_assert!(false, "{room:?} keeps no state"),
+            }
+        }
+    }
+
+    /// Forgets rooms that nobody has used for a while, with the states that apps keep of them.
+    fn forget_rooms(&mut self, now: Timestamp) {
+        for room in self.ctx.rooms.tidy(now) {
+            match room.kind {
+                RoomKind::Dashboard | RoomKind::Draft => {}
+                RoomKind::Document
+                | RoomKind::Chat
+                | RoomKind::Project
+                | RoomKind::User
+                | RoomKind::Everyone
+                | RoomKind::Supervisors => debug_assert!(false, "{room:?} keeps no state"),
+            }
         }
     }
 
@@ -271,7 +306,7 @@ impl Parts<'_> {
                 self.ctx.fx.timers.set(now + TIDY_INTERVAL, Timer::Tidy);
                 self.connections.tidy(now);
                 self.door.addresses.tidy(now);
-                self.ctx.rooms.tidy(now);
+                self.forget_rooms(now);
                 self.projects.tidy(now);
                 self.chat.tidy(&mut self.ctx);
                 self.sessions.recovery.tidy(now);
@@ -333,7 +368,7 @@ impl Parts<'_> {
                 RoomKind::Project | RoomKind::User | RoomKind::Everyone => {
                     self.projects.on_left(&room, &caller, &mut self.ctx);
                 }
-                RoomKind::Document | RoomKind::Supervisors => {
+                RoomKind::Document | RoomKind::Supervisors | RoomKind::Dashboard | RoomKind::Draft => {
                     self.ctx.rooms.leave(&room, id, &mut self.ctx.fx);
                 }
             }

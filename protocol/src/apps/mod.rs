@@ -23,6 +23,7 @@ pub fn told(entry: &Entry) -> Option<Event> {
         RoomKind::Chat => chat::told(entry),
         RoomKind::Supervisors => chat::told_to_supervisors(entry),
         RoomKind::Project | RoomKind::User | RoomKind::Everyone => projects::told(entry),
+        RoomKind::Dashboard | RoomKind::Draft => None,
     }
 }
 
@@ -30,9 +31,13 @@ pub fn told(entry: &Entry) -> Option<Event> {
 pub fn audience(entry: &Entry) -> Audience {
     match entry.room.kind {
         RoomKind::Project => projects::audience(entry),
-        RoomKind::Document | RoomKind::Chat | RoomKind::User | RoomKind::Everyone | RoomKind::Supervisors => {
-            Audience::All
-        }
+        RoomKind::Document
+        | RoomKind::Chat
+        | RoomKind::User
+        | RoomKind::Everyone
+        | RoomKind::Supervisors
+        | RoomKind::Dashboard
+        | RoomKind::Draft => Audience::All,
     }
 }
 
@@ -42,6 +47,7 @@ pub fn answer(entry: &Entry) -> Event {
         RoomKind::Document => documents::answer(entry),
         RoomKind::Chat | RoomKind::Supervisors => chat::answer(entry),
         RoomKind::Project | RoomKind::User | RoomKind::Everyone => projects::answer(entry),
+        RoomKind::Dashboard | RoomKind::Draft => projects::answer(entry),
     }
 }
 
@@ -51,6 +57,7 @@ pub fn is_repeat(kind: RoomKind, came: &[u8], stored: &[u8]) -> bool {
         RoomKind::Document => documents::is_repeat(came, stored),
         RoomKind::Chat | RoomKind::Supervisors => chat::is_repeat(came, stored),
         RoomKind::Project | RoomKind::User | RoomKind::Everyone => projects::is_repeat(came, stored),
+        RoomKind::Dashboard | RoomKind::Draft => came == stored,
     }
 }
 
@@ -64,7 +71,7 @@ pub fn may_hear(room: &Room, user: &User) -> bool {
         RoomKind::Supervisors => {
             user.user_type == UserType::Supervisor && *room.id.name == *user.firm.as_str()
         }
-        RoomKind::Document => false,
+        RoomKind::Document | RoomKind::Dashboard | RoomKind::Draft => false,
     }
 }
 
@@ -76,6 +83,8 @@ pub fn comes_back(room: &RoomId, caller: &Caller, ctx: &mut Context<'_>) {
         | RoomKind::User
         | RoomKind::Everyone
         | RoomKind::Supervisors
+        | RoomKind::Dashboard
+        | RoomKind::Draft
         | RoomKind::Document => {}
     }
 }
@@ -86,8 +95,20 @@ pub fn refuse(kind: RoomKind, to: &Caller, refusal: Refusal, fx: &mut Effects<'_
         RoomKind::Document => documents::refused(&refusal),
         RoomKind::Chat | RoomKind::Supervisors => chat::refused(&refusal),
         RoomKind::Project | RoomKind::User | RoomKind::Everyone => projects::refused(&refusal),
+        RoomKind::Dashboard | RoomKind::Draft => projects::refused(&refusal),
     };
     fx.refuse(to, &event);
+}
+
+/// What members of a room may be, as a backend says.
+pub fn roles(kind: RoomKind) -> &'static [&'static str] {
+    match kind {
+        RoomKind::Project => &projects::ROLES,
+        RoomKind::Dashboard | RoomKind::Draft => &["editor", "viewer"],
+        RoomKind::Chat | RoomKind::Document | RoomKind::User | RoomKind::Everyone | RoomKind::Supervisors => {
+            &[chat::MEMBER]
+        }
+    }
 }
 
 /// A name as it is compared and kept: in Unicode's composed form (NFC), so that what looks the same is the same.

@@ -164,7 +164,8 @@ fn user(head: &RequestHead, segments: &[&str]) -> Result<Route, NoRoute> {
         ["rooms"] => {
             return methods(head, "GET", &["GET"]).and_then(|_| {
                 let kind = head.parameter("kind").ok_or(NoRoute::Parameter("kind is missing"))?;
-                let kind = admin_kind(&kind).ok_or(NoRoute::Parameter("kind is none of: chat, project"))?;
+                let kind = admin_kind(&kind)
+                    .ok_or(NoRoute::Parameter("kind is none of: chat, project, dashboard, draft"))?;
                 Ok(Route::User(UserCall::Rooms(kind)))
             });
         }
@@ -249,7 +250,9 @@ fn by_method<T>(
 
 /// Kinds that rooms are made of through the admin API; sessions and feeds are not.
 fn admin_kind(name: &str) -> Option<RoomKind> {
-    RoomKind::named(name).filter(|kind| matches!(kind, RoomKind::Chat | RoomKind::Project))
+    RoomKind::named(name).filter(|kind| {
+        matches!(kind, RoomKind::Chat | RoomKind::Project | RoomKind::Dashboard | RoomKind::Draft)
+    })
 }
 
 fn read_only(head: &RequestHead, route: Route) -> Result<Route, NoRoute> {

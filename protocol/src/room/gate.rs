@@ -69,6 +69,7 @@ impl Room {
     fn tell(&mut self, origin: Option<ConnectionId>, entry: Entry, fx: &mut Effects<'_>) -> Told {
         self.head = entry.seq;
         let delivered = self.tell_entry(origin, &entry, fx);
+        self.note_for_folding(&entry);
         self.keep(entry.clone());
         self.release_answers(fx);
         Told { origin, entry, delivered }
@@ -111,7 +112,11 @@ impl Room {
 
     /// Whether nobody is here and nothing is under way.
     pub(super) fn is_unused(&self) -> bool {
-        self.present.is_empty() && !self.is_being_read() && !self.mending && self.appends_nothing()
+        self.present.is_empty()
+            && !self.is_being_read()
+            && !self.mending
+            && !self.folding.is_under_way()
+            && self.appends_nothing()
     }
 
     /// The held entries after a place, if the tail reaches back to it.

@@ -5,6 +5,7 @@
 
 mod appends;
 mod audience;
+mod folding;
 mod gate;
 mod live;
 mod pacing;
@@ -15,6 +16,7 @@ mod rooms;
 mod trail;
 pub use appends::{Delivered, Origin, PostId, QUEUED_ENTRIES_MAX, Submission};
 pub use audience::Audience;
+pub use folding::Replayed;
 pub use gate::Told;
 pub use pacing::{Pacing, Turn};
 pub use parking::Parking;
@@ -56,6 +58,35 @@ pub enum Waiting {
         /// To which room.
         room: RoomId,
     },
+    /// A page of what is replayed.
+    Replay {
+        /// In which room.
+        room: RoomId,
+        /// After which place.
+        after: Seq,
+        /// How often it was asked for.
+        tries: u32,
+    },
+    /// The commit of a piece of a snapshot.
+    Snapshot {
+        /// Of which room.
+        room: RoomId,
+        /// How often it was sent.
+        tries: u32,
+    },
+}
+
+impl Waiting {
+    /// The room that waits.
+    fn room(&self) -> &RoomId {
+        match self {
+            Self::Page { room, .. }
+            | Self::Gap { room }
+            | Self::Append { room }
+            | Self::Replay { room, .. }
+            | Self::Snapshot { room, .. } => room,
+        }
+    }
 }
 
 /// One open room.
@@ -96,6 +127,7 @@ pub struct Room {
     held_until: Timestamp,
     numbers: Option<Box<trail::Numbers>>,
     appends: appends::Appends,
+    folding: folding::Folding,
     presence: presence::Presence,
 }
 
@@ -146,6 +178,7 @@ impl Room {
             held_until: Timestamp::default(),
             numbers: None,
             appends: appends::Appends::default(),
+            folding: folding::Folding::of(record.snapshot),
             presence: presence::Presence::default(),
         }
     }

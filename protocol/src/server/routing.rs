@@ -85,6 +85,7 @@ impl Parts<'_> {
             RoomKind::Document => self.documents.on_told(told, &mut self.ctx),
             RoomKind::Chat | RoomKind::Supervisors => self.chat.on_told(told, &mut self.ctx),
             RoomKind::Project | RoomKind::User | RoomKind::Everyone => {}
+            RoomKind::Dashboard | RoomKind::Draft => {}
         }
     }
 
@@ -256,6 +257,7 @@ impl Parts<'_> {
                     | RoomKind::User
                     | RoomKind::Everyone
                     | RoomKind::Supervisors => self.chat.on_room_removed(&id, ctx),
+                    RoomKind::Dashboard | RoomKind::Draft => {}
                 }
                 ctx.rooms.removal_ends(&id);
             }
@@ -268,6 +270,7 @@ impl Parts<'_> {
                 | RoomKind::Supervisors => {
                     self.chat.on_member_removed(&id, &user, ctx);
                 }
+                RoomKind::Dashboard | RoomKind::Draft => {}
             },
             Changed::Else => {}
         }

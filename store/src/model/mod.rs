@@ -4,6 +4,7 @@
 
 mod files;
 mod rows;
+mod snapshots;
 
 use parlor_protocol::ids::{EntryId, RoomId, Seq, UserId};
 use parlor_protocol::store::{
@@ -135,7 +136,9 @@ impl ModelStore {
         }
         let mut tail = fitting(log.iter().rev(), TAIL_ENTRIES_MAX, TAIL_BYTES_MAX);
         tail.reverse();
-        Some(RoomRecord { id: id.clone(), room, members, cursors, head: Seq(log.len() as u64), tail })
+        let head = Seq(log.len() as u64);
+        let snapshot = self.rows.snapshot(id, head);
+        Some(RoomRecord { id: id.clone(), room, members, cursors, head, tail, snapshot })
     }
 
     fn appended(&self, after: u64, max: u32) -> StoreReply {

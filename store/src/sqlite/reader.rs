@@ -1,7 +1,7 @@
 //! What only reads: rooms with their tails, pages of logs, and rows that fit. Each answer is of one moment.
 
 use super::error::OpenError;
-use super::{connect, log, look};
+use super::{connect, log, look, snapshots};
 use parlor_protocol::ids::{RoomId, Seq};
 use parlor_protocol::store::{Entry, Query, RoomRecord, StoreReply, StoreRequest};
 use rusqlite::{Connection, OpenFlags, Result};
@@ -59,7 +59,8 @@ fn load(connection: &Connection, id: &RoomId) -> Result<Option<RoomRecord>> {
         Some(log) => (log.head, log::tail(connection, id, log)?),
         None => (Seq::ZERO, Vec::new()),
     };
-    Ok(Some(RoomRecord { id: id.clone(), room, members, cursors, head, tail }))
+    let snapshot = snapshots::find(connection, id, head)?;
+    Ok(Some(RoomRecord { id: id.clone(), room, members, cursors, head, tail, snapshot }))
 }
 
 fn page(

@@ -195,6 +195,7 @@ fn a_room_of_which_nothing_is_known_is_loaded_as_none(store: &mut dyn Subject) {
         cursors: vec![],
         head: Seq(1),
         tail: vec![entry("x", 1, 1, new("ann", "1", "a"))],
+        snapshot: None,
     };
     assert_eq!(store.load(&chat("x")), Some(record));
 }

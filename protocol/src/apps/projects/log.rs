@@ -69,7 +69,7 @@ fn spelled(
         RoomKind::User => drop(data.insert("feed".to_string(), json!("user"))),
         RoomKind::Everyone => drop(data.insert("feed".to_string(), json!("all"))),
         RoomKind::Chat => drop(data.insert("roomId".to_string(), json!(&*room.name))),
-        RoomKind::Document | RoomKind::Supervisors => {}
+        RoomKind::Document | RoomKind::Supervisors | RoomKind::Dashboard | RoomKind::Draft => {}
     }
     match seq {
         Some(seq) => drop(data.insert("seq".to_string(), json!(seq.0))),

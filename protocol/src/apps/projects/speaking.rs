@@ -93,7 +93,9 @@ fn submit(id: PostId, posting: Posting, ctx: &mut Context<'_>) -> Result<(), Ref
         | RoomKind::Project
         | RoomKind::User
         | RoomKind::Everyone
-        | RoomKind::Supervisors => Kept::body(&kept),
+        | RoomKind::Supervisors
+        | RoomKind::Dashboard
+        | RoomKind::Draft => Kept::body(&kept),
     };
     let entry_id = key.unwrap_or_else(|| ctx.fx.rng.id("evt")).into();
     let entry = NewEntry { id: entry_id, author: UserId::server(), body };
