@@ -3,6 +3,7 @@
 
 mod attempts;
 pub mod chat;
+pub mod dashboards;
 pub mod documents;
 pub mod projects;
 

@@ -6,6 +6,7 @@ mod fields;
 pub mod socket_io;
 
 use crate::frame::Frame;
+use crate::ids::UserId;
 use crate::json::{self, Json};
 use crate::refusal::{Code, Refusal};
 use bytes::Bytes;
@@ -32,6 +33,8 @@ pub struct Event {
     pub refusal: Option<Json>,
     /// The error's code, for those who count.
     pub code: Option<Code>,
+    /// Who said it, where that is told beside the data.
+    pub by: Option<UserId>,
 }
 
 impl Event {
@@ -42,7 +45,7 @@ impl Event {
 
     /// An event whose name is not known beforehand.
     pub fn named(name: Cow<'static, str>, data: Json) -> Self {
-        Self { name, data, family: None, within: None, refusal: None, code: None }
+        Self { name, data, family: None, within: None, refusal: None, code: None, by: None }
     }
 
     /// An event that says why not; `data` is what it says where it is told as an event.
@@ -53,6 +56,11 @@ impl Event {
     /// The same as one of an app's, where a connection has several.
     pub fn of(self, family: &'static str) -> Self {
         Self { family: Some(family), ..self }
+    }
+
+    /// The same as said by this user.
+    pub fn by(self, user: UserId) -> Self {
+        Self { by: Some(user), ..self }
     }
 
     /// The same about one of several things of an app.

@@ -42,10 +42,10 @@ pub struct Board {
     /// The last place at which a widget was deleted that is forgotten.
     pub forgotten: Seq,
     /// The deleted widgets, by the place at which they were.
-    graves: BTreeSet<(Seq, Arc<str>)>,
+    pub(super) graves: BTreeSet<(Seq, Arc<str>)>,
     /// What all widgets and the layout count.
-    bytes: usize,
-    said_bytes: usize,
+    pub(super) bytes: usize,
+    pub(super) said_bytes: usize,
 }
 
 /// A widget.

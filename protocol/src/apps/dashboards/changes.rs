@@ -160,7 +160,7 @@ mod tests {
         ] {
             assert!(!came.says(&changes(other)), "{other}");
         }
-        assert_eq!(came.bytes(), 1 + 8 + 2 + 13 + 4);
+        assert_eq!(came.bytes(), 1 + 7 + 2 + 13 + 4);
         assert_eq!(came.standing(), changes(r#"{"b": [1,  2],"a\n":{"x":1,"y":2}}"#));
     }
 
