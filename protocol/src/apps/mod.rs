@@ -24,7 +24,8 @@ pub fn told(entry: &Entry) -> Option<Event> {
         RoomKind::Chat => chat::told(entry),
         RoomKind::Supervisors => chat::told_to_supervisors(entry),
         RoomKind::Project | RoomKind::User | RoomKind::Everyone => projects::told(entry),
-        RoomKind::Dashboard | RoomKind::Draft => None,
+        RoomKind::Dashboard => dashboards::told(entry),
+        RoomKind::Draft => None,
     }
 }
 
@@ -48,7 +49,8 @@ pub fn answer(entry: &Entry) -> Event {
         RoomKind::Document => documents::answer(entry),
         RoomKind::Chat | RoomKind::Supervisors => chat::answer(entry),
         RoomKind::Project | RoomKind::User | RoomKind::Everyone => projects::answer(entry),
-        RoomKind::Dashboard | RoomKind::Draft => projects::answer(entry),
+        RoomKind::Dashboard => dashboards::answer(entry),
+        RoomKind::Draft => projects::answer(entry),
     }
 }
 
@@ -58,7 +60,8 @@ pub fn is_repeat(kind: RoomKind, came: &[u8], stored: &[u8]) -> bool {
         RoomKind::Document => documents::is_repeat(came, stored),
         RoomKind::Chat | RoomKind::Supervisors => chat::is_repeat(came, stored),
         RoomKind::Project | RoomKind::User | RoomKind::Everyone => projects::is_repeat(came, stored),
-        RoomKind::Dashboard | RoomKind::Draft => came == stored,
+        RoomKind::Dashboard => dashboards::is_repeat(came, stored),
+        RoomKind::Draft => came == stored,
     }
 }
 
@@ -72,7 +75,8 @@ pub fn may_hear(room: &Room, user: &User) -> bool {
         RoomKind::Supervisors => {
             user.user_type == UserType::Supervisor && *room.id.name == *user.firm.as_str()
         }
-        RoomKind::Document | RoomKind::Dashboard | RoomKind::Draft => false,
+        RoomKind::Dashboard => dashboards::may_hear(room, user),
+        RoomKind::Document | RoomKind::Draft => false,
     }
 }
 
@@ -80,11 +84,11 @@ pub fn may_hear(room: &Room, user: &User) -> bool {
 pub fn comes_back(room: &RoomId, caller: &Caller, ctx: &mut Context<'_>) {
     match room.kind {
         RoomKind::Chat => chat::comes_back(room, caller, ctx),
+        RoomKind::Dashboard => dashboards::Dashboards::comes_back(room, caller, ctx),
         RoomKind::Project
         | RoomKind::User
         | RoomKind::Everyone
         | RoomKind::Supervisors
-        | RoomKind::Dashboard
         | RoomKind::Draft
         | RoomKind::Document => {}
     }
@@ -96,7 +100,8 @@ pub fn refuse(kind: RoomKind, to: &Caller, refusal: Refusal, fx: &mut Effects<'_
         RoomKind::Document => documents::refused(&refusal),
         RoomKind::Chat | RoomKind::Supervisors => chat::refused(&refusal),
         RoomKind::Project | RoomKind::User | RoomKind::Everyone => projects::refused(&refusal),
-        RoomKind::Dashboard | RoomKind::Draft => projects::refused(&refusal),
+        RoomKind::Dashboard => dashboards::refused(&refusal),
+        RoomKind::Draft => projects::refused(&refusal),
     };
     fx.refuse(to, &event);
 }
@@ -105,7 +110,8 @@ pub fn refuse(kind: RoomKind, to: &Caller, refusal: Refusal, fx: &mut Effects<'_
 pub fn roles(kind: RoomKind) -> &'static [&'static str] {
     match kind {
         RoomKind::Project => &projects::ROLES,
-        RoomKind::Dashboard | RoomKind::Draft => &["editor", "viewer"],
+        RoomKind::Dashboard => &dashboards::ROLES,
+        RoomKind::Draft => &["editor", "viewer"],
         RoomKind::Chat | RoomKind::Document | RoomKind::User | RoomKind::Everyone | RoomKind::Supervisors => {
             &[chat::MEMBER]
         }

@@ -51,6 +51,10 @@ pub enum UserCall {
     Documents,
     /// `GET /api/websocket/stats`; a backend may ask it too.
     Statistics,
+    /// `GET /api/realtime`
+    Realtime,
+    /// `POST /api/realtime`
+    Sync,
     /// `GET /api/documents/{id}`; a backend may ask it too.
     Document(DocumentId),
     /// `POST /api/files?roomId=R&name=N`
@@ -140,6 +144,11 @@ pub fn route(head: &RequestHead) -> Result<Route, NoRoute> {
             let (asked, text) = (engine::read_request(head), engine::is_text(head));
             Ok(Route::Engine(EngineCall { asked, text }))
         }
+        ["api", "realtime"] if head.is_upgrade() => Ok(Route::Open(Endpoint::Realtime)),
+        ["api", "realtime"] => match methods(head, "GET, HEAD, POST", &["GET", "HEAD", "POST"])? {
+            "POST" => Ok(Route::User(UserCall::Sync)),
+            _ => Ok(Route::User(UserCall::Realtime)),
+        },
         ["echo"] => read_only(head, Route::Open(Endpoint::Echo)),
         ["api", "admin", rest @ ..] => service(head, rest).map(Route::Service),
         ["api", "events"] => methods(head, "POST", &["POST"]).map(|_| Route::Service(ServiceCall::Events)),

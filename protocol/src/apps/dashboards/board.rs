@@ -200,9 +200,7 @@ impl Board {
     fn hear(&mut self, said: Said) {
         self.said_bytes += said.bytes();
         self.said.push_back(said);
-        while self.said.len() > SAID_EVENTS_MAX
-            || self.said.len() > 1 && self.said_bytes > SAID_BYTES_MAX
-        {
+        while self.said.len() > SAID_EVENTS_MAX || self.said.len() > 1 && self.said_bytes > SAID_BYTES_MAX {
             let Some(oldest) = self.said.pop_front() else { break };
             self.said_bytes -= oldest.bytes();
             self.unsaid = oldest.seq;

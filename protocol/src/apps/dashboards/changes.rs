@@ -1,7 +1,8 @@
 //! Values as clients write them: JSON that is carried as it came, and what a change does to the fields of a widget.
 
+use crate::json::Json;
 use serde::de::{MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -17,6 +18,11 @@ pub struct Raw(Arc<str>);
 pub struct Changes(pub BTreeMap<Arc<str>, Option<Raw>>);
 
 impl Raw {
+    /// `value` as JSON.
+    pub fn of(value: &impl Serialize) -> Self {
+        Self(Json::of(value).as_str().into())
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0

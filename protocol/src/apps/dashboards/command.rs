@@ -186,7 +186,11 @@ impl Command {
             "DISCONNECT" => Name::Close,
             name => Name::Operate(OperationName::named(name)?),
         };
-        Some(spelled(payload).and_then(|spelled| Self::read(name, spelled, id)).map(|command| Self { board: None, ..command }))
+        Some(
+            spelled(payload)
+                .and_then(|spelled| Self::read(name, spelled, id))
+                .map(|command| Self { board: None, ..command }),
+        )
     }
 
     /// Reads a command among those of other apps: which dashboard it is about, and its id, stand in its data.

@@ -82,13 +82,11 @@ impl Step<'_> {
             }
             Operation::Resolve { conflict, resolution } => {
                 let clash = known.conflict.filter(|_| !known.withdrawn);
-                clash.ok_or_else(|| no_conflict(conflict).into()).and_then(|clash| {
-                    self.resolve(clash, resolution, conflict).map(Kept::One)
-                })
+                clash
+                    .ok_or_else(|| no_conflict(conflict).into())
+                    .and_then(|clash| self.resolve(clash, resolution, conflict).map(Kept::One))
             }
-            Operation::Say { event, data } => {
-                Ok(Kept::Said { event: event.clone(), data: data.clone() })
-            }
+            Operation::Say { event, data } => Ok(Kept::Said { event: event.clone(), data: data.clone() }),
         };
         match judged {
             Ok(kept) => Verdict::Append(kept),
@@ -186,12 +184,7 @@ impl Step<'_> {
         self.done(plain(next, Done::Restored(version, value), None))
     }
 
-    fn resolve(
-        &mut self,
-        clash: &Clash,
-        resolution: &Resolution,
-        conflict: &Arc<str>,
-    ) -> Result<Deed, Not> {
+    fn resolve(&mut self, clash: &Clash, resolution: &Resolution, conflict: &Arc<str>) -> Result<Deed, Not> {
         let current = match &clash.widget {
             Some(id) => self.widget(id).map_or(0, |widget| widget.version),
             None => self.layout().map_or(0, |layout| layout.version),

@@ -243,10 +243,9 @@ impl Deed {
             "LAYOUT_RESTORE" => Done::Restored(spelled.from?, Raw::from(spelled.layout?)),
             _ => return None,
         };
-        let resolves = spelled.resolves.map(|resolves| Resolves {
-            conflict: Arc::from(resolves.conflict_id),
-            merged: resolves.merged,
-        });
+        let resolves = spelled
+            .resolves
+            .map(|resolves| Resolves { conflict: Arc::from(resolves.conflict_id), merged: resolves.merged });
         let Spelled { version, base_version: base, merged, .. } = spelled;
         Some(Self { version, done, base, merged, resolves })
     }

@@ -5,7 +5,7 @@ use super::changes::{Raw, write_text};
 use crate::ids::{Seq, UserId};
 use crate::time::Timestamp;
 use bytes::Bytes;
-use serde::{Deserialize, Serialize, Serializer, Deserializer, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
@@ -89,9 +89,11 @@ impl Board {
     /// The board that was stored; `None`: it cannot be read, and is folded from the log anew.
     pub fn restored(snapshot: &[u8]) -> Option<Self> {
         let spelled: SpelledBoard = serde_json::from_slice(snapshot).ok()?;
-        let layout = spelled.layout.map(|SpelledLayout { version, by, at, value }| Layout { version, value, by, at });
+        let layout =
+            spelled.layout.map(|SpelledLayout { version, by, at, value }| Layout { version, value, by, at });
         let said = spelled.said.into_iter().map(|(seq, event, data)| Said { seq, event, data });
-        let widgets = spelled.widgets.into_iter().map(|spelled| (spelled.id.clone(), Arc::new(spelled.widget())));
+        let widgets =
+            spelled.widgets.into_iter().map(|spelled| (spelled.id.clone(), Arc::new(spelled.widget())));
         let board = Self {
             seq: spelled.seq,
             widgets: widgets.collect(),

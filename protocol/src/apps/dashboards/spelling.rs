@@ -139,9 +139,7 @@ pub fn detected(room: &RoomId, text: String) -> Event {
 pub fn batch_conflicts(clashes: &[Clash], board: &Board) -> String {
     let clashes: Vec<_> = clashes.iter().map(|clash| clash_json(None, clash, board, true)).collect();
     let details = format!(r#"{{"conflicts":[{}]}}"#, clashes.join(","));
-    format!(
-        r#"{{"code":"CONFLICT","message":"{CONFLICT_MESSAGE}","details":{details},"recoverable":true}}"#
-    )
+    format!(r#"{{"code":"CONFLICT","message":"{CONFLICT_MESSAGE}","details":{details},"recoverable":true}}"#)
 }
 
 /// An error that is written already, as an event.
@@ -153,13 +151,14 @@ pub fn refused_with(room: &RoomId, error: String) -> Event {
     about(room, Event { refusal: Some(Json::written(error)), ..event })
 }
 
-const CONFLICT_MESSAGE: &str = "somebody else has changed this since";
+pub const CONFLICT_MESSAGE: &str = "somebody else has changed this since";
 const TAKES_ALL: &str = "a string takes all";
 
 impl Board {
     /// The payload of `SYNC_RESPONSE`: everything, or what changed after a place where that is known.
     pub fn since(&self, since: Option<Seq>) -> String {
-        let since = since.filter(|since| *since <= self.seq && *since >= self.forgotten && *since >= self.unsaid);
+        let since =
+            since.filter(|since| *since <= self.seq && *since >= self.forgotten && *since >= self.unsaid);
         let after = since.unwrap_or(Seq::ZERO);
         let mut text = String::with_capacity(if since.is_none() { self.bytes() + 1_024 } else { 1_024 });
         write!(text, r#"{{"seq":{},"full":{},"widgets":["#, self.seq.0, since.is_none()).expect(TAKES_ALL);

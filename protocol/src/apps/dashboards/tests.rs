@@ -136,10 +136,7 @@ fn versions_go_on_after_a_delete_and_a_stale_delete_conflicts() {
     desk.done("WIDGET_UPDATE", update("w", None, json!({"b": 1})));
     let delete = |base: u64| json!({"widgetId": "w", "baseVersion": base});
     assert_eq!(desk.done("WIDGET_DELETE", delete(1)), json!({"conflict": ["b"], "current": 2}));
-    assert_eq!(
-        desk.done("WIDGET_DELETE", delete(2)),
-        json!({"widgetId": "w", "version": 3, "seq": 3})
-    );
+    assert_eq!(desk.done("WIDGET_DELETE", delete(2)), json!({"widgetId": "w", "version": 3, "seq": 3}));
     assert_eq!(desk.done("WIDGET_DELETE", delete(2)), json!({"conflict": [], "current": 3}));
     assert_eq!(desk.done("WIDGET_DELETE", delete(3)), json!({"refused": "NOT_FOUND"}));
     assert_eq!(desk.done("WIDGET_DELETE", json!({"widgetId": "x"})), json!({"refused": "NOT_FOUND"}));
@@ -285,7 +282,10 @@ fn who_comes_back_is_told_what_is_new_and_else_everything() {
     let new = desk.sync(Some(2));
     assert_eq!((ids(&new), &new["removed"]), (vec![], &json!(["a"])));
     assert_eq!(desk.sync(Some(5))["full"], json!(true), "above the log's end");
-    assert_eq!(Desk::default().sync(None), json!({"seq": 0, "full": true, "widgets": [], "removed": [], "layout": null}));
+    assert_eq!(
+        Desk::default().sync(None),
+        json!({"seq": 0, "full": true, "widgets": [], "removed": [], "layout": null})
+    );
 }
 
 #[test]
@@ -298,7 +298,10 @@ fn what_backends_said_last_is_kept_for_those_who_come_back() {
     let seqs = |since| desk.board.said_since(since).map(|said| said.seq.0).collect::<Vec<_>>();
     assert_eq!(seqs(None), Vec::<u64>::new());
     assert_eq!(seqs(Some(Seq(63))), [64, 65]);
-    assert_eq!((desk.sync(Some(0))["full"].clone(), desk.sync(Some(1))["full"].clone()), (json!(true), json!(false)));
+    assert_eq!(
+        (desk.sync(Some(0))["full"].clone(), desk.sync(Some(1))["full"].clone()),
+        (json!(true), json!(false))
+    );
     assert_eq!(
         desk.board.said.back().map(|said| said.payload()),
         Some(r#"{"event":"e","data":64,"seq":65}"#.to_string())
@@ -317,14 +320,28 @@ fn the_widget_the_field_and_the_byte_over_a_limit_are_refused() {
         (0..count).map(|field| (format!("f{field}"), json!(0))).collect::<serde_json::Map<_, _>>().into()
     };
     assert_eq!(desk.done("WIDGET_UPDATE", update("f", None, fields(FIELDS_MAX)))["version"], json!(1));
-    assert_eq!(desk.done("WIDGET_UPDATE", update("f", None, json!({"one": 0}))), json!({"refused": "TOO_LARGE"}));
-    assert_eq!(desk.done("WIDGET_UPDATE", update("f", None, json!({"one": 0, "f0": null})))["version"], json!(2));
+    assert_eq!(
+        desk.done("WIDGET_UPDATE", update("f", None, json!({"one": 0}))),
+        json!({"refused": "TOO_LARGE"})
+    );
+    assert_eq!(
+        desk.done("WIDGET_UPDATE", update("f", None, json!({"one": 0, "f0": null})))["version"],
+        json!(2)
+    );
 
     let text = |bytes: usize| "x".repeat(bytes - 2);
-    assert_eq!(desk.done("WIDGET_UPDATE", update("b", None, json!({"a": text(VALUE_BYTES_MAX - 1)})))["version"], json!(1));
-    assert_eq!(desk.done("WIDGET_UPDATE", update("b", None, json!({"b": 1}))), json!({"refused": "TOO_LARGE"}));
+    assert_eq!(
+        desk.done("WIDGET_UPDATE", update("b", None, json!({"a": text(VALUE_BYTES_MAX - 1)})))["version"],
+        json!(1)
+    );
+    assert_eq!(
+        desk.done("WIDGET_UPDATE", update("b", None, json!({"b": 1}))),
+        json!({"refused": "TOO_LARGE"})
+    );
     let mut filled = 0;
-    while desk.done("WIDGET_UPDATE", update(&format!("w{filled}"), None, json!({"a": text(60_000)})))["version"] == json!(1) {
+    while desk.done("WIDGET_UPDATE", update(&format!("w{filled}"), None, json!({"a": text(60_000)})))["version"]
+        == json!(1)
+    {
         filled += 1;
     }
     assert!(desk.board.bytes() <= BOARD_BYTES_MAX && desk.board.bytes() + 60_500 > BOARD_BYTES_MAX);
@@ -350,7 +367,10 @@ fn the_longest_deleted_widget_is_forgotten_and_versions_go_on_above_it() {
     }
     assert_eq!((desk.board.widgets.len(), desk.board.floor), (TOMBSTONES_MAX, 2));
     assert_eq!(desk.board.forgotten, Seq(2));
-    assert_eq!((desk.sync(Some(1))["full"].clone(), desk.sync(Some(2))["full"].clone()), (json!(true), json!(false)));
+    assert_eq!(
+        (desk.sync(Some(1))["full"].clone(), desk.sync(Some(2))["full"].clone()),
+        (json!(true), json!(false))
+    );
     assert_eq!(
         desk.done("WIDGET_UPDATE", update("w0", Some(1), json!({"b": 1}))),
         json!({"conflict": ["b"], "current": 0})
@@ -371,7 +391,10 @@ fn a_field_that_was_removed_long_ago_counts_as_changed() {
     }
     let widget = desk.board.widgets["w"].clone();
     assert_eq!((widget.fields.len(), widget.whole), (FIELDS_MAX, 2));
-    assert_eq!(desk.done("WIDGET_UPDATE", update("w", Some(1), json!({"new": 1})))["conflict"], json!(["new"]));
+    assert_eq!(
+        desk.done("WIDGET_UPDATE", update("w", Some(1), json!({"new": 1})))["conflict"],
+        json!(["new"])
+    );
     assert_eq!(desk.done("WIDGET_UPDATE", update("w", Some(2), json!({"new": 1})))["merged"], json!(true));
 }
 
