@@ -261,8 +261,12 @@ impl Parts<'_> {
         }
         match changed {
             Changed::Room(row) => {
-                if let Some(room) = ctx.rooms.find(&row.id) {
+                let id = row.id.clone();
+                if let Some(room) = ctx.rooms.find(&id) {
                     room.row = Some(row);
+                }
+                if id.kind == RoomKind::Dashboard {
+                    self.dashboards.send_away(&id, ctx);
                 }
             }
             Changed::Member(row) => {

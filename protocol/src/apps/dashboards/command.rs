@@ -310,9 +310,9 @@ fn batch(parts: Vec<SpelledPart<'_>>) -> Result<Operation, Refusal> {
 
 /// A dashboard by its id. A user's own bears the user's id as its token spells it.
 pub fn board_id(id: &str) -> Result<RoomId, Refusal> {
-    match id.starts_with(OWN_PREFIX) {
-        true => checked("dashboardId", id).map(RoomId::dashboard),
-        false => checked("dashboardId", &composed(id)).map(RoomId::dashboard),
+    match id.strip_prefix(OWN_PREFIX) {
+        Some(user) => checked("dashboardId", user).map(|_| RoomId::dashboard(id)),
+        None => checked("dashboardId", &composed(id)).map(RoomId::dashboard),
     }
 }
 

@@ -150,7 +150,7 @@ impl Dashboards {
         let Some(room) = ctx.rooms.find(id) else { return };
         let may_not = |caller: &&Caller| access(room, &caller.user).hears().is_err();
         let gone: Vec<_> = room.present().filter(may_not).cloned().collect();
-        gone.iter().for_each(|caller| self.dismiss(id, caller, ctx));
+        gone.iter().for_each(|caller| self.dismiss(id, caller, CloseCause::AccessDenied, ctx));
     }
 
     /// A dashboard was deleted: told to all, who are then out of it.
@@ -163,18 +163,18 @@ impl Dashboards {
             let told = Event::named("room_closed".into(), Json::of(&told)).of("dashboard");
             room.signal(&told, Class::Kept, None, &mut ctx.fx);
             let gone: Vec<_> = room.present().cloned().collect();
-            gone.iter().for_each(|caller| self.dismiss(id, caller, ctx));
+            gone.iter().for_each(|caller| self.dismiss(id, caller, CloseCause::ResourceUnknown, ctx));
         }
         ctx.rooms.remove(id, &mut ctx.fx);
         self.on_forgotten(id);
     }
 
     /// A connection that is for this dashboard alone ends with it; another one is told that it is out of it.
-    fn dismiss(&mut self, id: &RoomId, caller: &Caller, ctx: &mut Context<'_>) {
+    fn dismiss(&mut self, id: &RoomId, caller: &Caller, cause: CloseCause, ctx: &mut Context<'_>) {
         match self.windows.contains_key(&caller.connection) {
-            true => ctx.fx.close(caller.connection, CloseCause::AccessDenied),
+            true => ctx.fx.close(caller.connection, cause),
             false => {
-                let told = closed(id, CloseCause::AccessDenied);
+                let told = closed(id, cause);
                 ctx.fx.tell(caller.connection, caller.envelope, &told, Class::Kept);
                 self.on_left(id, caller, ctx);
             }

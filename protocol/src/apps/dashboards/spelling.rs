@@ -7,7 +7,7 @@ use super::command::Part;
 use super::judging::Clash;
 use super::kept::{Deed, Kept};
 use crate::envelope::Event;
-use crate::ids::{RoomId, Seq};
+use crate::ids::{RoomId, Seq, UserId};
 use crate::json::Json;
 use crate::refusal::{Code, Refusal};
 use crate::store::Entry;
@@ -188,7 +188,8 @@ impl Board {
 impl Said {
     /// As members hear it.
     pub fn told(&self, room: &RoomId) -> Event {
-        about(room, Event::named("SYNC_UPDATE".into(), Json::written(self.payload())))
+        let told = Event::named("SYNC_UPDATE".into(), Json::written(self.payload()));
+        about(room, told).by(UserId::server())
     }
 
     /// The payload of `SYNC_UPDATE`.
