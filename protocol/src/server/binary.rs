@@ -67,6 +67,7 @@ impl Parts<'_> {
             | Endpoint::Chat
             | Endpoint::Connect
             | Endpoint::SocketIo
+            | Endpoint::Realtime
             | Endpoint::Drafts => {}
         }
     }

@@ -255,6 +255,7 @@ impl Drafts {
             Envelope::Fields
             | Envelope::Event
             | Envelope::SocketIo
+            | Envelope::Realtime
             | Envelope::Draft
             | Envelope::DraftBase64 => self.want(id, Wanted { since: None, to: caller }, ctx),
         }
@@ -293,7 +294,9 @@ impl Drafts {
                 let event = event.said(Said::Denied(refusal.message.to_string()));
                 ctx.fx.tell(who, caller.envelope, &event, Class::Kept);
             }
-            Envelope::Fields | Envelope::Event | Envelope::SocketIo => self.refuse(caller, id, refusal, ctx),
+            Envelope::Fields | Envelope::Event | Envelope::SocketIo | Envelope::Realtime => {
+                self.refuse(caller, id, refusal, ctx)
+            }
         }
         self.readings.release(who, &mut ctx.fx);
     }
@@ -310,6 +313,7 @@ impl Drafts {
             Envelope::Fields
             | Envelope::Event
             | Envelope::SocketIo
+            | Envelope::Realtime
             | Envelope::Draft
             | Envelope::DraftBase64
             | Envelope::YWebsocket => closed(id, CloseCause::Finished.reason()),
@@ -389,7 +393,11 @@ impl Drafts {
             Envelope::Draft | Envelope::DraftBase64 | Envelope::YWebsocket => {
                 ctx.fx.close(caller.connection, CloseCause::AccessDenied);
             }
-            Envelope::Fields | Envelope::Event | Envelope::SocketIo | Envelope::Hocuspocus => {
+            Envelope::Fields
+            | Envelope::Event
+            | Envelope::SocketIo
+            | Envelope::Realtime
+            | Envelope::Hocuspocus => {
                 self.on_left(id, caller, ctx);
                 ctx.fx.tell(caller.connection, caller.envelope, &closed(id, reason), Class::Kept);
             }

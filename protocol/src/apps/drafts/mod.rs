@@ -242,6 +242,7 @@ impl Drafts {
             Envelope::Fields
             | Envelope::Event
             | Envelope::SocketIo
+            | Envelope::Realtime
             | Envelope::Draft
             | Envelope::DraftBase64 => self.refuse(to, id, refusal, ctx),
         }

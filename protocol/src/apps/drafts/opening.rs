@@ -190,7 +190,8 @@ impl Drafts {
     fn take_back(&mut self, id: &RoomId, settled: Settled, ctx: &mut Context<'_>) {
         match settled {
             Settled::Saved(incoming) => {
-                let whose = Whose::Client { from: incoming.from, id: None, whole: true, answers: incoming.answers };
+                let whose =
+                    Whose::Client { from: incoming.from, id: None, whole: true, answers: incoming.answers };
                 self.on_unsaved(id, whose, &Refusal::store_unavailable(), ctx);
             }
             Settled::State { wanted, .. } => {
