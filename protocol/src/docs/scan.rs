@@ -54,7 +54,9 @@ pub(super) struct Scanned {
     pub(super) sections: Vec<Section>,
     /// What is deleted of which client's: from clock to clock, in order and apart.
     pub(super) deletes: Deletes,
-    /// About how many bytes of memory it takes.
+    /// How many structs there are.
+    pub(super) structs: usize,
+    /// About how many bytes of memory their content takes.
     pub(super) weight: usize,
 }
 
@@ -123,8 +125,7 @@ pub(super) fn scan(bytes: &[u8], structs_max: usize) -> Result<Scanned, String> 
     }
     let deletes = deletes(&mut scan.reader)?;
     scan.reader.end()?;
-    let weight = scan.weight + scan.structs * BLOCK_WEIGHT + bytes.len();
-    Ok(Scanned { sections, deletes, weight })
+    Ok(Scanned { sections, deletes, structs: scan.structs, weight: scan.weight + bytes.len() })
 }
 
 /// Reads a state vector: how far somebody knows each client.

@@ -1,11 +1,12 @@
 //! What `yjs` makes of the same updates: a Node process that is asked line by line.
 
+use crate::checked::{hex, unhex};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/yjs");
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/yjs");
 
 /// The process.
 pub struct Opinion {
@@ -96,15 +97,4 @@ impl Drop for Opinion {
         self.process.kill().ok();
         self.process.wait().ok();
     }
-}
-
-/// Bytes as hexadecimal digits.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Bytes of hexadecimal digits.
-pub fn unhex(text: &str) -> Vec<u8> {
-    let digits = |at: usize| u8::from_str_radix(&text[at..at + 2], 16).expect("hexadecimal");
-    (0..text.len()).step_by(2).map(digits).collect()
 }
