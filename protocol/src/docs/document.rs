@@ -116,6 +116,26 @@ impl Document {
         self.take(update, &scanned)
     }
 
+    /// Whether all that an update says is here. What is no update is not.
+    pub(super) fn knows(&mut self, update: &[u8]) -> bool {
+        let Ok(scanned) = scan(update, WEIGHT_MAX / BLOCK_WEIGHT) else { return false };
+        let sieved = sieve(&mut self.census, update, &scanned);
+        self.census.forget();
+        let Ok(sieved) = sieved else { return false };
+        if sieved.pending || sieved.parts.iter().any(|part| part.structs > 0) {
+            return false;
+        }
+        let gone = self.doc.transact().snapshot().delete_set;
+        let is_gone = |client: u64, range: &Range<u32>| {
+            let known = gone.iter().find(|(known, _)| known.get() == client);
+            known.is_some_and(|(_, ranges)| {
+                ranges.iter().any(|known| known.start <= range.start && range.end <= known.end)
+            })
+        };
+        let mut deletes = sieved.deletes_before.iter().chain(&sieved.deletes_after);
+        deletes.all(|(client, ranges)| ranges.iter().all(|range| is_gone(*client, range)))
+    }
+
     fn take(&mut self, update: &[u8], scanned: &Scanned) -> Result<Taken, Fault> {
         let sieved = match sieve(&mut self.census, update, scanned) {
             Ok(sieved) => sieved,
@@ -335,12 +355,24 @@ mod debugging {
             let taken = document.apply(&bytes);
             let whole = document.whole().unwrap();
             let read = Document::load(&whole).unwrap();
-            if !read.census.ends().eq(document.census.ends()) || content(&read, &read) != content(&document, &read) {
+            if !read.census.ends().eq(document.census.ends())
+                || content(&read, &read) != content(&document, &read)
+            {
                 println!("UPDATE {line}\n{before:?}\n{:?}", scan(&bytes, usize::MAX));
-                if let Ok(taken) = taken { println!("{:?}", scan(&taken.update, usize::MAX)); }
+                if let Ok(taken) = taken {
+                    println!("{:?}", scan(&taken.update, usize::MAX));
+                }
                 println!("WHOLE {:?}", scan(&whole, usize::MAX));
-                println!("{:?} {:?}", document.census.ends().collect::<Vec<_>>(), read.census.ends().collect::<Vec<_>>());
-                println!("LIVE {}\nREAD {}", content(&document, &read).unwrap(), content(&read, &read).unwrap());
+                println!(
+                    "{:?} {:?}",
+                    document.census.ends().collect::<Vec<_>>(),
+                    read.census.ends().collect::<Vec<_>>()
+                );
+                println!(
+                    "LIVE {}\nREAD {}",
+                    content(&document, &read).unwrap(),
+                    content(&read, &read).unwrap()
+                );
                 panic!();
             }
         }
