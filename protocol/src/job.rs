@@ -5,8 +5,11 @@ mod inspection;
 
 pub use inspection::{Content, Inspected, TEXT};
 
+use crate::apps::dashboards::{self, Base, Board};
 use crate::auth::{AuthFailure, Keys, User, verify_service, verify_token};
 use crate::docs::{DocId, DocJob, DocOutcome, Docs};
+use crate::ids::Seq;
+use crate::store::Entry;
 use crate::time::Timestamp;
 use bytes::Bytes;
 use pulldown_cmark::{Event, Options, Parser, html};
@@ -50,6 +53,18 @@ pub enum Job {
         /// What to do.
         job: DocJob,
     },
+    /// Fold a dashboard further.
+    FoldBoard {
+        /// As far as it is folded.
+        base: Base,
+        /// What follows.
+        entries: Vec<Entry>,
+    },
+    /// Write a dashboard as a snapshot.
+    WriteBoard {
+        /// The board.
+        board: Box<Board>,
+    },
 }
 
 /// Up to this size a file is looked at within microseconds.
@@ -70,6 +85,10 @@ pub enum Outcome {
     Joined(Bytes),
     /// What came of it in a document.
     Doc(DocOutcome),
+    /// A dashboard, unless its snapshot cannot be read.
+    Board(Option<Box<Board>>),
+    /// A snapshot, and the last entry in it.
+    Written(Seq, Bytes),
 }
 
 impl Job {
@@ -78,6 +97,11 @@ impl Job {
         match self {
             Self::VerifyToken { .. } | Self::VerifyService { .. } => true,
             Self::Inspect { content } => content.len() <= CHEAP_BYTES_MAX,
+            Self::FoldBoard { base, entries } => {
+                let entries: usize = entries.iter().map(|entry| entry.body.len()).sum();
+                base.bytes() + entries <= CHEAP_BYTES_MAX
+            }
+            Self::WriteBoard { board } => board.bytes() <= CHEAP_BYTES_MAX,
             Self::Render { .. } | Self::Join { .. } | Self::Doc { .. } => false,
         }
     }
@@ -92,6 +116,10 @@ impl Job {
             Self::Inspect { content } => Outcome::Inspected(content.inspect()),
             Self::Join { pieces } => Outcome::Joined(pieces.concat().into()),
             Self::Doc { doc, job } => Outcome::Doc(docs.run(doc, job)),
+            Self::FoldBoard { base, entries } => {
+                Outcome::Board(dashboards::fold(base, entries).map(Box::new))
+            }
+            Self::WriteBoard { board } => Outcome::Written(board.seq, board.snapshot()),
         }
     }
 }
@@ -106,6 +134,8 @@ impl fmt::Debug for Job {
             Self::Inspect { .. } => "Inspect",
             Self::Join { .. } => "Join",
             Self::Doc { doc, job } => return write!(f, "Doc({:?}, {job:?})", doc.draft),
+            Self::FoldBoard { .. } => "FoldBoard",
+            Self::WriteBoard { .. } => "WriteBoard",
         })
     }
 }

@@ -11,6 +11,7 @@ mod limits;
 mod origin;
 mod rest;
 mod route;
+mod visiting;
 mod writing;
 
 pub use answering::{dressed, refusal_response, refused};
@@ -20,6 +21,7 @@ use route::{EngineCall, NoRoute, Route, UserCall};
 
 use crate::action::CloseCause;
 use crate::apps::documents::template_for;
+use crate::apps::drafts;
 use crate::auth::{AuthFailure, User};
 use crate::connection::{Connections, Endpoint};
 use crate::context::Context;
@@ -80,6 +82,8 @@ pub struct Door {
     waiting: BTreeSet<RequestId>,
     /// The pages from which requests come whose answer is another part's.
     posting: BTreeMap<RequestId, Option<String>>,
+    /// Those who want to become connections, and are looked at by another part.
+    entering: BTreeMap<RequestId, Box<Asked>>,
     /// What the addresses use.
     pub addresses: Addresses,
     /// Whether nobody new comes in.
@@ -173,10 +177,17 @@ impl Door {
                 None
             }
             Route::Health => Some(Decided::Health(asked)),
-            Route::Open(Endpoint::Echo) => self.admit(&asked, None, None),
-            Route::Open(Endpoint::Documents | Endpoint::Chat | Endpoint::Connect) | Route::User(_) => {
-                self.verify(asked, ctx)
-            }
+            // Over `/hocuspocus` every document has a token of its own.
+            Route::Open(Endpoint::Echo | Endpoint::Hocuspocus) => self.admit(&asked, None, None),
+            Route::Open(
+                Endpoint::Documents
+                | Endpoint::Chat
+                | Endpoint::Connect
+                | Endpoint::Drafts
+                | Endpoint::YWebsocket
+                | Endpoint::Realtime,
+            )
+            | Route::User(_) => self.verify(asked, ctx),
             Route::Open(Endpoint::SocketIo) => None,
             Route::Engine(_) => self.hand_to_engine(*asked, ctx),
             Route::Service(_) => self.verify_service(asked, ctx),
@@ -255,7 +266,9 @@ impl Door {
             | Outcome::Rendered(_)
             | Outcome::Inspected(_)
             | Outcome::Joined(_)
-            | Outcome::Doc(_) => {
+            | Outcome::Doc(_)
+            | Outcome::Board(_)
+            | Outcome::Written(..) => {
                 let refusal = Refusal::new(Code::ServerError, "another answer than was asked for");
                 self.answer(&asked, refused(500, &refusal), ctx);
                 None
@@ -285,12 +298,27 @@ impl Door {
                 self.look(asked, Query::Template(template), Step::Template(user), ctx);
                 None
             }
+            Route::Open(Endpoint::Drafts | Endpoint::YWebsocket) => {
+                match asked.draft.as_deref().map(drafts::draft_id) {
+                    Some(Ok(_)) => self.admit(&asked, Some(user), None),
+                    Some(Err(refusal)) => {
+                        self.refuse(&asked, 404, &refusal, CloseCause::ResourceUnknown, ctx)
+                    }
+                    None => {
+                        let refusal = Refusal::new(Code::ClientError, "draftId is missing");
+                        self.refuse(&asked, 400, &refusal, CloseCause::ParameterMissing, ctx)
+                    }
+                }
+            }
+            Route::Open(Endpoint::Realtime) => self.visit(asked, user, ctx),
             Route::Open(_) => self.admit(&asked, Some(user), None),
             Route::User(_) if let Some(response) = crowding::too_many_calls(&user, connections, ctx) => {
                 self.answer(&asked, response, ctx);
                 None
             }
+            Route::User(UserCall::Realtime | UserCall::Sync) => self.visit(asked, user, ctx),
             Route::User(UserCall::Statistics) => Some(Decided::Statistics(asked, Some(user))),
+            Route::User(UserCall::Draft { .. }) => self.ask_draft(*asked, user),
             Route::User(call) => match rest::query(call, &user) {
                 Some(query) => {
                     self.look(asked, query, Step::Rows(Some(user)), ctx);
@@ -370,6 +398,7 @@ impl Door {
     pub fn on_gone(&mut self, request: RequestId) {
         self.waiting.remove(&request);
         self.posting.remove(&request);
+        self.entering.remove(&request);
     }
 
     fn admit(

@@ -61,9 +61,9 @@ impl Room {
         told
     }
 
-    /// The place after which entries are missing, if some came ahead of them.
+    /// The place after which entries are missing, if some came ahead of them, or are known to be stored.
     pub fn missing(&self) -> Option<Seq> {
-        (!self.ahead.is_empty()).then_some(self.head)
+        (!self.ahead.is_empty() || self.judged.known > self.head).then_some(self.head)
     }
 
     fn tell(&mut self, origin: Option<ConnectionId>, entry: Entry, fx: &mut Effects<'_>) -> Told {
@@ -138,7 +138,7 @@ impl Room {
     }
 
     /// Reads what is missing, one read at a time.
-    fn mend(&mut self, fx: &mut Effects<'_>) {
+    pub(super) fn mend(&mut self, fx: &mut Effects<'_>) {
         let Some(after) = self.missing().filter(|_| !self.mending) else { return };
         self.mending = true;
         let request = StoreRequest::Read { room: self.id.clone(), after, max: GAP_ENTRIES_MAX };

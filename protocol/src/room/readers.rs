@@ -200,9 +200,9 @@ impl Present {
                 continue;
             }
             let frame = frames.entry((envelope, entry.seq)).or_insert_with(|| {
-                apps::told(entry).map(|event| {
-                    let offset = fx.offset(envelope, Class::Kept);
-                    envelope.encode(&event, offset)
+                apps::told(entry).and_then(|event| {
+                    let mark = fx.mark(envelope, Class::Kept);
+                    envelope.encode(&event, &mark)
                 })
             });
             sending.extend(frame.clone());
