@@ -3,6 +3,7 @@
 
 use crate::action::{Action, Actions, CloseCause, Recipients};
 use crate::apps::chat::Upload;
+use crate::apps::drafts::Submitted;
 use crate::auth::User;
 use crate::call::Call;
 use crate::connection::Transports;
@@ -65,6 +66,10 @@ pub struct Effects<'a> {
     pub posted: &'a mut Vec<(PostId, Result<Delivered, Refusal>)>,
     /// What became of files that were submitted; `server.rs` gives it to the chat.
     pub uploaded: &'a mut Vec<(Box<Upload>, Result<Entry, Refusal>)>,
+    /// What became of updates of documents; `server.rs` gives it to the drafts.
+    pub drafted: &'a mut Vec<(Box<Submitted>, Result<Entry, Refusal>)>,
+    /// Connections that are written to in another way from now on.
+    pub respelled: &'a mut Vec<(ConnectionId, Envelope)>,
     /// Pages of logs for those who fold them; `server.rs` gives them to their apps.
     pub replayed: &'a mut Vec<Replayed>,
     /// The answers of apps to requests that they were handed; `server.rs` gives them to the door.
@@ -135,8 +140,9 @@ impl Effects<'_> {
     /// Tells one connection something that is no answer.
     pub fn tell(&mut self, to: ConnectionId, envelope: Envelope, event: &Event, class: Class) {
         let offset = self.offset(envelope, class);
+        let Some(frame) = envelope.encode(event, offset) else { return };
         offset.into_iter().for_each(|offset| self.transports.sent_alone(to, offset));
-        self.send(to, envelope.encode(event, offset), class);
+        self.send(to, frame, class);
     }
 
     /// Goes on reading a connection that is one socket, or stops.

@@ -4,6 +4,7 @@
 mod attempts;
 pub mod chat;
 pub mod documents;
+pub mod drafts;
 pub mod projects;
 
 use crate::auth::{User, UserType};
@@ -13,6 +14,8 @@ use crate::ids::{RoomId, RoomKind};
 use crate::refusal::Refusal;
 use crate::room::{Audience, Room};
 use crate::store::Entry;
+use bytes::Bytes;
+use serde_json::Value;
 use std::borrow::Cow;
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
@@ -23,7 +26,22 @@ pub fn told(entry: &Entry) -> Option<Event> {
         RoomKind::Chat => chat::told(entry),
         RoomKind::Supervisors => chat::told_to_supervisors(entry),
         RoomKind::Project | RoomKind::User | RoomKind::Everyone => projects::told(entry),
-        RoomKind::Dashboard | RoomKind::Draft => None,
+        RoomKind::Dashboard => None,
+        RoomKind::Draft => drafts::told(entry),
+    }
+}
+
+/// What an entry says, for a backend that reads the log.
+pub fn shown(entry: &Entry) -> Value {
+    match entry.room.kind {
+        RoomKind::Draft => drafts::shown(&entry.body),
+        RoomKind::Document
+        | RoomKind::Chat
+        | RoomKind::Project
+        | RoomKind::User
+        | RoomKind::Everyone
+        | RoomKind::Supervisors
+        | RoomKind::Dashboard => serde_json::from_slice(&entry.body).unwrap_or(Value::Null),
     }
 }
 
@@ -47,17 +65,19 @@ pub fn answer(entry: &Entry) -> Event {
         RoomKind::Document => documents::answer(entry),
         RoomKind::Chat | RoomKind::Supervisors => chat::answer(entry),
         RoomKind::Project | RoomKind::User | RoomKind::Everyone => projects::answer(entry),
-        RoomKind::Dashboard | RoomKind::Draft => projects::answer(entry),
+        RoomKind::Dashboard => projects::answer(entry),
+        RoomKind::Draft => drafts::answer(entry),
     }
 }
 
 /// Whether what came under an id says the same as what is stored under it.
-pub fn is_repeat(kind: RoomKind, came: &[u8], stored: &[u8]) -> bool {
+pub fn is_repeat(kind: RoomKind, came: &Bytes, stored: &Bytes) -> bool {
     match kind {
         RoomKind::Document => documents::is_repeat(came, stored),
         RoomKind::Chat | RoomKind::Supervisors => chat::is_repeat(came, stored),
         RoomKind::Project | RoomKind::User | RoomKind::Everyone => projects::is_repeat(came, stored),
-        RoomKind::Dashboard | RoomKind::Draft => came == stored,
+        RoomKind::Dashboard => came == stored,
+        RoomKind::Draft => drafts::is_repeat(came, stored),
     }
 }
 
@@ -71,7 +91,8 @@ pub fn may_hear(room: &Room, user: &User) -> bool {
         RoomKind::Supervisors => {
             user.user_type == UserType::Supervisor && *room.id.name == *user.firm.as_str()
         }
-        RoomKind::Document | RoomKind::Dashboard | RoomKind::Draft => false,
+        RoomKind::Draft => drafts::may_hear(room, user),
+        RoomKind::Document | RoomKind::Dashboard => false,
     }
 }
 
@@ -95,7 +116,8 @@ pub fn refuse(kind: RoomKind, to: &Caller, refusal: Refusal, fx: &mut Effects<'_
         RoomKind::Document => documents::refused(&refusal),
         RoomKind::Chat | RoomKind::Supervisors => chat::refused(&refusal),
         RoomKind::Project | RoomKind::User | RoomKind::Everyone => projects::refused(&refusal),
-        RoomKind::Dashboard | RoomKind::Draft => projects::refused(&refusal),
+        RoomKind::Dashboard => projects::refused(&refusal),
+        RoomKind::Draft => drafts::refused(&refusal),
     };
     fx.refuse(to, &event);
 }
@@ -104,7 +126,8 @@ pub fn refuse(kind: RoomKind, to: &Caller, refusal: Refusal, fx: &mut Effects<'_
 pub fn roles(kind: RoomKind) -> &'static [&'static str] {
     match kind {
         RoomKind::Project => &projects::ROLES,
-        RoomKind::Dashboard | RoomKind::Draft => &["editor", "viewer"],
+        RoomKind::Dashboard => &["editor", "viewer"],
+        RoomKind::Draft => &drafts::ROLES,
         RoomKind::Chat | RoomKind::Document | RoomKind::User | RoomKind::Everyone | RoomKind::Supervisors => {
             &[chat::MEMBER]
         }

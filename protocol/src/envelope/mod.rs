@@ -1,6 +1,7 @@
 //! How a command or an event is written in a frame (WIRE §0.4). Envelopes know names, data and reply ids; they
 //! know no app.
 
+mod draft;
 mod event;
 mod fields;
 pub mod socket_io;
@@ -8,6 +9,7 @@ pub mod socket_io;
 use crate::frame::Frame;
 use crate::json::{self, Json};
 use crate::refusal::{Code, Refusal};
+use crate::y_sync::hocuspocus::Said;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -32,6 +34,8 @@ pub struct Event {
     pub refusal: Option<Json>,
     /// The error's code, for those who count.
     pub code: Option<Code>,
+    /// How it is said in the protocols of Yjs providers. What bytes it brings stand in the data as `data` elsewhere.
+    pub said: Option<Arc<Said>>,
 }
 
 impl Event {
@@ -42,7 +46,7 @@ impl Event {
 
     /// An event whose name is not known beforehand.
     pub fn named(name: Cow<'static, str>, data: Json) -> Self {
-        Self { name, data, family: None, within: None, refusal: None, code: None }
+        Self { name, data, family: None, within: None, refusal: None, code: None, said: None }
     }
 
     /// An event that says why not; `data` is what it says where it is told as an event.
@@ -53,6 +57,11 @@ impl Event {
     /// The same as one of an app's, where a connection has several.
     pub fn of(self, family: &'static str) -> Self {
         Self { family: Some(family), ..self }
+    }
+
+    /// The same, with how it is said in the protocols of Yjs providers.
+    pub fn said(self, said: Said) -> Self {
+        Self { said: Some(Arc::new(said)), ..self }
     }
 
     /// The same about one of several things of an app.
@@ -103,6 +112,14 @@ pub enum Envelope {
     Event,
     /// Socket.IO v5, default namespace (004)
     SocketIo,
+    /// `{"type":name,"data"?,"error"?}` (003), bytes as arrays of integers
+    Draft,
+    /// The same, bytes in base64
+    DraftBase64,
+    /// y-protocols, as the `y-websocket` provider speaks them
+    YWebsocket,
+    /// The protocol of `@hocuspocus/provider`
+    Hocuspocus,
 }
 
 impl Envelope {
@@ -114,16 +131,25 @@ impl Envelope {
             Self::Fields => fields::decode(text),
             Self::Event => event::decode(text),
             Self::SocketIo => socket_io::decode(text, None, &[]),
+            Self::Draft | Self::DraftBase64 => fields::decode(text),
+            Self::YWebsocket | Self::Hocuspocus => {
+                Err(Malformed::because("text where only bytes are spoken"))
+            }
         }?;
         call.checked()
     }
 
-    /// Writes an event as many hear it. `offset`: its place for connection state recovery, where there is that.
-    pub fn encode(self, event: &Event, offset: Option<u64>) -> Frame {
+    /// Writes an event as many hear it; `None`: there is no word for it here. `offset`: its place for connection state
+    /// recovery, where there is that.
+    pub fn encode(self, event: &Event, offset: Option<u64>) -> Option<Frame> {
         match self {
-            Self::Fields => fields::encode(event, None),
-            Self::Event => event::encode(event, None),
-            Self::SocketIo => socket_io::encode(event, offset),
+            Self::Fields => Some(fields::encode(event, None)),
+            Self::Event => Some(event::encode(event, None)),
+            Self::SocketIo => Some(socket_io::encode(event, offset)),
+            Self::Draft => Some(draft::encode(event, None, draft::Spelling::Integers)),
+            Self::DraftBase64 => Some(draft::encode(event, None, draft::Spelling::Base64)),
+            Self::YWebsocket => draft::encode_y_websocket(event),
+            Self::Hocuspocus => draft::encode_hocuspocus(event),
         }
     }
 
@@ -134,6 +160,9 @@ impl Envelope {
             (Self::Event, reply_to) => vec![event::encode(event, reply_to)],
             (Self::SocketIo, Some(ReplyId::SocketIo(call))) => socket_io::answer(event, call, offset),
             (Self::SocketIo, Some(ReplyId::Request(_)) | None) => vec![socket_io::encode(event, offset)],
+            (Self::Draft, reply_to) => vec![draft::encode(event, reply_to, draft::Spelling::Integers)],
+            (Self::DraftBase64, reply_to) => vec![draft::encode(event, reply_to, draft::Spelling::Base64)],
+            (Self::YWebsocket | Self::Hocuspocus, _) => self.encode(event, None).into_iter().collect(),
         }
     }
 }
@@ -161,12 +190,13 @@ pub fn general_name(event: &Event) -> Cow<'_, str> {
 
 /// An event's data where a connection has several apps: what it is about stands in it.
 pub fn general_data(event: &Event) -> Cow<'_, str> {
-    let data = event.data.as_str();
-    match (&event.within, data.strip_prefix('{')) {
-        (Some((key, id)), Some("}")) => Cow::Owned(format!("{{{}:{}}}", quoted(key), quoted(id))),
-        (Some((key, id)), Some(rest)) => Cow::Owned(format!("{{{}:{},{rest}", quoted(key), quoted(id))),
-        (Some(_), None) | (None, _) => Cow::Borrowed(data),
-    }
+    let data = draft::data(event, draft::Spelling::Base64);
+    let within = event.within.as_ref().and_then(|(key, id)| {
+        let begun = format!("{{{}:{}", quoted(key), quoted(id));
+        let rest = data.strip_prefix('{')?;
+        Some(if rest == "}" { begun + rest } else { format!("{begun},{rest}") })
+    });
+    within.map_or(data, Cow::Owned)
 }
 
 impl Malformed {
@@ -219,7 +249,7 @@ mod tests {
         let frame = Envelope::Fields.answer(&event, Some(&ReplyId::Request("r".into())), None);
         assert_eq!(frame, [Frame::text(r#"{"type":"response_saved","turn":2,"requestId":"r"}"#)]);
         let bare = Envelope::Fields.encode(&Event::new("pong", &serde_json::json!({})), None);
-        assert_eq!(bare, Frame::text(r#"{"type":"pong"}"#));
+        assert_eq!(bare, Some(Frame::text(r#"{"type":"pong"}"#)));
     }
 
     #[test]

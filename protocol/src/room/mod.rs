@@ -14,13 +14,13 @@ mod presence;
 mod readers;
 mod rooms;
 mod trail;
-pub use appends::{Delivered, Origin, PostId, QUEUED_ENTRIES_MAX, Submission};
+pub use appends::{Delivered, Origin, PostId, QUEUED_ENTRIES_MAX, QUEUED_EVENTS_MAX, Submission};
 pub use audience::Audience;
 pub use folding::Replayed;
 pub use gate::Told;
 pub use pacing::{Pacing, Turn};
 pub use parking::Parking;
-pub use presence::{Change, PRESENCE_NAMES_MAX};
+pub use presence::{Change, PRESENCE_INTERVAL, PRESENCE_NAMES_MAX};
 pub use readers::{FirstPage, NEWEST_ENTRIES_MAX};
 pub use rooms::Rooms;
 

@@ -2,7 +2,7 @@
 
 use super::Parts;
 use crate::action::{Action, CloseCause};
-use crate::apps::{chat, documents, projects};
+use crate::apps::{chat, documents, drafts, projects};
 use crate::auth::{TOKEN_BYTES_MAX, User};
 use crate::connection::{Endpoint, MALFORMED_MAX, Waiting};
 use crate::context::Caller;
@@ -30,10 +30,11 @@ const PINGS_AT_ONCE: u32 = 20;
 const ECHO_BYTES_MAX: usize = 256 * 1024;
 
 /// A call as its app understands it.
-enum Asked {
+pub(super) enum Asked {
     Documents(Result<documents::Command, Refusal>),
     Chat(Result<chat::Command, Refusal>),
     Projects(Result<projects::Command, Refusal>),
+    Drafts(Result<drafts::Command, Refusal>),
     Unknown,
 }
 
@@ -42,8 +43,15 @@ type About = Option<(&'static str, Arc<str>)>;
 
 impl Asked {
     fn about(&self) -> About {
-        let Self::Documents(Ok(command)) = self else { return None };
-        command.session().map(|session| ("sessionId", session.0.clone()))
+        match self {
+            Self::Documents(Ok(command)) => command.session().map(|session| ("sessionId", session.0.clone())),
+            Self::Drafts(Ok(command)) => Some(("draftId", command.draft.name.clone())),
+            Self::Documents(Err(_))
+            | Self::Drafts(Err(_))
+            | Self::Chat(_)
+            | Self::Projects(_)
+            | Self::Unknown => None,
+        }
     }
 }
 
@@ -53,6 +61,7 @@ pub(super) enum App {
     Documents,
     Chat,
     Projects,
+    Drafts,
 }
 
 impl App {
@@ -61,8 +70,10 @@ impl App {
         match endpoint {
             Endpoint::Documents => Self::Documents,
             Endpoint::Chat | Endpoint::Echo => Self::Chat,
+            Endpoint::Drafts | Endpoint::YWebsocket | Endpoint::Hocuspocus => Self::Drafts,
             Endpoint::Connect | Endpoint::SocketIo if name.starts_with("document:") => Self::Documents,
             Endpoint::Connect | Endpoint::SocketIo if name.starts_with("chat:") => Self::Chat,
+            Endpoint::Connect | Endpoint::SocketIo if name.starts_with("draft:") => Self::Drafts,
             Endpoint::Connect | Endpoint::SocketIo => Self::Projects,
         }
     }
@@ -99,6 +110,8 @@ impl Parts<'_> {
                 frame.into_iter().for_each(|frame| self.echo(socket, frame));
             }
             Message::Binary(bytes) if endpoint == Endpoint::Echo => self.echo(socket, Frame::binary(&bytes)),
+            Message::Text(_) if endpoint.is_providers() => self.ctx.fx.close(id, CloseCause::Unsupported),
+            Message::Binary(bytes) if endpoint.is_providers() => self.on_bytes(id, endpoint, &bytes),
             Message::Text(text) => self.on_text(id, &text),
             Message::Binary(_) => self.ctx.fx.close(id, CloseCause::Unsupported),
         }
@@ -160,7 +173,7 @@ impl Parts<'_> {
             "pong" if pings => return,
             _ => {}
         }
-        let Some(asked) = self.read(endpoint, app, &call) else { return };
+        let Some(asked) = self.read(endpoint, app, &call, &caller) else { return };
         let about = asked.about();
         let applied = match self.count(&asked, &caller) {
             Ok(()) => self.apply(asked, &call, caller),
@@ -173,10 +186,12 @@ impl Parts<'_> {
 
     fn pong(&mut self, app: App, caller: &Caller) {
         let data = match app {
-            App::Documents => json!({}),
+            App::Documents | App::Drafts => json!({}),
             App::Chat | App::Projects => json!({"timestamp": self.ctx.fx.now.to_string()}),
         };
-        self.ctx.fx.reply(caller, &Event::new("pong", &data));
+        let pong = Event::new("pong", &data);
+        let pong = if app == App::Drafts { pong.of("draft") } else { pong };
+        self.ctx.fx.reply(caller, &pong);
     }
 
     /// What costs nothing of a user's budget is still not without limit: it shares the pings'.
@@ -187,8 +202,15 @@ impl Parts<'_> {
     }
 
     /// Reads a call as its app does; `None`: it is to be ignored, whatever the caller's budget.
-    fn read(&mut self, endpoint: Endpoint, app: App, call: &Call<'_>) -> Option<Asked> {
+    fn read(&mut self, endpoint: Endpoint, app: App, call: &Call<'_>, caller: &Caller) -> Option<Asked> {
         let asked = match app {
+            App::Drafts if endpoint == Endpoint::Drafts => {
+                let draft = self.drafts.of(caller.connection)?;
+                drafts::Command::parse(&draft, &call.name, call.data).map(Asked::Drafts)
+            }
+            App::Drafts => {
+                drafts::Command::parse_among(&call.name, call.data, call.attachments).map(Asked::Drafts)
+            }
             App::Documents if endpoint == Endpoint::Documents => {
                 match documents::Command::parse(&call.name, call.data) {
                     documents::Parsed::Command(command) => Some(Asked::Documents(Ok(command))),
@@ -207,9 +229,21 @@ impl Parts<'_> {
     }
 
     /// Counts a call of its user; signals have a limit of their own.
-    fn count(&mut self, asked: &Asked, caller: &Caller) -> Result<(), Refusal> {
+    pub(super) fn count(&mut self, asked: &Asked, caller: &Caller) -> Result<(), Refusal> {
         let (settings, now) = (self.ctx.fx.settings, self.ctx.fx.now);
-        if matches!(asked, Asked::Chat(Ok(command)) if command.is_signal()) {
+        if matches!(asked, Asked::Drafts(Ok(command)) if command.is_unlimited()) {
+            return Ok(());
+        }
+        let is_signal = match asked {
+            Asked::Chat(Ok(command)) => command.is_signal(),
+            Asked::Drafts(Ok(command)) => command.is_signal(),
+            Asked::Chat(Err(_))
+            | Asked::Drafts(Err(_))
+            | Asked::Documents(_)
+            | Asked::Projects(_)
+            | Asked::Unknown => false,
+        };
+        if is_signal {
             let (rate, at_once) = (settings.rate_limit_signals, settings.signals_at_once());
             let counted = self.connections.count_signal(&caller.user, rate, at_once, now);
             return counted.map_err(|wait| Refusal::rate_limited(rate, Duration::from_secs(1), wait));
@@ -230,9 +264,19 @@ impl Parts<'_> {
             }
             Asked::Chat(Ok(command)) => self.chat.apply(command, caller, &mut self.ctx),
             Asked::Projects(Ok(command)) => self.projects.apply(command, caller, &mut self.ctx),
-            Asked::Documents(Err(refusal)) | Asked::Chat(Err(refusal)) | Asked::Projects(Err(refusal)) => {
-                Err((caller, refusal))
+            Asked::Drafts(Ok(ref command))
+                if !call.attachments.is_empty() && !command.takes_attachments() =>
+            {
+                Err((caller, Refusal::new(Code::ClientError, "no binary attachment is taken here")))
             }
+            Asked::Drafts(Ok(command)) => {
+                self.drafts.apply(command, caller, &mut self.ctx);
+                Ok(())
+            }
+            Asked::Documents(Err(refusal))
+            | Asked::Chat(Err(refusal))
+            | Asked::Projects(Err(refusal))
+            | Asked::Drafts(Err(refusal)) => Err((caller, refusal)),
             Asked::Unknown => Err(self.unknown(call, caller)),
         }
     }
@@ -330,5 +374,6 @@ fn refused(app: App, refusal: &Refusal) -> Event {
         App::Documents => documents::refused(refusal),
         App::Chat => chat::refused(refusal),
         App::Projects => projects::refused(refusal),
+        App::Drafts => drafts::refused(refusal),
     }
 }

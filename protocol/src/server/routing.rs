@@ -43,6 +43,7 @@ impl Parts<'_> {
             Some(Pending::Documents(waiting)) => self.documents.on_stored(waiting, reply, &mut self.ctx),
             Some(Pending::Chat(waiting)) => self.chat.on_stored(waiting, reply, &mut self.ctx),
             Some(Pending::Projects(waiting)) => self.projects.on_stored(waiting, reply, &mut self.ctx),
+            Some(Pending::Drafts(waiting)) => self.drafts.on_stored(waiting, reply, &mut self.ctx),
             Some(Pending::Hook(waiting)) => self.hook.on_stored(waiting, reply, &mut self.ctx.fx),
             Some(Pending::Connection(_)) | None => {}
         }
@@ -74,6 +75,10 @@ impl Parts<'_> {
             }
             Pending::Chat(waiting) => self.chat.on_late(waiting, &mut self.ctx),
             Pending::Projects(waiting) => self.projects.on_late(waiting, &mut self.ctx),
+            Pending::Drafts(waiting) => self.drafts.on_late(waiting, &mut self.ctx),
+            Pending::Connection(Waiting::Document { connection, document }) => {
+                self.on_token_late(connection, &document);
+            }
             Pending::Hook(waiting) => self.hook.on_late(waiting, &mut self.ctx.fx),
             Pending::Connection(Waiting::Refresh(caller)) => self.refuse_late(&caller),
             Pending::Connection(Waiting::Connect { connection, .. }) => self.connect_late(connection),
@@ -85,7 +90,8 @@ impl Parts<'_> {
             RoomKind::Document => self.documents.on_told(told, &mut self.ctx),
             RoomKind::Chat | RoomKind::Supervisors => self.chat.on_told(told, &mut self.ctx),
             RoomKind::Project | RoomKind::User | RoomKind::Everyone => {}
-            RoomKind::Dashboard | RoomKind::Draft => {}
+            RoomKind::Draft => self.drafts.on_told(told, &mut self.ctx),
+            RoomKind::Dashboard => {}
         }
     }
 
@@ -93,6 +99,7 @@ impl Parts<'_> {
         let is_job = match self.ctx.fx.tickets.holder(ticket) {
             Some(Pending::Door(_) | Pending::Connection(_)) => true,
             Some(Pending::Chat(waiting)) => waiting.is_job(),
+            Some(Pending::Drafts(waiting)) => waiting.is_job(),
             Some(Pending::Room(_) | Pending::Documents(_) | Pending::Projects(_) | Pending::Hook(_))
             | None => false,
         };
@@ -108,7 +115,11 @@ impl Parts<'_> {
             Some(Pending::Connection(Waiting::Connect { connection, recover })) => {
                 self.on_connect_verified(connection, recover, outcome);
             }
+            Some(Pending::Connection(Waiting::Document { connection, document })) => {
+                self.on_document_verified(connection, document, outcome);
+            }
             Some(Pending::Chat(waiting)) => self.chat.on_worked(waiting, outcome, &mut self.ctx),
+            Some(Pending::Drafts(waiting)) => self.drafts.on_worked(waiting, outcome, &mut self.ctx),
             Some(Pending::Room(_) | Pending::Documents(_) | Pending::Projects(_) | Pending::Hook(_))
             | None => {}
         }
@@ -119,7 +130,13 @@ impl Parts<'_> {
             Some(Pending::Documents(waiting)) => matches!(waiting, documents::Waiting::Attempt(_)),
             Some(Pending::Chat(waiting)) => waiting.is_call(),
             Some(Pending::Hook(waiting)) => matches!(waiting, hook::Waiting::Delivery),
-            Some(Pending::Door(_) | Pending::Connection(_) | Pending::Room(_) | Pending::Projects(_))
+            Some(
+                Pending::Door(_)
+                | Pending::Connection(_)
+                | Pending::Room(_)
+                | Pending::Projects(_)
+                | Pending::Drafts(_),
+            )
             | None => false,
         };
         if !waits {
@@ -129,7 +146,13 @@ impl Parts<'_> {
             Some(Pending::Documents(waiting)) => self.documents.on_called(&waiting, said, &mut self.ctx),
             Some(Pending::Chat(waiting)) => self.chat.on_called(waiting, said, &mut self.ctx),
             Some(Pending::Hook(_)) => self.hook.on_called(&said, &mut self.ctx.fx),
-            Some(Pending::Door(_) | Pending::Connection(_) | Pending::Room(_) | Pending::Projects(_))
+            Some(
+                Pending::Door(_)
+                | Pending::Connection(_)
+                | Pending::Room(_)
+                | Pending::Projects(_)
+                | Pending::Drafts(_),
+            )
             | None => {}
         }
     }
@@ -164,6 +187,7 @@ impl Parts<'_> {
             Some(Decided::Posted(post)) => self.on_post(&post),
             Some(Decided::Offered(offer)) => self.chat.on_offer(*offer, &mut self.ctx),
             Some(Decided::Wanted(wanted)) => self.chat.on_wanted(*wanted, &mut self.ctx),
+            Some(Decided::Draft(call)) => self.drafts.on_call(*call, &mut self.ctx),
             Some(Decided::Statistics(asked, user)) => {
                 let response = self.statistics(user.as_deref());
                 self.door.answer(&asked, response, &mut self.ctx);
@@ -197,6 +221,7 @@ impl Parts<'_> {
             self.ctx.rooms.welcome(id);
             self.on_user_came(&caller);
         }
+        self.admit_to_draft(id, &admitted);
         if let (Some((template, fresh)), Some(caller)) =
             (admitted.template, self.connections.caller(id, None))
         {
@@ -238,14 +263,21 @@ impl Parts<'_> {
         }
         match changed {
             Changed::Room(row) => {
-                if let Some(room) = ctx.rooms.find(&row.id) {
+                let id = row.id.clone();
+                if let Some(room) = ctx.rooms.find(&id) {
                     room.row = Some(row);
+                }
+                if id.kind == RoomKind::Draft {
+                    self.drafts.on_changed(&id, ctx);
                 }
             }
             Changed::Member(row) => {
                 if let Some(room) = ctx.rooms.find(&row.room) {
                     let known = room.members.entry(row.user.clone()).or_insert_with(|| row.clone());
                     known.role = row.role;
+                }
+                if row.room.kind == RoomKind::Draft {
+                    self.drafts.on_changed(&row.room, ctx);
                 }
             }
             Changed::RoomKept(id) => ctx.rooms.removal_ends(&id),
@@ -257,7 +289,8 @@ impl Parts<'_> {
                     | RoomKind::User
                     | RoomKind::Everyone
                     | RoomKind::Supervisors => self.chat.on_room_removed(&id, ctx),
-                    RoomKind::Dashboard | RoomKind::Draft => {}
+                    RoomKind::Draft => self.drafts.on_room_removed(&id, ctx),
+                    RoomKind::Dashboard => {}
                 }
                 ctx.rooms.removal_ends(&id);
             }
@@ -270,7 +303,8 @@ impl Parts<'_> {
                 | RoomKind::Supervisors => {
                     self.chat.on_member_removed(&id, &user, ctx);
                 }
-                RoomKind::Dashboard | RoomKind::Draft => {}
+                RoomKind::Draft => self.drafts.on_member_removed(&id, &user, ctx),
+                RoomKind::Dashboard => {}
             },
             Changed::Else => {}
         }
