@@ -12,7 +12,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 
 /// How many threads work.
-const WORKERS: usize = 2;
+const WORKERS: usize = 1;
 /// How many jobs may wait for them.
 const WORK_QUEUE_MAX: usize = 1_024;
 

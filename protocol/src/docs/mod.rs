@@ -29,8 +29,8 @@ pub struct Docs {
     documents: BTreeMap<DocId, Document>,
 }
 
-impl fmt::Debug for Docs {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl std::fmt::Debug for Docs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Docs").field("len", &self.len()).field("weight", &self.weight()).finish()
     }
 }

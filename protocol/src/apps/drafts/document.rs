@@ -16,6 +16,7 @@ use crate::refusal::{Code, Refusal};
 use crate::tickets::Pending;
 use crate::timers::Timer;
 use bytes::Bytes;
+use serde_json::json;
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -203,6 +204,10 @@ impl Drafts {
             Why::Malformed(_) => Refusal::new(Code::ClientError, why.to_string()),
             Why::TooLarge { limit, actual } => Refusal::too_large("update", *actual, *limit),
             Why::Full { limit, actual } => Refusal::too_large("document", *actual, *limit),
+            Why::TooManyClients { limit, actual } => {
+                let details = json!({"limit": limit, "actual": actual});
+                Refusal::new(Code::TooLarge, why.to_string()).with(details)
+            }
         };
         self.refuse(&incoming.from, id, &refusal, ctx);
         let draft = self.open.get_mut(id);
