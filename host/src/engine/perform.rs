@@ -10,7 +10,7 @@ use parlor_protocol::frame::Frame;
 use parlor_protocol::http::{Body, Response, statistics, switching_head};
 use parlor_protocol::ids::{SocketId, Ticket};
 use parlor_protocol::input::{Ending, Input};
-use parlor_protocol::job::Job;
+use parlor_protocol::job::{Job, Outcome};
 use parlor_protocol::outbox::Class;
 use parlor_protocol::record::Record;
 use parlor_protocol::refusal::{Code, Refusal};
@@ -157,6 +157,12 @@ impl Core {
                 }
             }
             Action::Work { ticket, job } if job.is_cheap() => after.jobs.push_back((ticket, job)),
+            Action::Work { ticket, job: Job::Doc { doc, job } } => {
+                if let Err(outcome) = engine.documents.add(ticket, doc, job) {
+                    let outcome = Outcome::Doc(outcome);
+                    after.inputs.push_back(Input::Worked { ticket, outcome });
+                }
+            }
             // Where the workers do not keep up, whoever brings more has to wait.
             Action::Work { ticket, job } => after.jobs.extend(engine.work.add(ticket, job)),
             Action::Call { ticket, call } => {

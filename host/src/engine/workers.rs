@@ -1,4 +1,4 @@
-//! Threads for jobs that take longer than a socket thread may.
+//! Threads for jobs that take longer than a socket thread may. Those of documents have threads of their own.
 
 use super::{AbortOnPanic, Engine};
 use crate::line::locked;
@@ -12,7 +12,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 
 /// How many threads work.
-const WORKERS: usize = 1;
+const WORKERS: usize = 2;
 /// How many jobs may wait for them.
 const WORK_QUEUE_MAX: usize = 1_024;
 
@@ -52,10 +52,9 @@ pub(super) fn start(engine: &Arc<Engine>) -> io::Result<()> {
         let engine = engine.clone();
         let work = move || {
             let _abort = AbortOnPanic;
-            let mut docs = Docs::default();
             loop {
                 let (ticket, job) = engine.work.next();
-                let outcome = job.run(&engine.outside.keys, (engine.outside.now)(), &mut docs);
+                let outcome = job.run(&engine.outside.keys, (engine.outside.now)(), &mut Docs::default());
                 engine.tell(Input::Worked { ticket, outcome });
             }
         };

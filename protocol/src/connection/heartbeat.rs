@@ -13,7 +13,7 @@ use serde_json::json;
 use std::time::Duration;
 
 /// How long before its end a token's user is told.
-const EXPIRY_NOTICE: Duration = Duration::from_secs(60);
+pub const EXPIRY_NOTICE: Duration = Duration::from_secs(60);
 /// How long a timer for the end of a token is set ahead: the connection is mostly gone long before, and its
 /// timer should not stay for the month that a token may last.
 const EXPIRY_LOOK_INTERVAL: Duration = Duration::from_secs(300);

@@ -6,6 +6,7 @@ mod rate;
 mod recovery;
 mod transports;
 
+pub use heartbeat::EXPIRY_NOTICE;
 pub use rate::{Bucket, WINDOW, Window};
 pub use recovery::{Place, Recovery, Resumption};
 pub use transports::{Credential, Engine, Names, Transports};

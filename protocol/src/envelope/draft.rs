@@ -1,7 +1,7 @@
 //! The envelopes of drafts: 003's JSON on `/ws`, and the binary protocols of Yjs providers. What brings bytes has them
 //! in `data`, in 003's way as an array of integers or, to who writes so itself, in base64.
 
-use super::{Event, ReplyId, fields};
+use super::{Call, Event, Malformed, ReplyId, fields};
 use crate::frame::Frame;
 use crate::json::Json;
 use crate::y_sync::hocuspocus::{self, Said};
@@ -9,6 +9,8 @@ use crate::y_sync::{Message, SyncMessage};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
@@ -22,6 +24,21 @@ pub enum Spelling {
     Integers,
     /// As a string.
     Base64,
+}
+
+/// Reads a call on `/ws`. What is about the connection has its data in `data`; a draft's calls have fields beside it.
+pub fn decode(text: &str) -> Result<Call<'_>, Malformed> {
+    #[derive(Deserialize)]
+    struct Inner<'a> {
+        #[serde(borrow)]
+        data: Option<&'a RawValue>,
+    }
+    let call = fields::decode(text)?;
+    if !call.name.starts_with("auth:") {
+        return Ok(call);
+    }
+    let inner: Inner<'_> = crate::json::object(text).map_err(|why| Malformed::no_call(text, why))?;
+    Ok(Call { data: inner.data.map_or("null", RawValue::get), ..call })
 }
 
 /// Writes an event for `/ws`.

@@ -131,7 +131,7 @@ impl Envelope {
             Self::Fields => fields::decode(text),
             Self::Event => event::decode(text),
             Self::SocketIo => socket_io::decode(text, None, &[]),
-            Self::Draft | Self::DraftBase64 => fields::decode(text),
+            Self::Draft | Self::DraftBase64 => draft::decode(text),
             Self::YWebsocket | Self::Hocuspocus => {
                 Err(Malformed::because("text where only bytes are spoken"))
             }

@@ -12,6 +12,7 @@ use parlor_protocol::time::Timestamp;
 use std::io::Read;
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
 
 const LIMITS: SocketLimits = SocketLimits { message_bytes_max: 64, fragments_max: 4 };
 
@@ -70,6 +71,7 @@ fn bench() -> Bench {
         log: Box::new(|_| {}),
         calls: Box::new(NoCalls),
         keys: Arc::new(Keys::default()),
+        document_job_max: Duration::from_secs(10),
         asset: |name| (name == "app.js").then_some(("text/javascript", b"run()")),
     };
     let engine = Engine::start(Server::new(Settings::default(), [0; 32]), outside, stores).unwrap();

@@ -1,7 +1,7 @@
 //! What is done with a document, one job at a time: clients' updates as they come, together where several wait; what
 //! somebody lacks; the next snapshot. What a job brings is looked at here.
 
-use super::draft::{Draft, Folding, Incoming, Restoring, Settled, Stage, Task, Wanted};
+use super::draft::{Folding, Incoming, Restoring, Settled, Stage, Task, Wanted};
 use super::log::{self, Kept};
 use super::saving::Whose;
 use super::{Drafts, Waiting, fault};
@@ -99,7 +99,7 @@ impl Drafts {
                 ctx.fx.log(fault(id, "a snapshot cannot be made", &unreadable.to_string()));
                 ctx.rooms.find(id).into_iter().for_each(|room| room.drop_snapshot());
             }
-            (Task::Foreign(_), DocOutcome::Opened(Ok(standing))) => note(draft, standing),
+            (Task::Foreign(_), DocOutcome::Opened(Ok(standing))) => draft.note(standing),
             (Task::Restore(restoring), DocOutcome::Restored(restored)) => {
                 self.on_restored(id, *restoring, restored, ctx);
             }
@@ -123,7 +123,7 @@ impl Drafts {
     ) {
         let Some(draft) = self.open.get_mut(id) else { return };
         let vector = standing.state_vector.clone();
-        note(draft, standing);
+        draft.note(standing);
         for (incoming, applied) in updates {
             match applied {
                 Applied::New { update, pending } => {
@@ -132,7 +132,8 @@ impl Drafts {
                     let kept = Kept::Update { name, restored: None, update };
                     let author = incoming.from.user.id.clone();
                     let id_told = incoming.id.filter(|_| !pending);
-                    let whose = Whose::Client { from: incoming.from, id: id_told, whole: !pending };
+                    let Incoming { from, answers, .. } = incoming;
+                    let whose = Whose::Client { from, id: id_told, whole: !pending, answers };
                     self.submit(id, &kept, author, whose, ctx);
                 }
                 Applied::Nothing { pending } => {
@@ -167,7 +168,7 @@ impl Drafts {
             (seat.asked_at, seat.stuck) = (None, seat.stuck && !incoming.answers);
             return;
         }
-        seat.owed += 1;
+        seat.owed += u32::from(!incoming.answers);
         if seat.asked_at.is_none() {
             seat.asked_at = Some(ctx.fx.now);
             self.ask_for_missing(id, incoming.from.connection, vector, ctx);
@@ -339,11 +340,6 @@ fn next(work: &mut VecDeque<Task>) -> Option<Task> {
 pub(super) fn work(draft: &RoomId, copy: u64, job: DocJob, waiting: Waiting, ctx: &mut Context<'_>) {
     let doc = DocId { draft: draft.clone(), copy };
     ctx.fx.work(Job::Doc { doc, job }, Pending::Drafts(waiting));
-}
-
-fn note(draft: &mut Draft, standing: Standing) {
-    draft.vector = standing.state_vector;
-    draft.full = standing.full;
 }
 
 /// A snapshot: the comments, their length before them in eight bytes, then the document.

@@ -4,6 +4,7 @@ use super::awareness::Awareness;
 use super::comments::Comments;
 use super::rest::Call;
 use crate::context::Caller;
+use crate::docs::Standing;
 use crate::ids::{ConnectionId, EntryId, RequestId, Seq};
 use crate::time::Timestamp;
 use bytes::Bytes;
@@ -227,6 +228,12 @@ impl Draft {
             people_due: None,
             people_told: Timestamp::default(),
         }
+    }
+
+    /// How the document stands now.
+    pub fn note(&mut self, standing: Standing) {
+        self.vector = standing.state_vector;
+        self.full = standing.full;
     }
 
     /// Whether nothing is under way and nobody sits in it.

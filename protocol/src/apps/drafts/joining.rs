@@ -6,7 +6,7 @@ use super::log;
 use super::{Drafts, Parked, Waiting, not_found};
 use crate::action::CloseCause;
 use crate::auth::{Permission, User, UserType};
-use crate::connection::name;
+use crate::connection::{EXPIRY_NOTICE, name};
 use crate::context::{Caller, Context};
 use crate::envelope::{Envelope, Event};
 use crate::ids::{ConnectionId, RoomId, UserId};
@@ -265,10 +265,15 @@ impl Drafts {
         let Some(draft) = self.open.get_mut(id) else { return };
         let Some(seat) = draft.seats.get_mut(&who) else { return };
         seat.caller.reply_to = None;
-        let (envelope, vector) = (seat.caller.envelope, draft.vector.clone());
-        ctx.fx.log(record("room.join", id, &seat.caller));
+        let (caller, vector) = (seat.caller.clone(), draft.vector.clone());
+        ctx.fx.log(record("room.join", id, &caller));
         self.readings.release(who, &mut ctx.fx);
-        ctx.fx.tell(who, envelope, &log::state_request(id, vector), Class::Kept);
+        // Over `/hocuspocus` every first step of the client is answered with one: more would be acknowledged too often.
+        if caller.envelope != Envelope::Hocuspocus {
+            self.ask_for_missing(id, who, &vector, ctx);
+        } else if caller.user.expires_at <= ctx.fx.now + EXPIRY_NOTICE {
+            self.ask_for_tokens(who, ctx);
+        }
         self.tell_states(id, who, ctx);
         self.tell_people_to(id, who, ctx);
         self.people_changed(id, ctx);

@@ -55,11 +55,12 @@ impl Drafts {
         outcome: DocOutcome,
         ctx: &mut Context<'_>,
     ) {
-        if self.open.get(id).is_none_or(|draft| draft.life != life) {
-            return;
-        }
+        let Some(draft) = self.open.get_mut(id).filter(|draft| draft.life == life) else { return };
         match outcome {
-            DocOutcome::Opened(Ok(_)) => self.replay(id, ctx),
+            DocOutcome::Opened(Ok(standing)) => {
+                draft.note(standing);
+                self.replay(id, ctx);
+            }
             // The log is whole without it.
             DocOutcome::Opened(Err(unreadable)) if !from_log => {
                 ctx.fx.log(fault(id, "a snapshot is unreadable", &unreadable.to_string()));
@@ -124,7 +125,8 @@ impl Drafts {
         let Some(draft) = self.open.get_mut(id).filter(|draft| draft.life == life) else { return };
         let bad = match outcome {
             DocOutcome::Opened(Ok(standing)) => {
-                (draft.at, draft.vector, draft.full) = (at, standing.state_vector, standing.full);
+                draft.at = at;
+                draft.note(standing);
                 return self.replay(id, ctx);
             }
             DocOutcome::Opened(Err(unreadable)) => unreadable.at,
@@ -188,7 +190,7 @@ impl Drafts {
     fn take_back(&mut self, id: &RoomId, settled: Settled, ctx: &mut Context<'_>) {
         match settled {
             Settled::Saved(incoming) => {
-                let whose = Whose::Client { from: incoming.from, id: None, whole: true };
+                let whose = Whose::Client { from: incoming.from, id: None, whole: true, answers: incoming.answers };
                 self.on_unsaved(id, whose, &Refusal::store_unavailable(), ctx);
             }
             Settled::State { wanted, .. } => {

@@ -37,6 +37,8 @@ pub enum Whose {
         id: Option<Arc<str>>,
         /// Whether it is all of what came; else the rest will come again, and the answer with it.
         whole: bool,
+        /// Whether it came because the server asked for it.
+        answers: bool,
     },
     /// A request's, which brings back a version.
     Restoring(RequestId),
@@ -114,10 +116,10 @@ impl Drafts {
 
     fn on_saved(&mut self, id: &RoomId, whose: Whose, entry: &Entry, ctx: &mut Context<'_>) {
         match whose {
-            Whose::Client { from, id: own, whole } => {
+            Whose::Client { from, id: own, whole, answers } => {
                 self.log_update(id, &from, entry, ctx);
                 if whole {
-                    self.say_saved(id, &from, own.as_deref(), ctx);
+                    self.say_saved(id, &from, (own.as_deref(), answers), ctx);
                 }
                 self.readings.answered(from.connection, &mut ctx.fx);
             }
@@ -128,15 +130,23 @@ impl Drafts {
     }
 
     /// Says to a client that what it sent is durable: on `/hocuspocus` always, elsewhere under its id.
-    fn say_saved(&mut self, id: &RoomId, to: &Caller, own: Option<&str>, ctx: &mut Context<'_>) {
+    fn say_saved(
+        &mut self,
+        id: &RoomId,
+        to: &Caller,
+        (own, answers): (Option<&str>, bool),
+        ctx: &mut Context<'_>,
+    ) {
         let Some(seat) = self.open.get_mut(id).and_then(|draft| draft.seats.get_mut(&to.connection)) else {
             return;
         };
-        let owed = std::mem::take(&mut seat.owed);
+        let owed = if answers { std::mem::take(&mut seat.owed) } else { 0 };
         let to = Caller { envelope: seat.caller.envelope, ..to.clone() };
         let event = log::saved(id, own);
         if to.envelope == Envelope::Hocuspocus {
-            (0..=owed).for_each(|_| ctx.fx.reply(&to, &event));
+            // What comes in answer to the server stands for all that was lost before it.
+            let times = if answers { owed.max(1) } else { 1 };
+            (0..times).for_each(|_| ctx.fx.reply(&to, &event));
         } else if own.is_some() || to.reply_to.is_some() {
             ctx.fx.reply(&to, &event);
         }
@@ -155,8 +165,8 @@ impl Drafts {
 
     /// What a client sent is not in the log. A provider is asked for it again; 003's client would never send it.
     pub(super) fn on_unsaved(&mut self, id: &RoomId, whose: Whose, refusal: &Refusal, ctx: &mut Context<'_>) {
-        let from = match whose {
-            Whose::Client { from, .. } => from,
+        let (from, answers) = match whose {
+            Whose::Client { from, answers, .. } => (from, answers),
             Whose::Restoring(request) => {
                 return ctx.fx.answered.push((request, refusal_response(refusal)));
             }
@@ -168,7 +178,7 @@ impl Drafts {
         match seat.caller.envelope {
             Envelope::Draft | Envelope::DraftBase64 => ctx.fx.close(who, CloseCause::Overloaded),
             Envelope::YWebsocket | Envelope::Hocuspocus => {
-                seat.owed += 1;
+                seat.owed += u32::from(!answers);
                 draft.to_ask.insert(who);
             }
             Envelope::Fields | Envelope::Event | Envelope::SocketIo => {
@@ -205,8 +215,8 @@ impl Drafts {
             && let Some((_, settled)) = draft.waiting.pop_front_if(|(after, _)| *after <= draft.settled)
         {
             match settled {
-                Settled::Saved(Incoming { from, id: own, .. }) => {
-                    self.say_saved(id, &from, own.as_deref(), ctx);
+                Settled::Saved(Incoming { from, id: own, answers, .. }) => {
+                    self.say_saved(id, &from, (own.as_deref(), answers), ctx);
                     self.readings.answered(from.connection, &mut ctx.fx);
                 }
                 Settled::State { wanted, update, at } => self.show_state(id, wanted, update, at, ctx),

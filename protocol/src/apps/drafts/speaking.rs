@@ -48,6 +48,7 @@ impl Drafts {
         match asks {
             Asks::State(since) => {
                 self.readings.brought(from.connection, since.as_ref().map_or(0, Bytes::len), &mut ctx.fx);
+                self.answer_first_step(id, &from, ctx);
                 self.want(id, Wanted { since, to: from }, ctx);
             }
             Asks::Answer(update) => self.bring(id, Incoming { from, update, id: None, answers: true }, ctx),
@@ -59,6 +60,15 @@ impl Drafts {
             Asks::Comment(comment) => self.comment(id, comment, from, ctx),
             Asks::Resolve { thread, resolved } => self.resolve(id, thread, resolved, from, ctx),
             Asks::Open | Asks::Close | Asks::Nothing => {}
+        }
+    }
+
+    /// Over `/hocuspocus` a first step is answered with one, too, and with the second behind it: what the client then brings is
+    /// acknowledged, and it knows that all it has is stored.
+    fn answer_first_step(&mut self, id: &RoomId, from: &Caller, ctx: &mut Context<'_>) {
+        let vector = self.open.get(id).map(|draft| draft.vector.clone());
+        if let Some(vector) = vector.filter(|_| from.envelope == Envelope::Hocuspocus) {
+            self.ask_for_missing(id, from.connection, &vector, ctx);
         }
     }
 
