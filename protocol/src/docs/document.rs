@@ -319,30 +319,3 @@ pub(super) fn write_deletes(out: &mut Vec<u8>, deletes: &[(u64, Vec<Range<u32>>)
         }
     }
 }
-#[cfg(test)]
-mod debugging {
-    use super::*;
-    #[test]
-    fn debug_case() {
-        let text = std::fs::read_to_string("/tmp/docs_case.txt").unwrap();
-        let mut document = Document::default();
-        for line in text.lines() {
-            let bytes: Vec<u8> = (0..line.len())
-                .step_by(2)
-                .map(|at| u8::from_str_radix(&line[at..at + 2], 16).unwrap())
-                .collect();
-            let before = document.census.ends().collect::<Vec<_>>();
-            let taken = document.apply(&bytes);
-            let whole = document.whole().unwrap();
-            let read = Document::load(&whole).unwrap();
-            if !read.census.ends().eq(document.census.ends()) || content(&read, &read) != content(&document, &read) {
-                println!("UPDATE {line}\n{before:?}\n{:?}", scan(&bytes, usize::MAX));
-                if let Ok(taken) = taken { println!("{:?}", scan(&taken.update, usize::MAX)); }
-                println!("WHOLE {:?}", scan(&whole, usize::MAX));
-                println!("{:?} {:?}", document.census.ends().collect::<Vec<_>>(), read.census.ends().collect::<Vec<_>>());
-                println!("LIVE {}\nREAD {}", content(&document, &read).unwrap(), content(&read, &read).unwrap());
-                panic!();
-            }
-        }
-    }
-}
