@@ -7,7 +7,7 @@
 
 mod order;
 
-use super::scan::{Id, Parent, REF_DELETED, REF_GC, REF_TYPE, Struct};
+use super::scan::{Id, Parent, REF_DELETED, REF_EMBED, REF_FORMAT, REF_GC, REF_STRING, REF_TYPE, Struct};
 use order::{Cell, NONE};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -56,6 +56,7 @@ struct Client {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Known {
     depth: u16,
+    has_key: bool,
     /// Which kinds of content it has had: a bit for each.
     pub(super) kinds: u16,
     first: u32,
@@ -99,7 +100,7 @@ impl Default for Census {
         Self {
             clients: BTreeMap::new(),
             cells: Vec::new(),
-            lists: vec![Known { depth: 0, kinds: 0, first: NONE }],
+            lists: vec![Known { depth: 0, has_key: false, kinds: 0, first: NONE }],
             numbers: BTreeMap::new(),
             undo: Vec::new(),
             steps_left: 0,
@@ -148,9 +149,12 @@ impl Census {
             REF_TYPE => Kind::Type,
             _ => Kind::Value,
         };
-        let Known { depth, kinds, .. } = self.lists[list as usize];
+        let Known { depth, kinds, has_key, .. } = self.lists[list as usize];
         if kind == Kind::Type && depth >= TYPES_DEPTH_MAX {
             return Err(format!("types nested deeper than {TYPES_DEPTH_MAX}"));
+        }
+        if has_key && matches!(part.kind(), REF_STRING | REF_EMBED | REF_FORMAT) {
+            return Err("text under a key".to_string());
         }
         let bit = 1 << part.kind();
         if list != NOWHERE && kinds & bit == 0 {
@@ -193,7 +197,7 @@ impl Census {
             return *number;
         }
         let number = self.lists.len() as u32;
-        self.lists.push(Known { depth, kinds: 0, first: NONE });
+        self.lists.push(Known { depth, has_key: list.key.is_some(), kinds: 0, first: NONE });
         self.numbers.insert(list.clone(), number);
         self.undo.push(Undo::NewList(list));
         number

@@ -50,15 +50,16 @@ impl Opinion {
         serde_json::from_str(&line).expect("it answers in JSON")
     }
 
-    /// Has a document take in an update: its state vector then, and whether something is pending; or why not.
-    pub fn apply(&mut self, doc: u64, update: &[u8]) -> Result<(Vec<u8>, bool), String> {
+    /// Has a document take in an update; or says why not.
+    pub fn apply(&mut self, doc: u64, update: &[u8]) -> Result<Took, String> {
         let answer = self.try_ask(&json!({"op": "apply", "doc": doc, "update": hex(update)}));
         match answer["error"].as_str() {
             Some(error) => Err(error.to_string()),
-            None => Ok((
-                unhex(answer["vector"].as_str().expect("there is one")),
-                answer["pending"].as_bool().expect("it is known"),
-            )),
+            None => Ok(Took {
+                vector: unhex(answer["vector"].as_str().expect("there is one")),
+                pending: answer["pending"].as_bool().expect("it is known"),
+                own: updates(&answer["own"]),
+            }),
         }
     }
 
@@ -75,9 +76,7 @@ impl Opinion {
     /// Makes edits at random in a document; the updates that came of them.
     pub fn edit(&mut self, doc: u64, client: u64, seed: u64, steps: u64) -> Vec<Vec<u8>> {
         let question = json!({"op": "edit", "doc": doc, "client": client, "seed": seed, "steps": steps});
-        let answer = self.ask(&question);
-        let updates = answer["updates"].as_array().expect("there are some").iter();
-        updates.map(|update| unhex(update.as_str().expect("hexadecimal"))).collect()
+        updates(&self.ask(&question)["updates"])
     }
 
     /// The whole state of a document.
@@ -89,6 +88,21 @@ impl Opinion {
     pub fn forget(&mut self) {
         self.ask(&json!({"op": "drop"}));
     }
+}
+
+/// How a document of `yjs` stands after an update.
+pub struct Took {
+    /// Its state vector.
+    pub vector: Vec<u8>,
+    /// Whether something is left over.
+    pub pending: bool,
+    /// What it would send in turn.
+    pub own: Vec<Vec<u8>>,
+}
+
+fn updates(list: &Value) -> Vec<Vec<u8>> {
+    let list = list.as_array().expect("there are some").iter();
+    list.map(|update| unhex(update.as_str().expect("hexadecimal"))).collect()
 }
 
 impl Drop for Opinion {

@@ -48,14 +48,15 @@ impl Census {
     pub(super) fn place(&mut self, client: u64, part: &Struct, list: u32, kind: Kind) -> Result<(), String> {
         let (mut left, mut right, mut between) = (NONE, NONE, NONE);
         if list != NOWHERE {
+            // Only when both are cut is it known which cells they are.
             if let Some(origin) = part.origin {
                 self.cut(Id { clock: origin.clock + 1, ..origin })?;
-                left = self.find(origin);
             }
             if let Some(origin) = part.right {
                 self.cut(origin)?;
                 right = self.find(origin);
             }
+            left = part.origin.map_or(NONE, |origin| self.find(origin));
             between = if left == NONE { self.lists[list as usize].first } else { self.at(left).right };
             if between != right {
                 left = self.search(client, part, left, between, right)?;
