@@ -24,7 +24,7 @@ class World {
   take(fact) {
     const orders = this.machine.handle(fact, this.now);
     this.until = orders.find(({ order }) => order === 'wait').until;
-    this.told.push(...orders.filter(({ order }) => order === 'tell'));
+    this.told.push(...orders.filter(({ order, event }) => order === 'tell' && event !== 'changed'));
     const rest = orders.filter(({ order }) => order !== 'wait' && order !== 'tell');
     return rest.map((one) => (one.order === 'send' ? one.frame : one.order === 'post' ? one.body : one.order));
   }

@@ -272,14 +272,14 @@ export class Machine {
     const { type, payload, userId, timestamp } = frame;
     if (type === 'SYNC_UPDATE') this.#order('tell', { event: 'said', name: payload.event, data: payload.data });
     else if (type === 'WIDGET_BATCH') for (const part of payload.operations ?? []) this.#apply({ ...part, userId, timestamp });
-    else this.#changed(this.board.apply(frame));
+    else {
+      this.#changed(this.board.apply(frame));
+      if (payload.widgetId) this.#order('tell', { event: 'changed', widgetId: payload.widgetId });
+    }
   }
 
   #changed(changes) {
-    for (const change of changes) {
-      this.operations.changed(change);
-      this.#order('tell', { event: 'changed', widgetId: change.widgetId });
-    }
+    for (const change of changes) this.operations.changed(change);
   }
 
   // What is done here.

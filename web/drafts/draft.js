@@ -169,7 +169,7 @@ export class Draft {
   }
 
   #networkLost = () => {
-    if (this.connection !== 'refused') this.#socket.onClose({ event: LOST });
+    if (this.connection !== 'refused') this.#socket.emit('close', { event: LOST });
   };
 
   #networkBack = () => {

@@ -28,13 +28,13 @@ export class Threads {
 
   /**
    * Takes what is stored in place of what was known.
-   * @param {{comments: any[]}} stored
+   * @param {{threadId: string, resolved: boolean, comments: any[]}[]} stored
    */
-  load({ comments }) {
+  load(stored) {
     this.#threads.clear();
-    for (const comment of comments) {
-      this.added(comment);
-      if (typeof comment.resolved === 'boolean') this.resolved(comment);
+    for (const thread of stored) {
+      for (const comment of thread.comments) this.added(comment);
+      this.resolved(thread);
     }
   }
 
