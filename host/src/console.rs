@@ -60,6 +60,7 @@ const FILES: &[(&str, &[u8])] = &[
     file!("drafts/base64.js"),
     file!("drafts/comments.js"),
     file!("drafts/cursors.js"),
+    file!("drafts/difference.js"),
     file!("drafts/draft.js"),
     file!("drafts/drafts.css"),
     file!("drafts/history.js"),

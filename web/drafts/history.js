@@ -3,6 +3,7 @@
 import { button, clock, element, notice, portrait } from '../dom.js';
 import { Doc, applyUpdate } from '../editor/libraries.js';
 import { fetchJson, fetchOctets, postJson } from '../rest.js';
+import { difference } from './difference.js';
 import { ROOT } from './draft.js';
 
 /** How long after a change it is asked for anew. */
@@ -94,8 +95,9 @@ export class HistoryPanel {
     const version = element('div', { class: 'version', 'data-testid': 'version', 'aria-busy': 'true' }, element('p', { class: 'empty' }, 'Loading…'));
     this.#shown(version);
     try {
-      const state = await fetchOctets(`${this.#path}/versions/${run.toSeq}`);
-      if (request === this.#requests) this.#showVersion(version, run, name, textOf(state));
+      const text = await this.#textAt(run.toSeq);
+      const before = run.fromSeq > 1 ? await this.#textAt(run.fromSeq - 1) : '';
+      if (request === this.#requests) this.#showVersion(version, run, name, difference(before, text));
     } catch (error) {
       const back = button('Back to the draft', () => this.#leaveVersion());
       version.replaceChildren(notice(`This version could not be had: ${error.message}`, 'trouble', back));
@@ -103,7 +105,12 @@ export class HistoryPanel {
     version.setAttribute('aria-busy', 'false');
   }
 
-  #showVersion(version, run, name, text) {
+  async #textAt(seq) {
+    return textOf(await fetchOctets(`${this.#path}/versions/${seq}`));
+  }
+
+  /** Shows a version as it came to be: with what its run has added, and what it took away. */
+  #showVersion(version, run, name, parts) {
     const problem = element('div', { class: 'notices' });
     const restore = button('Restore this version', () => this.#restore(run.toSeq, restore, problem), { class: 'button primary' });
     restore.disabled = this.#draft.isReadOnly;
@@ -114,8 +121,10 @@ export class HistoryPanel {
       element('p', {}, `After ${name}’s changes, ${clock(run.endedAt)}`),
       element('div', { class: 'actions' }, back, restore),
     );
+    const text = parts.filter(({ kind }) => kind !== 'removed').map((part) => part.text).join('');
     const same = text === this.#draft.text.toString() ? [element('p', { class: 'empty' }, 'The text is the same now.')] : [];
-    version.replaceChildren(head, problem, ...same, element('div', { class: 'version-text', tabindex: '0' }, text));
+    const marked = parts.map((part) => (part.kind === 'same' ? part.text : element(part.kind === 'added' ? 'ins' : 'del', {}, part.text)));
+    version.replaceChildren(head, problem, ...same, element('div', { class: 'version-text', tabindex: '0' }, ...marked));
     back.focus();
   }
 
