@@ -89,7 +89,10 @@ test('a comment stays with its words, is answered, and goes when it is resolved'
   await box(ada).press('Control+Home');
   await ada.page.keyboard.insertText('Dear all: ');
   await eventually(ben, 'Dear all: We meet on Monday.');
-  assert.deepEqual(await ben.page.locator('.remark').allInnerTexts(), ['Monday.'], 'the mark is where its words are');
+  for (const tab of [ada, ben]) {
+    assert.deepEqual(await tab.page.locator('.remark').allInnerTexts(), ['Monday.'], 'the mark is where its words are');
+  }
+  assert.deepEqual(await ada.page.locator('.selected').allInnerTexts(), ['Monday.'], 'the selection is where its words are');
 
   await threads(ada, 'Tuesday').getByLabel('Answer').fill('Monday is better.');
   await threads(ada, 'Tuesday').getByRole('button', { name: 'Send' }).click();

@@ -55,9 +55,10 @@ export class TextEditor {
         drawSelection(),
         placeholder('Write here…'),
         headings,
+        // First the text of the draft is changed, then places in it are looked up.
+        yCollab(draft.text, null, { undoManager: this.#undo }),
         marks(draft.text, draft.threads),
         cursors(draft.text, draft.awareness),
-        yCollab(draft.text, null, { undoManager: this.#undo }),
         keymap.of([{ key: 'Mod-Alt-m', run: () => hooks.remark() ?? true }, ...yUndoManagerKeymap, ...defaultKeymap]),
         EditorView.domEventHandlers({ click: pressed }),
         EditorView.updateListener.of((update) => {
