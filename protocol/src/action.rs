@@ -134,6 +134,8 @@ pub enum CloseCause {
     ParameterMissing,
     /// The resource is unknown: 1008.
     ResourceUnknown,
+    /// The resource is closed to the user: 1008.
+    AccessDenied,
     /// Too many malformed messages or refusals in a minute: 1008.
     Abusive,
     /// More pings in a second than are answered: 1008.
@@ -160,6 +162,7 @@ impl CloseCause {
             | Self::TokenExpired
             | Self::ParameterMissing
             | Self::ResourceUnknown
+            | Self::AccessDenied
             | Self::Abusive
             | Self::PingFlood
             | Self::Faulty(Fault::Fragments) => 1008,
@@ -186,6 +189,7 @@ impl CloseCause {
             Self::TokenExpired => "token expired",
             Self::ParameterMissing => "required parameter missing",
             Self::ResourceUnknown => "resource not found",
+            Self::AccessDenied => "access denied",
             Self::Abusive => "too many bad messages",
             Self::PingFlood => "too many pings",
             Self::Overloaded => "overloaded, try again later",

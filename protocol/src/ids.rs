@@ -137,12 +137,24 @@ pub enum RoomKind {
     Everyone,
     /// What the supervisors of a firm are told.
     Supervisors,
+    /// A dashboard: widgets and their layout (WIRE §3).
+    Dashboard,
+    /// A shared draft: a Yjs document (WIRE §4).
+    Draft,
 }
 
 impl RoomKind {
     /// Every kind there is.
-    pub const ALL: [Self; 6] =
-        [Self::Document, Self::Chat, Self::Project, Self::User, Self::Everyone, Self::Supervisors];
+    pub const ALL: [Self; 8] = [
+        Self::Document,
+        Self::Chat,
+        Self::Project,
+        Self::User,
+        Self::Everyone,
+        Self::Supervisors,
+        Self::Dashboard,
+        Self::Draft,
+    ];
 
     /// The kind's name in the store, in the admin API and in metrics.
     pub fn as_str(self) -> &'static str {
@@ -153,6 +165,18 @@ impl RoomKind {
             Self::User => "user",
             Self::Everyone => "everyone",
             Self::Supervisors => "supervisors",
+            Self::Dashboard => "dashboard",
+            Self::Draft => "draft",
+        }
+    }
+
+    /// Whether its app keeps a state that is folded from the log.
+    pub fn is_folded(self) -> bool {
+        match self {
+            Self::Dashboard | Self::Draft => true,
+            Self::Document | Self::Chat | Self::Project | Self::User | Self::Everyone | Self::Supervisors => {
+                false
+            }
         }
     }
 
@@ -195,6 +219,16 @@ impl RoomId {
     /// What the supervisors of a firm are told.
     pub fn supervisors(firm: &FirmId) -> Self {
         Self { kind: RoomKind::Supervisors, name: firm.0.clone() }
+    }
+
+    /// The dashboard with this id.
+    pub fn dashboard(name: &str) -> Self {
+        Self { kind: RoomKind::Dashboard, name: name.into() }
+    }
+
+    /// The draft with this id.
+    pub fn draft(name: &str) -> Self {
+        Self { kind: RoomKind::Draft, name: name.into() }
     }
 
     /// The log of a document session.

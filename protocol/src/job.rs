@@ -5,7 +5,10 @@ mod inspection;
 
 pub use inspection::{Content, Inspected, TEXT};
 
+use crate::apps::dashboards::{self, Base, Board};
 use crate::auth::{AuthFailure, Keys, User, verify_service, verify_token};
+use crate::ids::Seq;
+use crate::store::Entry;
 use crate::time::Timestamp;
 use bytes::Bytes;
 use pulldown_cmark::{Event, Options, Parser, html};
@@ -42,6 +45,18 @@ pub enum Job {
         /// The pieces, in order.
         pieces: Vec<Bytes>,
     },
+    /// Fold a dashboard further.
+    FoldBoard {
+        /// As far as it is folded.
+        base: Base,
+        /// What follows.
+        entries: Vec<Entry>,
+    },
+    /// Write a dashboard as a snapshot.
+    WriteBoard {
+        /// The board.
+        board: Box<Board>,
+    },
 }
 
 /// Up to this size a file is looked at within microseconds.
@@ -60,6 +75,10 @@ pub enum Outcome {
     Inspected(Result<Inspected, String>),
     /// A whole file.
     Joined(Bytes),
+    /// A dashboard, unless its snapshot cannot be read.
+    Board(Option<Box<Board>>),
+    /// A snapshot, and the last entry in it.
+    Written(Seq, Bytes),
 }
 
 impl Job {
@@ -68,6 +87,11 @@ impl Job {
         match self {
             Self::VerifyToken { .. } | Self::VerifyService { .. } => true,
             Self::Inspect { content } => content.len() <= CHEAP_BYTES_MAX,
+            Self::FoldBoard { base, entries } => {
+                let entries: usize = entries.iter().map(|entry| entry.body.len()).sum();
+                base.bytes() + entries <= CHEAP_BYTES_MAX
+            }
+            Self::WriteBoard { board } => board.bytes() <= CHEAP_BYTES_MAX,
             Self::Render { .. } | Self::Join { .. } => false,
         }
     }
@@ -80,6 +104,10 @@ impl Job {
             Self::Render { title, markdown } => Outcome::Rendered(page(title, markdown)),
             Self::Inspect { content } => Outcome::Inspected(content.inspect()),
             Self::Join { pieces } => Outcome::Joined(pieces.concat().into()),
+            Self::FoldBoard { base, entries } => {
+                Outcome::Board(dashboards::fold(base, entries).map(Box::new))
+            }
+            Self::WriteBoard { board } => Outcome::Written(board.seq, board.snapshot()),
         }
     }
 }
@@ -93,6 +121,8 @@ impl fmt::Debug for Job {
             Self::Render { .. } => "Render",
             Self::Inspect { .. } => "Inspect",
             Self::Join { .. } => "Join",
+            Self::FoldBoard { .. } => "FoldBoard",
+            Self::WriteBoard { .. } => "WriteBoard",
         })
     }
 }

@@ -25,6 +25,12 @@ impl Json {
         }))
     }
 
+    /// A text that was put together from what is known to be JSON.
+    pub fn written(text: String) -> Self {
+        debug_assert!(serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok(), "no JSON: {text}");
+        Self(text)
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0

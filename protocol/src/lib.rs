@@ -77,7 +77,7 @@
 //!             };
 //!             let (head, tail) = (Seq(log.len() as u64), log.clone());
 //!             let (room, members, cursors) = (Some(row), vec![], vec![]);
-//!             StoreReply::Loaded(Some(Box::new(RoomRecord { id, room, members, cursors, head, tail })))
+//!             StoreReply::Loaded(Some(Box::new(RoomRecord { id, room, members, cursors, head, tail, snapshot: None })))
 //!         }
 //!         StoreRequest::Commit { appends, .. } => {
 //!             let first = log.len();
@@ -167,6 +167,7 @@
 //! | `apps` | what an entry means: documents, chat |
 //! | [`auth`], [`job`] | credentials checked outside, so that no secret is in the core |
 //! | [`store`], [`call`] | what is asked of the store and of services, as data |
+//! | [`docs`] | the Yjs documents of drafts; it alone knows `yrs` |
 //! | [`socket_io`] | Engine.IO and Socket.IO, and nothing of the rest |
 //! | [`outbox`], [`walker`], [`http`] | pure pieces that drivers use |
 
@@ -176,6 +177,7 @@ pub mod auth;
 pub mod call;
 mod connection;
 mod context;
+pub mod docs;
 mod door;
 pub mod envelope;
 pub mod frame;

@@ -12,8 +12,9 @@ pub use counts::Counts;
 
 use crate::action::{Action, Actions, CloseCause};
 use crate::apps::chat::{Chat, Upload};
+use crate::apps::dashboards::{Dashboards, Visited};
 use crate::apps::documents::Documents;
-use crate::apps::projects::Projects;
+use crate::apps::projects::{Posting, Projects};
 use crate::connection::{Connections, Endpoint, Transports};
 use crate::context::{Context, Effects};
 use crate::door::Door;
@@ -23,7 +24,7 @@ use crate::ids::{ConnectionId, RequestId, RoomId, RoomKind};
 use crate::input::Input;
 use crate::refusal::Refusal;
 use crate::rng::Rng;
-use crate::room::{Delivered, PostId, Rooms, Turn};
+use crate::room::{Delivered, JudgedIn, PostId, Replayed, Rooms, Turn};
 use crate::settings::Settings;
 use crate::stats::Stats;
 use crate::store::Entry;
@@ -47,6 +48,7 @@ pub struct Server {
     documents: Documents,
     chat: Chat,
     projects: Projects,
+    dashboards: Dashboards,
     hook: Hook,
     timers: Timers,
     transports: Transports,
@@ -66,6 +68,14 @@ pub struct Server {
     posted: Vec<(PostId, Result<Delivered, Refusal>)>,
     /// What became of files that were submitted.
     uploaded: Vec<(Box<Upload>, Result<Entry, Refusal>)>,
+    /// Pages of logs for those who fold them.
+    replayed: Vec<Replayed>,
+    /// What became of what was judged.
+    judged: Vec<JudgedIn>,
+    /// Backends' events for dashboards.
+    board_posts: Vec<(PostId, Box<Posting>)>,
+    /// What became of those who want to become connections for dashboards.
+    visited: Vec<Visited>,
     /// The answers of apps to requests.
     answered: Vec<(RequestId, Response)>,
 }
@@ -77,6 +87,7 @@ struct Parts<'a> {
     documents: &'a mut Documents,
     chat: &'a mut Chat,
     projects: &'a mut Projects,
+    dashboards: &'a mut Dashboards,
     hook: &'a mut Hook,
     drain: &'a mut drain::Drain,
     sessions: &'a mut sessions::Sessions,
@@ -96,6 +107,7 @@ impl Server {
             documents: Documents::default(),
             chat: Chat::default(),
             projects: Projects::default(),
+            dashboards: Dashboards::default(),
             hook: Hook::default(),
             timers: Timers::default(),
             transports: Transports::default(),
@@ -109,6 +121,10 @@ impl Server {
             opened_feeds: Vec::new(),
             posted: Vec::new(),
             uploaded: Vec::new(),
+            replayed: Vec::new(),
+            judged: Vec::new(),
+            board_posts: Vec::new(),
+            visited: Vec::new(),
             answered: Vec::new(),
         }
     }
@@ -150,6 +166,10 @@ impl Server {
             opened_feeds: &mut self.opened_feeds,
             posted: &mut self.posted,
             uploaded: &mut self.uploaded,
+            replayed: &mut self.replayed,
+            judged: &mut self.judged,
+            board_posts: &mut self.board_posts,
+            visited: &mut self.visited,
             answered: &mut self.answered,
         };
         Parts {
@@ -158,6 +178,7 @@ impl Server {
             documents: &mut self.documents,
             chat: &mut self.chat,
             projects: &mut self.projects,
+            dashboards: &mut self.dashboards,
             hook: &mut self.hook,
             drain: &mut self.drain,
             sessions: &mut self.sessions,
@@ -173,6 +194,8 @@ impl Parts<'_> {
         loop {
             self.take_turns();
             self.take_uploaded();
+            self.take_replayed();
+            self.run_dashboards();
             self.chat.run_due(&mut self.ctx);
             self.count_refusals();
             for feed in std::mem::take(self.ctx.fx.opened_feeds) {
@@ -191,6 +214,64 @@ impl Parts<'_> {
     fn take_uploaded(&mut self) {
         for (upload, result) in std::mem::take(self.ctx.fx.uploaded) {
             self.chat.on_uploaded(upload, result, &mut self.ctx);
+        }
+    }
+
+    /// Gives pages of logs to the apps that fold them.
+    fn take_replayed(&mut self) {
+        for (room, page) in std::mem::take(self.ctx.fx.replayed) {
+            match room.kind {
+                RoomKind::Dashboard => self.dashboards.on_replayed((room, page), &mut self.ctx),
+                RoomKind::Draft => {}
+                RoomKind::Document
+                | RoomKind::Chat
+                | RoomKind::Project
+                | RoomKind::User
+                | RoomKind::Everyone
+                | RoomKind::Supervisors => debug_assert!(false, "{room:?} keeps no state"),
+            }
+        }
+    }
+
+    /// Dashboards go on as far as they can at once: what was stored is told, what waits is judged, and those at the door
+    /// come in.
+    fn run_dashboards(&mut self) {
+        loop {
+            let judged = std::mem::take(self.ctx.fx.judged);
+            let posts = std::mem::take(self.ctx.fx.board_posts);
+            let visited = std::mem::take(self.ctx.fx.visited);
+            if judged.is_empty() && posts.is_empty() && visited.is_empty() && !self.dashboards.is_due() {
+                return;
+            }
+            for (room, appended) in judged {
+                self.dashboards.on_judged(&room, appended, &mut self.ctx);
+            }
+            for (post, posting) in posts {
+                if let Some(posting) = self.dashboards.on_posting(post, posting, &mut self.ctx) {
+                    self.projects.speak(post, *posting, &mut self.ctx);
+                }
+            }
+            for visited in visited {
+                let decided = self.door.on_visited(visited, &mut self.ctx);
+                self.carry_out(decided);
+            }
+            self.dashboards.run_due(&mut self.ctx);
+        }
+    }
+
+    /// Forgets rooms that nobody has used for a while, with the states that apps keep of them.
+    fn forget_rooms(&mut self, now: Timestamp) {
+        for room in self.ctx.rooms.tidy(now) {
+            match room.kind {
+                RoomKind::Dashboard => self.dashboards.on_forgotten(&room),
+                RoomKind::Draft => {}
+                RoomKind::Document
+                | RoomKind::Chat
+                | RoomKind::Project
+                | RoomKind::User
+                | RoomKind::Everyone
+                | RoomKind::Supervisors => debug_assert!(false, "{room:?} keeps no state"),
+            }
         }
     }
 
@@ -271,8 +352,9 @@ impl Parts<'_> {
                 self.ctx.fx.timers.set(now + TIDY_INTERVAL, Timer::Tidy);
                 self.connections.tidy(now);
                 self.door.addresses.tidy(now);
-                self.ctx.rooms.tidy(now);
+                self.forget_rooms(now);
                 self.projects.tidy(now);
+                self.dashboards.tidy(now);
                 self.chat.tidy(&mut self.ctx);
                 self.sessions.recovery.tidy(now);
             }
@@ -325,6 +407,7 @@ impl Parts<'_> {
     /// A connection is out of its rooms and its session.
     fn take_out(&mut self, id: ConnectionId) {
         self.documents.on_gone(id, &mut self.ctx);
+        self.dashboards.on_gone(id);
         let Some(caller) = self.connections.caller(id, None) else { return };
         self.projects.on_gone(&caller);
         for room in self.ctx.rooms.joined(id).to_vec() {
@@ -333,7 +416,8 @@ impl Parts<'_> {
                 RoomKind::Project | RoomKind::User | RoomKind::Everyone => {
                     self.projects.on_left(&room, &caller, &mut self.ctx);
                 }
-                RoomKind::Document | RoomKind::Supervisors => {
+                RoomKind::Dashboard => self.dashboards.on_left(&room, &caller, &mut self.ctx),
+                RoomKind::Document | RoomKind::Supervisors | RoomKind::Draft => {
                     self.ctx.rooms.leave(&room, id, &mut self.ctx.fx);
                 }
             }

@@ -7,7 +7,8 @@ mod rows;
 pub use query::{FOUND_PARTS_MAX, FOUND_ROWS_MAX, Query};
 pub use rows::{
     CursorRow, DocumentRow, EscalationRow, FILE_PART_BYTES_MAX, FilePartRow, FileRow, MarkRow, MemberRow,
-    PromptRow, Question, RoomRow, Row, RowKey, SessionRow, SessionState, TemplateRow, Visibility,
+    PromptRow, Question, RoomRow, Row, RowKey, SessionRow, SessionState, Snapshot, SnapshotPartRow,
+    TemplateRow, Visibility,
 };
 
 use crate::ids::{EntryId, RoomId, Seq, UserId};
@@ -102,7 +103,7 @@ pub enum StoreRequest {
     },
     /// Where the logs of these rooms end: `Heads`.
     Heads(Vec<RoomId>),
-    /// Rows that fit: `Found`; or the entries of all logs as one: `Appended`.
+    /// Rows that fit: `Found`; the entries of all logs as one: `Appended`; or an entry by its id: `Entries`.
     Look(Query),
 }
 
@@ -165,6 +166,15 @@ pub struct RoomRecord {
     pub head: Seq,
     /// The end of the log, oldest first: at most `TAIL_ENTRIES_MAX` and `TAIL_BYTES_MAX`, one entry at least.
     pub tail: Vec<Entry>,
+    /// What the log was folded to last, where its app keeps such.
+    pub snapshot: Option<Snapshot>,
+}
+
+impl RoomRecord {
+    /// A room of which nothing is in the store but perhaps these rows.
+    pub fn begun(id: RoomId, room: Option<RoomRow>, members: Vec<MemberRow>) -> Self {
+        Self { id, room, members, cursors: Vec::new(), head: Seq::ZERO, tail: Vec::new(), snapshot: None }
+    }
 }
 
 /// How a row is written.
@@ -176,6 +186,6 @@ pub enum Change {
     /// A row as it is from now on, whether it existed or not. A room that exists never goes to another firm: `Taken`.
     Put(Row),
     /// A row that is no more; nothing happens if there was none. With a room go its log, its members, cursors,
-    /// prompts and escalations, and its files with their pieces.
+    /// prompts and escalations, its snapshot, and its files with their pieces.
     Remove(RowKey),
 }

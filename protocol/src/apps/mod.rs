@@ -3,6 +3,7 @@
 
 mod attempts;
 pub mod chat;
+pub mod dashboards;
 pub mod documents;
 pub mod projects;
 
@@ -23,6 +24,8 @@ pub fn told(entry: &Entry) -> Option<Event> {
         RoomKind::Chat => chat::told(entry),
         RoomKind::Supervisors => chat::told_to_supervisors(entry),
         RoomKind::Project | RoomKind::User | RoomKind::Everyone => projects::told(entry),
+        RoomKind::Dashboard => dashboards::told(entry),
+        RoomKind::Draft => None,
     }
 }
 
@@ -30,9 +33,13 @@ pub fn told(entry: &Entry) -> Option<Event> {
 pub fn audience(entry: &Entry) -> Audience {
     match entry.room.kind {
         RoomKind::Project => projects::audience(entry),
-        RoomKind::Document | RoomKind::Chat | RoomKind::User | RoomKind::Everyone | RoomKind::Supervisors => {
-            Audience::All
-        }
+        RoomKind::Document
+        | RoomKind::Chat
+        | RoomKind::User
+        | RoomKind::Everyone
+        | RoomKind::Supervisors
+        | RoomKind::Dashboard
+        | RoomKind::Draft => Audience::All,
     }
 }
 
@@ -42,6 +49,8 @@ pub fn answer(entry: &Entry) -> Event {
         RoomKind::Document => documents::answer(entry),
         RoomKind::Chat | RoomKind::Supervisors => chat::answer(entry),
         RoomKind::Project | RoomKind::User | RoomKind::Everyone => projects::answer(entry),
+        RoomKind::Dashboard => dashboards::answer(entry),
+        RoomKind::Draft => projects::answer(entry),
     }
 }
 
@@ -51,6 +60,8 @@ pub fn is_repeat(kind: RoomKind, came: &[u8], stored: &[u8]) -> bool {
         RoomKind::Document => documents::is_repeat(came, stored),
         RoomKind::Chat | RoomKind::Supervisors => chat::is_repeat(came, stored),
         RoomKind::Project | RoomKind::User | RoomKind::Everyone => projects::is_repeat(came, stored),
+        RoomKind::Dashboard => dashboards::is_repeat(came, stored),
+        RoomKind::Draft => came == stored,
     }
 }
 
@@ -64,7 +75,8 @@ pub fn may_hear(room: &Room, user: &User) -> bool {
         RoomKind::Supervisors => {
             user.user_type == UserType::Supervisor && *room.id.name == *user.firm.as_str()
         }
-        RoomKind::Document => false,
+        RoomKind::Dashboard => dashboards::may_hear(room, user),
+        RoomKind::Document | RoomKind::Draft => false,
     }
 }
 
@@ -72,10 +84,12 @@ pub fn may_hear(room: &Room, user: &User) -> bool {
 pub fn comes_back(room: &RoomId, caller: &Caller, ctx: &mut Context<'_>) {
     match room.kind {
         RoomKind::Chat => chat::comes_back(room, caller, ctx),
+        RoomKind::Dashboard => dashboards::Dashboards::comes_back(room, caller, ctx),
         RoomKind::Project
         | RoomKind::User
         | RoomKind::Everyone
         | RoomKind::Supervisors
+        | RoomKind::Draft
         | RoomKind::Document => {}
     }
 }
@@ -86,8 +100,22 @@ pub fn refuse(kind: RoomKind, to: &Caller, refusal: Refusal, fx: &mut Effects<'_
         RoomKind::Document => documents::refused(&refusal),
         RoomKind::Chat | RoomKind::Supervisors => chat::refused(&refusal),
         RoomKind::Project | RoomKind::User | RoomKind::Everyone => projects::refused(&refusal),
+        RoomKind::Dashboard => dashboards::refused(&refusal),
+        RoomKind::Draft => projects::refused(&refusal),
     };
     fx.refuse(to, &event);
+}
+
+/// What members of a room may be, as a backend says.
+pub fn roles(kind: RoomKind) -> &'static [&'static str] {
+    match kind {
+        RoomKind::Project => &projects::ROLES,
+        RoomKind::Dashboard => &dashboards::ROLES,
+        RoomKind::Draft => &["editor", "viewer"],
+        RoomKind::Chat | RoomKind::Document | RoomKind::User | RoomKind::Everyone | RoomKind::Supervisors => {
+            &[chat::MEMBER]
+        }
+    }
 }
 
 /// A name as it is compared and kept: in Unicode's composed form (NFC), so that what looks the same is the same.

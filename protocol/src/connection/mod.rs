@@ -51,6 +51,8 @@ pub enum Endpoint {
     Connect,
     /// `/socket.io/`
     SocketIo,
+    /// `/api/realtime`
+    Realtime,
 }
 
 impl Endpoint {
@@ -62,6 +64,7 @@ impl Endpoint {
             Self::Chat => "/chat",
             Self::Connect => "/api/connect",
             Self::SocketIo => "/socket.io/",
+            Self::Realtime => "/api/realtime",
         }
     }
 
@@ -71,6 +74,7 @@ impl Endpoint {
             Self::Documents => Envelope::Fields,
             Self::Echo | Self::Chat | Self::Connect => Envelope::Event,
             Self::SocketIo => Envelope::SocketIo,
+            Self::Realtime => Envelope::Realtime,
         }
     }
 
@@ -79,6 +83,7 @@ impl Endpoint {
         match self {
             Self::Echo => SocketLimits { message_bytes_max: 16 << 20, fragments_max: 262_144 },
             Self::SocketIo => SocketLimits { message_bytes_max: 1_000_000, fragments_max: 1_024 },
+            Self::Realtime => SocketLimits { message_bytes_max: 256 << 10, fragments_max: 1_024 },
             Self::Documents | Self::Chat | Self::Connect => {
                 SocketLimits { message_bytes_max: 64 << 10, fragments_max: 1_024 }
             }
@@ -131,6 +136,7 @@ struct UserUse {
     connections: u32,
     calls: Calls,
     signals: Bucket,
+    dashboards: Bucket,
 }
 
 /// What users use together.
@@ -257,6 +263,21 @@ impl Connections {
         }
     }
 
+    /// Counts a call of this user to a dashboard; how long to wait if it is over the limit.
+    pub fn count_dashboard_call(
+        &mut self,
+        user: &User,
+        rate: u32,
+        at_once: u32,
+        now: Timestamp,
+    ) -> Result<(), std::time::Duration> {
+        let known = self.users.entry((user.firm.clone(), user.id.clone())).or_default();
+        match rate == 0 || known.dashboards.take(rate, at_once, now) {
+            true => Ok(()),
+            false => Err(std::time::Duration::from_secs(1) / rate),
+        }
+    }
+
     /// How many connections this user has.
     pub fn count_of(&self, user: &User) -> u32 {
         self.users.get(&(user.firm.clone(), user.id.clone())).map_or(0, |used| used.connections)
@@ -297,7 +318,10 @@ impl Connections {
     /// Forgets users who have gone and whose calls are long ago.
     pub fn tidy(&mut self, now: Timestamp) {
         self.users.retain(|_, used| {
-            used.connections > 0 || used.calls.is_recent(now) || !used.signals.is_full(now)
+            used.connections > 0
+                || used.calls.is_recent(now)
+                || !used.signals.is_full(now)
+                || !used.dashboards.is_full(now)
         });
     }
 }

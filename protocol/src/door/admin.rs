@@ -4,11 +4,11 @@ use super::asking::Asked;
 use super::route::{Route, ServiceCall, UserCall};
 use super::writing::{self, Write};
 use super::{Changed, Decided, Door, Post, Step, Waiting, refused};
-use crate::apps::{chat, composed, projects};
+use crate::apps::{self, composed};
 use crate::auth::UserType;
 use crate::context::Context;
 use crate::http::Response;
-use crate::ids::{FirmId, RoomId, RoomKind, TemplateId, UserId};
+use crate::ids::{FirmId, RoomId, TemplateId, UserId};
 use crate::json;
 use crate::refusal::{Code, Refusal};
 use crate::store::{
@@ -209,7 +209,7 @@ fn room(id: &RoomId, body: &[u8], before: Option<Row>) -> Result<RoomRow, Refusa
 fn member(room: &RoomId, user: &UserId, body: &[u8], before: &[Row]) -> Result<MemberRow, Refusal> {
     let MemberBody { role } = read(body)?;
     check("userId", user.as_str(), ID_BYTES_MAX)?;
-    let roles: &[&str] = if room.kind == RoomKind::Project { &projects::ROLES } else { &[chat::MEMBER] };
+    let roles = apps::roles(room.kind);
     if !roles.contains(&role.as_str()) {
         let message = format!("the role {role:.64?} is none of: {}", roles.join(", "));
         return Err(Refusal::new(Code::ClientError, message));
@@ -277,7 +277,8 @@ fn row_json(row: &Row) -> Option<Value> {
         | Row::FilePart(_)
         | Row::Prompt(_)
         | Row::Escalation(_)
-        | Row::Mark(_) => return None,
+        | Row::Mark(_)
+        | Row::SnapshotPart(_) => return None,
     })
 }
 

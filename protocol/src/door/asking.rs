@@ -36,6 +36,10 @@ pub struct Asked {
     pub bearer: bool,
     /// Whether a refusal comes as an upgrade and a close.
     pub by_close: bool,
+    /// `Host`
+    pub host: String,
+    /// `dashboardId`
+    pub dashboard: Option<String>,
     /// `templateId`
     pub template: Option<TemplateId>,
     /// `session=new`
@@ -68,6 +72,8 @@ impl Asked {
             by_header: bearers(head).next().is_some(),
             bearer,
             by_close: head.parameter("refuse").as_deref() == Some("close"),
+            host: head.header("host").unwrap_or_default().to_string(),
+            dashboard: head.parameter("dashboardId"),
             template: head.parameter("templateId").filter(|id| !id.is_empty()).map(TemplateId::from),
             fresh: head.parameter("session").as_deref() == Some("new"),
             accept: head.header("accept").unwrap_or_default().to_string(),
@@ -84,7 +90,7 @@ impl Asked {
     ) -> Option<Admitted> {
         let Route::Open(endpoint) = self.route else { return None };
         let Self { request, address, bearer, .. } = *self;
-        Some(Admitted { request, endpoint, user, address, bearer, template })
+        Some(Admitted { request, endpoint, user, address, bearer, template, board: None })
     }
 }
 

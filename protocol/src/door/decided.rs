@@ -3,6 +3,7 @@
 use super::asking::Asked;
 use crate::action::CloseCause;
 use crate::apps::chat::{Offer, Wanted};
+use crate::apps::dashboards::Visit;
 use crate::auth::{AuthFailure, User};
 use crate::connection::Endpoint;
 use crate::ids::{RequestId, RoomId, UserId};
@@ -33,6 +34,8 @@ pub enum Decided {
     Offered(Box<Offer>),
     /// A user asks for a file.
     Wanted(Box<Wanted>),
+    /// A user comes for a dashboard.
+    Visited(Box<Visit>),
 }
 
 /// What a backend posts, and where it is answered.
@@ -80,6 +83,8 @@ pub struct Admitted {
     pub bearer: bool,
     /// The template that a document session is for, and whether it begins afresh.
     pub template: Option<(TemplateRow, bool)>,
+    /// The dashboard that it is for.
+    pub board: Option<RoomId>,
 }
 
 /// What a backend changed.

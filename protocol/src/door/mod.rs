@@ -11,6 +11,7 @@ mod limits;
 mod origin;
 mod rest;
 mod route;
+mod visiting;
 mod writing;
 
 pub use answering::{dressed, refusal_response, refused};
@@ -80,6 +81,8 @@ pub struct Door {
     waiting: BTreeSet<RequestId>,
     /// The pages from which requests come whose answer is another part's.
     posting: BTreeMap<RequestId, Option<String>>,
+    /// Those who want to become connections, and are looked at by another part.
+    entering: BTreeMap<RequestId, Box<Asked>>,
     /// What the addresses use.
     pub addresses: Addresses,
     /// Whether nobody new comes in.
@@ -174,9 +177,8 @@ impl Door {
             }
             Route::Health => Some(Decided::Health(asked)),
             Route::Open(Endpoint::Echo) => self.admit(&asked, None, None),
-            Route::Open(Endpoint::Documents | Endpoint::Chat | Endpoint::Connect) | Route::User(_) => {
-                self.verify(asked, ctx)
-            }
+            Route::Open(Endpoint::Documents | Endpoint::Chat | Endpoint::Connect | Endpoint::Realtime)
+            | Route::User(_) => self.verify(asked, ctx),
             Route::Open(Endpoint::SocketIo) => None,
             Route::Engine(_) => self.hand_to_engine(*asked, ctx),
             Route::Service(_) => self.verify_service(asked, ctx),
@@ -254,7 +256,9 @@ impl Door {
             | Outcome::Service(Ok(()))
             | Outcome::Rendered(_)
             | Outcome::Inspected(_)
-            | Outcome::Joined(_) => {
+            | Outcome::Joined(_)
+            | Outcome::Board(_)
+            | Outcome::Written(..) => {
                 let refusal = Refusal::new(Code::ServerError, "another answer than was asked for");
                 self.answer(&asked, refused(500, &refusal), ctx);
                 None
@@ -284,11 +288,13 @@ impl Door {
                 self.look(asked, Query::Template(template), Step::Template(user), ctx);
                 None
             }
+            Route::Open(Endpoint::Realtime) => self.visit(asked, user, ctx),
             Route::Open(_) => self.admit(&asked, Some(user), None),
             Route::User(_) if let Some(response) = crowding::too_many_calls(&user, connections, ctx) => {
                 self.answer(&asked, response, ctx);
                 None
             }
+            Route::User(UserCall::Realtime | UserCall::Sync) => self.visit(asked, user, ctx),
             Route::User(UserCall::Statistics) => Some(Decided::Statistics(asked, Some(user))),
             Route::User(call) => match rest::query(call, &user) {
                 Some(query) => {
@@ -369,6 +375,7 @@ impl Door {
     pub fn on_gone(&mut self, request: RequestId) {
         self.waiting.remove(&request);
         self.posting.remove(&request);
+        self.entering.remove(&request);
     }
 
     fn admit(

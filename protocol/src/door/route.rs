@@ -51,6 +51,10 @@ pub enum UserCall {
     Documents,
     /// `GET /api/websocket/stats`; a backend may ask it too.
     Statistics,
+    /// `GET /api/realtime`
+    Realtime,
+    /// `POST /api/realtime`
+    Sync,
     /// `GET /api/documents/{id}`; a backend may ask it too.
     Document(DocumentId),
     /// `POST /api/files?roomId=R&name=N`
@@ -141,6 +145,11 @@ pub fn route(head: &RequestHead) -> Result<Route, NoRoute> {
             let (asked, text) = (engine::read_request(head), engine::is_text(head));
             Ok(Route::Engine(EngineCall { asked, text }))
         }
+        ["api", "realtime"] if head.is_upgrade() => Ok(Route::Open(Endpoint::Realtime)),
+        ["api", "realtime"] => match methods(head, "GET, HEAD, POST", &["GET", "HEAD", "POST"])? {
+            "POST" => Ok(Route::User(UserCall::Sync)),
+            _ => Ok(Route::User(UserCall::Realtime)),
+        },
         ["echo"] => read_only(head, Route::Open(Endpoint::Echo)),
         ["api", "admin", rest @ ..] => service(head, rest).map(Route::Service),
         ["api", "events"] => methods(head, "POST", &["POST"]).map(|_| Route::Service(ServiceCall::Events)),
@@ -165,7 +174,8 @@ fn user(head: &RequestHead, segments: &[&str]) -> Result<Route, NoRoute> {
         ["rooms"] => {
             return methods(head, "GET", &["GET"]).and_then(|_| {
                 let kind = head.parameter("kind").ok_or(NoRoute::Parameter("kind is missing"))?;
-                let kind = admin_kind(&kind).ok_or(NoRoute::Parameter("kind is none of: chat, project"))?;
+                let kind = admin_kind(&kind)
+                    .ok_or(NoRoute::Parameter("kind is none of: chat, project, dashboard, draft"))?;
                 Ok(Route::User(UserCall::Rooms(kind)))
             });
         }
@@ -250,7 +260,9 @@ fn by_method<T>(
 
 /// Kinds that rooms are made of through the admin API; sessions and feeds are not.
 fn admin_kind(name: &str) -> Option<RoomKind> {
-    RoomKind::named(name).filter(|kind| matches!(kind, RoomKind::Chat | RoomKind::Project))
+    RoomKind::named(name).filter(|kind| {
+        matches!(kind, RoomKind::Chat | RoomKind::Project | RoomKind::Dashboard | RoomKind::Draft)
+    })
 }
 
 fn read_only(head: &RequestHead, route: Route) -> Result<Route, NoRoute> {

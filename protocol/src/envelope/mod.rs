@@ -3,11 +3,14 @@
 
 mod event;
 mod fields;
+mod realtime;
 pub mod socket_io;
 
 use crate::frame::Frame;
+use crate::ids::UserId;
 use crate::json::{self, Json};
 use crate::refusal::{Code, Refusal};
+use crate::time::Timestamp;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -32,6 +35,8 @@ pub struct Event {
     pub refusal: Option<Json>,
     /// The error's code, for those who count.
     pub code: Option<Code>,
+    /// Who said it, where that is told beside the data.
+    pub by: Option<UserId>,
 }
 
 impl Event {
@@ -42,7 +47,7 @@ impl Event {
 
     /// An event whose name is not known beforehand.
     pub fn named(name: Cow<'static, str>, data: Json) -> Self {
-        Self { name, data, family: None, within: None, refusal: None, code: None }
+        Self { name, data, family: None, within: None, refusal: None, code: None, by: None }
     }
 
     /// An event that says why not; `data` is what it says where it is told as an event.
@@ -53,6 +58,11 @@ impl Event {
     /// The same as one of an app's, where a connection has several.
     pub fn of(self, family: &'static str) -> Self {
         Self { family: Some(family), ..self }
+    }
+
+    /// The same as said by this user.
+    pub fn by(self, user: UserId) -> Self {
+        Self { by: Some(user), ..self }
     }
 
     /// The same about one of several things of an app.
@@ -103,35 +113,72 @@ pub enum Envelope {
     Event,
     /// Socket.IO v5, default namespace (004)
     SocketIo,
+    /// `{"type":name,"id","timestamp","userId","payload","correlationId"?}` (002)
+    Realtime,
+}
+
+/// What a frame says of itself, where its envelope has a place for that.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Mark {
+    /// Nothing.
+    None,
+    /// Its place for connection state recovery.
+    Offset(u64),
+    /// What every message of 002 says.
+    Message {
+        /// Its id.
+        id: String,
+        /// When it is sent.
+        at: Timestamp,
+        /// Its author, where the event does not say it.
+        by: UserId,
+    },
+}
+
+impl Mark {
+    /// The place for connection state recovery, if it is one.
+    pub fn offset(&self) -> Option<u64> {
+        match self {
+            Self::Offset(offset) => Some(*offset),
+            Self::None | Self::Message { .. } => None,
+        }
+    }
 }
 
 impl Envelope {
     /// Reads a text message.
     pub fn decode(self, text: &[u8]) -> Result<Call<'_>, Malformed> {
         let text = std::str::from_utf8(text).map_err(Malformed::because)?;
-        json::check(text.as_bytes()).map_err(|why| Malformed::no_call(text, why))?;
+        json::check(text.as_bytes()).map_err(|why| match self {
+            Self::Realtime => realtime::no_call(text, why),
+            Self::Fields | Self::Event | Self::SocketIo => Malformed::no_call(text, why),
+        })?;
         let call = match self {
             Self::Fields => fields::decode(text),
             Self::Event => event::decode(text),
             Self::SocketIo => socket_io::decode(text, None, &[]),
+            Self::Realtime => realtime::decode(text),
         }?;
         call.checked()
     }
 
-    /// Writes an event as many hear it. `offset`: its place for connection state recovery, where there is that.
-    pub fn encode(self, event: &Event, offset: Option<u64>) -> Frame {
+    /// Writes an event as many hear it.
+    pub fn encode(self, event: &Event, mark: &Mark) -> Frame {
         match self {
             Self::Fields => fields::encode(event, None),
             Self::Event => event::encode(event, None),
-            Self::SocketIo => socket_io::encode(event, offset),
+            Self::SocketIo => socket_io::encode(event, mark.offset()),
+            Self::Realtime => realtime::encode(event, None, mark),
         }
     }
 
     /// Writes an event as the answer to a call, under its id if it had one: one frame, or an ack and the event besides.
-    pub fn answer(self, event: &Event, reply_to: Option<&ReplyId>, offset: Option<u64>) -> Vec<Frame> {
+    pub fn answer(self, event: &Event, reply_to: Option<&ReplyId>, mark: &Mark) -> Vec<Frame> {
+        let offset = mark.offset();
         match (self, reply_to) {
             (Self::Fields, reply_to) => vec![fields::encode(event, reply_to)],
             (Self::Event, reply_to) => vec![event::encode(event, reply_to)],
+            (Self::Realtime, reply_to) => vec![realtime::encode(event, reply_to, mark)],
             (Self::SocketIo, Some(ReplyId::SocketIo(call))) => socket_io::answer(event, call, offset),
             (Self::SocketIo, Some(ReplyId::Request(_)) | None) => vec![socket_io::encode(event, offset)],
         }
@@ -216,9 +263,9 @@ mod tests {
             ("user_response", Some(ReplyId::Request("r".into())))
         );
         let event = Event::new("response_saved", &serde_json::json!({"turn": 2}));
-        let frame = Envelope::Fields.answer(&event, Some(&ReplyId::Request("r".into())), None);
+        let frame = Envelope::Fields.answer(&event, Some(&ReplyId::Request("r".into())), &Mark::None);
         assert_eq!(frame, [Frame::text(r#"{"type":"response_saved","turn":2,"requestId":"r"}"#)]);
-        let bare = Envelope::Fields.encode(&Event::new("pong", &serde_json::json!({})), None);
+        let bare = Envelope::Fields.encode(&Event::new("pong", &serde_json::json!({})), &Mark::None);
         assert_eq!(bare, Frame::text(r#"{"type":"pong"}"#));
     }
 
@@ -229,8 +276,11 @@ mod tests {
             .expect("good");
         assert_eq!((call.name.as_ref(), call.data), ("a:b", r#"{"x":[1]}"#));
         assert_eq!(call.reply_to, Some(ReplyId::Request("r".into())));
-        let frame =
-            Envelope::Event.answer(&Event::new("a:c", &[1, 2]), Some(&ReplyId::Request("r\"".into())), None);
+        let frame = Envelope::Event.answer(
+            &Event::new("a:c", &[1, 2]),
+            Some(&ReplyId::Request("r\"".into())),
+            &Mark::None,
+        );
         assert_eq!(frame, [Frame::text(r#"{"event":"a:c","data":[1,2],"requestId":"r\"","version":"1"}"#)]);
         assert_eq!(Envelope::Event.decode(br#"{"event":"x"}"#).expect("good").data, "null");
     }

@@ -61,14 +61,15 @@ impl Room {
         told
     }
 
-    /// The place after which entries are missing, if some came ahead of them.
+    /// The place after which entries are missing, if some came ahead of them, or are known to be stored.
     pub fn missing(&self) -> Option<Seq> {
-        (!self.ahead.is_empty()).then_some(self.head)
+        (!self.ahead.is_empty() || self.judged.known > self.head).then_some(self.head)
     }
 
     fn tell(&mut self, origin: Option<ConnectionId>, entry: Entry, fx: &mut Effects<'_>) -> Told {
         self.head = entry.seq;
         let delivered = self.tell_entry(origin, &entry, fx);
+        self.note_for_folding(&entry);
         self.keep(entry.clone());
         self.release_answers(fx);
         Told { origin, entry, delivered }
@@ -111,7 +112,11 @@ impl Room {
 
     /// Whether nobody is here and nothing is under way.
     pub(super) fn is_unused(&self) -> bool {
-        self.present.is_empty() && !self.is_being_read() && !self.mending && self.appends_nothing()
+        self.present.is_empty()
+            && !self.is_being_read()
+            && !self.mending
+            && !self.folding.is_under_way()
+            && self.appends_nothing()
     }
 
     /// The held entries after a place, if the tail reaches back to it.
@@ -133,7 +138,7 @@ impl Room {
     }
 
     /// Reads what is missing, one read at a time.
-    fn mend(&mut self, fx: &mut Effects<'_>) {
+    pub(super) fn mend(&mut self, fx: &mut Effects<'_>) {
         let Some(after) = self.missing().filter(|_| !self.mending) else { return };
         self.mending = true;
         let request = StoreRequest::Read { room: self.id.clone(), after, max: GAP_ENTRIES_MAX };

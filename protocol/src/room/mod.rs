@@ -5,7 +5,9 @@
 
 mod appends;
 mod audience;
+mod folding;
 mod gate;
+mod judged;
 mod live;
 mod pacing;
 mod parking;
@@ -13,9 +15,11 @@ mod presence;
 mod readers;
 mod rooms;
 mod trail;
-pub use appends::{Delivered, Origin, PostId, QUEUED_ENTRIES_MAX, Submission};
+pub use appends::{Delivered, Origin, PostId, QUEUED_ENTRIES_MAX, QUEUED_EVENTS_MAX, Submission};
 pub use audience::Audience;
+pub use folding::Replayed;
 pub use gate::Told;
+pub use judged::{Appended, JudgedIn, Under};
 pub use pacing::{Pacing, Turn};
 pub use parking::Parking;
 pub use presence::{Change, PRESENCE_NAMES_MAX};
@@ -56,6 +60,41 @@ pub enum Waiting {
         /// To which room.
         room: RoomId,
     },
+    /// The commit of what was judged.
+    Judged {
+        /// For which room.
+        room: RoomId,
+    },
+    /// A page of what is replayed.
+    Replay {
+        /// In which room.
+        room: RoomId,
+        /// After which place.
+        after: Seq,
+        /// How often it was asked for.
+        tries: u32,
+    },
+    /// The commit of a piece of a snapshot.
+    Snapshot {
+        /// Of which room.
+        room: RoomId,
+        /// How often it was sent.
+        tries: u32,
+    },
+}
+
+impl Waiting {
+    /// The room that waits.
+    fn room(&self) -> &RoomId {
+        match self {
+            Self::Page { room, .. }
+            | Self::Gap { room }
+            | Self::Append { room }
+            | Self::Judged { room }
+            | Self::Replay { room, .. }
+            | Self::Snapshot { room, .. } => room,
+        }
+    }
 }
 
 /// One open room.
@@ -96,6 +135,8 @@ pub struct Room {
     held_until: Timestamp,
     numbers: Option<Box<trail::Numbers>>,
     appends: appends::Appends,
+    folding: folding::Folding,
+    judged: judged::Judged,
     presence: presence::Presence,
 }
 
@@ -146,6 +187,8 @@ impl Room {
             held_until: Timestamp::default(),
             numbers: None,
             appends: appends::Appends::default(),
+            folding: folding::Folding::of(record.snapshot),
+            judged: judged::Judged::default(),
             presence: presence::Presence::default(),
         }
     }

@@ -203,11 +203,17 @@ impl Rooms {
         }
     }
 
-    /// Forgets rooms that nobody has used for a while.
-    pub fn tidy(&mut self, now: Timestamp) {
-        self.open.retain(|_, room| {
-            !room.is_unused() || now < room.held_until || now.since(room.used_at) < ROOM_IDLE_MAX
+    /// Forgets rooms that nobody has used for a while. Returns those whose app keeps a state.
+    pub fn tidy(&mut self, now: Timestamp) -> Vec<RoomId> {
+        let mut forgotten = Vec::new();
+        self.open.retain(|id, room| {
+            let stays = !room.is_unused() || now < room.held_until || now.since(room.used_at) < ROOM_IDLE_MAX;
+            if !stays && id.kind.is_folded() {
+                forgotten.push(id.clone());
+            }
+            stays
         });
+        forgotten
     }
 
     /// How many rooms are open.
@@ -217,14 +223,25 @@ impl Rooms {
 
     /// What the store answered to a room. Returns what was told by it, for the room's app.
     pub fn on_stored(&mut self, waiting: Waiting, reply: StoreReply, fx: &mut Effects<'_>) -> Vec<Told> {
-        let (Waiting::Page { room: id, .. } | Waiting::Gap { room: id } | Waiting::Append { room: id }) =
-            &waiting;
+        let id = waiting.room();
         let Some(room) = self.open.get_mut(id) else { return Vec::new() };
         room.used_at = fx.now;
         match waiting {
             Waiting::Page { after, tries, .. } => room.on_page((after, tries), reply, &mut self.pacing, fx),
             Waiting::Gap { .. } => room.on_gap(reply, fx),
             Waiting::Append { .. } => room.on_appended(reply, fx),
+            Waiting::Judged { .. } => {
+                room.on_judged(reply, fx);
+                Vec::new()
+            }
+            Waiting::Replay { after, tries, .. } => {
+                room.on_replay((after, tries), reply, fx);
+                Vec::new()
+            }
+            Waiting::Snapshot { tries, .. } => {
+                room.on_piece_stored(tries, &reply, fx);
+                Vec::new()
+            }
         }
     }
 }

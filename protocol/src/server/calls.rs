@@ -2,11 +2,11 @@
 
 use super::Parts;
 use crate::action::{Action, CloseCause};
-use crate::apps::{chat, documents, projects};
+use crate::apps::{chat, dashboards, documents, projects};
 use crate::auth::{TOKEN_BYTES_MAX, User};
 use crate::connection::{Endpoint, MALFORMED_MAX, Waiting};
 use crate::context::Caller;
-use crate::envelope::{Call, Event, Malformed};
+use crate::envelope::{Call, Envelope, Event, Malformed, ReplyId};
 use crate::frame::Frame;
 use crate::ids::{ConnectionId, SocketId};
 use crate::input::Message;
@@ -23,6 +23,8 @@ use std::time::Duration;
 
 /// Calls that do not count, where they are spoken.
 const FREE_CALLS: [&str; 2] = ["ping", "pong"];
+/// What clients of `/api/realtime` say that is taken in silence.
+const SILENT_CALLS: [&str; 3] = ["PONG", "ACK", "NACK"];
 /// How many pings a second, and how many at once, are answered; pongs and free calls count with them.
 const PINGS_PER_SECOND: u32 = 10;
 const PINGS_AT_ONCE: u32 = 20;
@@ -34,6 +36,7 @@ enum Asked {
     Documents(Result<documents::Command, Refusal>),
     Chat(Result<chat::Command, Refusal>),
     Projects(Result<projects::Command, Refusal>),
+    Dashboards(Result<dashboards::Command, Refusal>),
     Unknown,
 }
 
@@ -42,8 +45,17 @@ type About = Option<(&'static str, Arc<str>)>;
 
 impl Asked {
     fn about(&self) -> About {
-        let Self::Documents(Ok(command)) = self else { return None };
-        command.session().map(|session| ("sessionId", session.0.clone()))
+        match self {
+            Self::Documents(Ok(command)) => command.session().map(|session| ("sessionId", session.0.clone())),
+            Self::Dashboards(Ok(command)) => {
+                command.board.as_ref().map(|board| ("dashboardId", board.name.clone()))
+            }
+            Self::Documents(Err(_))
+            | Self::Dashboards(Err(_))
+            | Self::Chat(_)
+            | Self::Projects(_)
+            | Self::Unknown => None,
+        }
     }
 }
 
@@ -53,6 +65,7 @@ pub(super) enum App {
     Documents,
     Chat,
     Projects,
+    Dashboards,
 }
 
 impl App {
@@ -61,8 +74,10 @@ impl App {
         match endpoint {
             Endpoint::Documents => Self::Documents,
             Endpoint::Chat | Endpoint::Echo => Self::Chat,
+            Endpoint::Realtime => Self::Dashboards,
             Endpoint::Connect | Endpoint::SocketIo if name.starts_with("document:") => Self::Documents,
             Endpoint::Connect | Endpoint::SocketIo if name.starts_with("chat:") => Self::Chat,
+            Endpoint::Connect | Endpoint::SocketIo if name.starts_with("dashboard:") => Self::Dashboards,
             Endpoint::Connect | Endpoint::SocketIo => Self::Projects,
         }
     }
@@ -147,7 +162,16 @@ impl Parts<'_> {
     pub(super) fn on_call(&mut self, endpoint: Endpoint, call: Call<'_>, caller: Caller) {
         let caller = Caller { reply_to: call.reply_to.clone(), ..caller };
         let app = App::of(endpoint, &call.name);
-        let pings = endpoint != Endpoint::Chat && FREE_CALLS.contains(&&*call.name);
+        if endpoint == Endpoint::Realtime && SILENT_CALLS.contains(&&*call.name) {
+            return;
+        }
+        let pings = match endpoint {
+            Endpoint::Realtime => call.name == "PING",
+            Endpoint::Chat => false,
+            Endpoint::Echo | Endpoint::Documents | Endpoint::Connect | Endpoint::SocketIo => {
+                FREE_CALLS.contains(&&*call.name)
+            }
+        };
         let free = pings || call.name == "auth:refresh";
         if free && !self.may_call_free(caller.connection) {
             let wait = Duration::from_secs(1) / PINGS_PER_SECOND;
@@ -156,7 +180,7 @@ impl Parts<'_> {
         }
         match &*call.name {
             "auth:refresh" => return self.on_refresh(app, call.data, caller),
-            "ping" if pings => return self.pong(app, &caller),
+            "ping" | "PING" if pings => return self.pong(app, &caller),
             "pong" if pings => return,
             _ => {}
         }
@@ -172,11 +196,14 @@ impl Parts<'_> {
     }
 
     fn pong(&mut self, app: App, caller: &Caller) {
-        let data = match app {
-            App::Documents => json!({}),
-            App::Chat | App::Projects => json!({"timestamp": self.ctx.fx.now.to_string()}),
+        let pong = match app {
+            App::Documents => Event::new("pong", &json!({})),
+            App::Dashboards => Event::new("PONG", &json!({})),
+            App::Chat | App::Projects => {
+                Event::new("pong", &json!({"timestamp": self.ctx.fx.now.to_string()}))
+            }
         };
-        self.ctx.fx.reply(caller, &Event::new("pong", &data));
+        self.ctx.fx.reply(caller, &pong);
     }
 
     /// What costs nothing of a user's budget is still not without limit: it shares the pings'.
@@ -202,6 +229,14 @@ impl Parts<'_> {
             App::Documents => documents::Command::parse_among(&call.name, call.data).map(Asked::Documents),
             App::Chat => chat::Command::parse(&call.name, call.data, call.attachments).map(Asked::Chat),
             App::Projects => projects::Command::parse(&call.name, call.data).map(Asked::Projects),
+            App::Dashboards if endpoint == Endpoint::Realtime => {
+                let id = match &call.reply_to {
+                    Some(ReplyId::Request(id)) => Some(&**id),
+                    Some(ReplyId::SocketIo(_)) | None => None,
+                };
+                dashboards::Command::parse(&call.name, call.data, id).map(Asked::Dashboards)
+            }
+            App::Dashboards => dashboards::Command::parse_among(&call.name, call.data).map(Asked::Dashboards),
         };
         Some(asked.unwrap_or(Asked::Unknown))
     }
@@ -212,6 +247,11 @@ impl Parts<'_> {
         if matches!(asked, Asked::Chat(Ok(command)) if command.is_signal()) {
             let (rate, at_once) = (settings.rate_limit_signals, settings.signals_at_once());
             let counted = self.connections.count_signal(&caller.user, rate, at_once, now);
+            return counted.map_err(|wait| Refusal::rate_limited(rate, Duration::from_secs(1), wait));
+        }
+        if matches!(asked, Asked::Dashboards(_)) || caller.envelope == Envelope::Realtime {
+            let (rate, at_once) = (settings.rate_limit_dashboard, settings.dashboard_calls_at_once());
+            let counted = self.connections.count_dashboard_call(&caller.user, rate, at_once, now);
             return counted.map_err(|wait| Refusal::rate_limited(rate, Duration::from_secs(1), wait));
         }
         let limit = settings.rate_limit_calls;
@@ -230,9 +270,11 @@ impl Parts<'_> {
             }
             Asked::Chat(Ok(command)) => self.chat.apply(command, caller, &mut self.ctx),
             Asked::Projects(Ok(command)) => self.projects.apply(command, caller, &mut self.ctx),
-            Asked::Documents(Err(refusal)) | Asked::Chat(Err(refusal)) | Asked::Projects(Err(refusal)) => {
-                Err((caller, refusal))
-            }
+            Asked::Dashboards(Ok(command)) => self.dashboards.apply(command, caller, &mut self.ctx),
+            Asked::Documents(Err(refusal))
+            | Asked::Chat(Err(refusal))
+            | Asked::Projects(Err(refusal))
+            | Asked::Dashboards(Err(refusal)) => Err((caller, refusal)),
             Asked::Unknown => Err(self.unknown(call, caller)),
         }
     }
@@ -316,7 +358,9 @@ impl Parts<'_> {
             | Outcome::Service(_)
             | Outcome::Rendered(_)
             | Outcome::Inspected(_)
-            | Outcome::Joined(_) => {
+            | Outcome::Joined(_)
+            | Outcome::Board(_)
+            | Outcome::Written(..) => {
                 self.refuse(app, &caller, &Refusal::new(Code::AuthFailed, "authentication failed"));
             }
         }
@@ -329,5 +373,6 @@ fn refused(app: App, refusal: &Refusal) -> Event {
         App::Documents => documents::refused(refusal),
         App::Chat => chat::refused(refusal),
         App::Projects => projects::refused(refusal),
+        App::Dashboards => dashboards::refused(refusal),
     }
 }

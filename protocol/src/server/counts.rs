@@ -78,7 +78,7 @@ impl Server {
             paced: self.rooms.pacing.len(),
             engines: self.sessions.len(),
             remembered: self.sessions.remembered_len(),
-            parked: self.chat.parked_len() + self.projects.held_len(),
+            parked: self.chat.parked_len() + self.projects.held_len() + self.dashboards.held_len(),
             sessions: self.documents.len(),
             tickets: self.tickets.len(),
             timers: self.timers.len(),

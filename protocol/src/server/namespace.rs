@@ -102,7 +102,12 @@ impl Parts<'_> {
                 self.enter_namespace(id, user, recover);
             }
             Outcome::Token(Err(failure)) => self.refuse_connect(id, &failure),
-            Outcome::Service(_) | Outcome::Rendered(_) | Outcome::Inspected(_) | Outcome::Joined(_) => {
+            Outcome::Service(_)
+            | Outcome::Rendered(_)
+            | Outcome::Inspected(_)
+            | Outcome::Joined(_)
+            | Outcome::Board(_)
+            | Outcome::Written(..) => {
                 self.refuse_connect(id, &AuthFailure::Bad);
             }
         }

@@ -43,6 +43,7 @@ impl Parts<'_> {
             Some(Pending::Documents(waiting)) => self.documents.on_stored(waiting, reply, &mut self.ctx),
             Some(Pending::Chat(waiting)) => self.chat.on_stored(waiting, reply, &mut self.ctx),
             Some(Pending::Projects(waiting)) => self.projects.on_stored(waiting, reply, &mut self.ctx),
+            Some(Pending::Dashboards(waiting)) => self.dashboards.on_stored(waiting, reply, &mut self.ctx),
             Some(Pending::Hook(waiting)) => self.hook.on_stored(waiting, reply, &mut self.ctx.fx),
             Some(Pending::Connection(_)) | None => {}
         }
@@ -74,6 +75,7 @@ impl Parts<'_> {
             }
             Pending::Chat(waiting) => self.chat.on_late(waiting, &mut self.ctx),
             Pending::Projects(waiting) => self.projects.on_late(waiting, &mut self.ctx),
+            Pending::Dashboards(waiting) => self.dashboards.on_late(waiting, &mut self.ctx),
             Pending::Hook(waiting) => self.hook.on_late(waiting, &mut self.ctx.fx),
             Pending::Connection(Waiting::Refresh(caller)) => self.refuse_late(&caller),
             Pending::Connection(Waiting::Connect { connection, .. }) => self.connect_late(connection),
@@ -85,6 +87,8 @@ impl Parts<'_> {
             RoomKind::Document => self.documents.on_told(told, &mut self.ctx),
             RoomKind::Chat | RoomKind::Supervisors => self.chat.on_told(told, &mut self.ctx),
             RoomKind::Project | RoomKind::User | RoomKind::Everyone => {}
+            RoomKind::Dashboard => self.dashboards.on_told(told, &mut self.ctx),
+            RoomKind::Draft => {}
         }
     }
 
@@ -92,6 +96,7 @@ impl Parts<'_> {
         let is_job = match self.ctx.fx.tickets.holder(ticket) {
             Some(Pending::Door(_) | Pending::Connection(_)) => true,
             Some(Pending::Chat(waiting)) => waiting.is_job(),
+            Some(Pending::Dashboards(waiting)) => waiting.is_job(),
             Some(Pending::Room(_) | Pending::Documents(_) | Pending::Projects(_) | Pending::Hook(_))
             | None => false,
         };
@@ -108,6 +113,9 @@ impl Parts<'_> {
                 self.on_connect_verified(connection, recover, outcome);
             }
             Some(Pending::Chat(waiting)) => self.chat.on_worked(waiting, outcome, &mut self.ctx),
+            Some(Pending::Dashboards(waiting)) => {
+                self.dashboards.on_worked(waiting, outcome, &mut self.ctx);
+            }
             Some(Pending::Room(_) | Pending::Documents(_) | Pending::Projects(_) | Pending::Hook(_))
             | None => {}
         }
@@ -118,7 +126,13 @@ impl Parts<'_> {
             Some(Pending::Documents(waiting)) => matches!(waiting, documents::Waiting::Attempt(_)),
             Some(Pending::Chat(waiting)) => waiting.is_call(),
             Some(Pending::Hook(waiting)) => matches!(waiting, hook::Waiting::Delivery),
-            Some(Pending::Door(_) | Pending::Connection(_) | Pending::Room(_) | Pending::Projects(_))
+            Some(
+                Pending::Door(_)
+                | Pending::Connection(_)
+                | Pending::Room(_)
+                | Pending::Projects(_)
+                | Pending::Dashboards(_),
+            )
             | None => false,
         };
         if !waits {
@@ -128,7 +142,13 @@ impl Parts<'_> {
             Some(Pending::Documents(waiting)) => self.documents.on_called(&waiting, said, &mut self.ctx),
             Some(Pending::Chat(waiting)) => self.chat.on_called(waiting, said, &mut self.ctx),
             Some(Pending::Hook(_)) => self.hook.on_called(&said, &mut self.ctx.fx),
-            Some(Pending::Door(_) | Pending::Connection(_) | Pending::Room(_) | Pending::Projects(_))
+            Some(
+                Pending::Door(_)
+                | Pending::Connection(_)
+                | Pending::Room(_)
+                | Pending::Projects(_)
+                | Pending::Dashboards(_),
+            )
             | None => {}
         }
     }
@@ -162,6 +182,7 @@ impl Parts<'_> {
             Some(Decided::Changed(changed)) => self.on_changed(changed),
             Some(Decided::Posted(post)) => self.on_post(&post),
             Some(Decided::Offered(offer)) => self.chat.on_offer(*offer, &mut self.ctx),
+            Some(Decided::Visited(visit)) => self.dashboards.on_visit(*visit, &mut self.ctx),
             Some(Decided::Wanted(wanted)) => self.chat.on_wanted(*wanted, &mut self.ctx),
             Some(Decided::Statistics(asked, user)) => {
                 let response = self.statistics(user.as_deref());
@@ -196,9 +217,11 @@ impl Parts<'_> {
             self.ctx.rooms.welcome(id);
             self.on_user_came(&caller);
         }
-        if let (Some((template, fresh)), Some(caller)) =
-            (admitted.template, self.connections.caller(id, None))
-        {
+        let Some(caller) = self.connections.caller(id, None) else { return };
+        if let Some(board) = admitted.board {
+            self.dashboards.come(board, &caller, &mut self.ctx);
+        }
+        if let Some((template, fresh)) = admitted.template {
             self.documents.open(caller, template, fresh, &mut self.ctx);
         }
     }
@@ -232,13 +255,18 @@ impl Parts<'_> {
             | Changed::Member(MemberRow { room: id, .. }) => {
                 self.chat.on_room_changed(id);
                 self.projects.on_room_changed(id);
+                self.dashboards.on_room_changed(id);
             }
             Changed::RoomKept(_) | Changed::Else => {}
         }
         match changed {
             Changed::Room(row) => {
-                if let Some(room) = ctx.rooms.find(&row.id) {
+                let id = row.id.clone();
+                if let Some(room) = ctx.rooms.find(&id) {
                     room.row = Some(row);
+                }
+                if id.kind == RoomKind::Dashboard {
+                    self.dashboards.send_away(&id, ctx);
                 }
             }
             Changed::Member(row) => {
@@ -256,6 +284,8 @@ impl Parts<'_> {
                     | RoomKind::User
                     | RoomKind::Everyone
                     | RoomKind::Supervisors => self.chat.on_room_removed(&id, ctx),
+                    RoomKind::Dashboard => self.dashboards.on_room_removed(&id, ctx),
+                    RoomKind::Draft => {}
                 }
                 ctx.rooms.removal_ends(&id);
             }
@@ -268,6 +298,8 @@ impl Parts<'_> {
                 | RoomKind::Supervisors => {
                     self.chat.on_member_removed(&id, &user, ctx);
                 }
+                RoomKind::Dashboard => self.dashboards.on_member_removed(&id, &user, ctx),
+                RoomKind::Draft => {}
             },
             Changed::Else => {}
         }

@@ -373,6 +373,7 @@ fn code_of(cause: CloseCause) -> Code {
         CloseCause::ParameterMissing | CloseCause::ResourceUnknown | CloseCause::Superseded => {
             Code::ClientError
         }
+        CloseCause::AccessDenied => Code::RoomAccessDenied,
         CloseCause::Finished
         | CloseCause::ShuttingDown
         | CloseCause::Faulty(_)

@@ -37,6 +37,8 @@ pub enum Row {
     Escalation(EscalationRow),
     /// A named place in the order in which entries were appended.
     Mark(MarkRow),
+    /// A piece of what a room's log was folded to.
+    SnapshotPart(SnapshotPartRow),
 }
 
 impl Row {
@@ -71,6 +73,8 @@ pub enum RowKey {
     Escalation(EscalationId),
     /// A mark, by its name.
     Mark(String),
+    /// A piece of a snapshot.
+    SnapshotPart(RoomId, Seq, u32),
 }
 
 /// Who may come into a room.
@@ -286,4 +290,29 @@ pub struct MarkRow {
     pub name: String,
     /// The place, as `Query::Appended` counts them.
     pub place: u64,
+}
+
+/// What a room's log was folded to, up to a place in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// The last entry that is in it.
+    pub seq: Seq,
+    /// What it is, in the app's own spelling.
+    pub state: Bytes,
+}
+
+/// A piece of a snapshot, stored by a commit of its own as those of files are. With its last piece a snapshot is
+/// whole, and takes the place of the one before unless that reaches further; the log stays as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SnapshotPartRow {
+    /// Of which room.
+    pub room: RoomId,
+    /// Up to which entry.
+    pub seq: Seq,
+    /// Its place in the snapshot: 0, 1, 2 …
+    pub part: u32,
+    /// How many pieces there are.
+    pub parts: u32,
+    /// At most `FILE_PART_BYTES_MAX`.
+    pub bytes: Bytes,
 }

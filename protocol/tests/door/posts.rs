@@ -14,7 +14,15 @@ fn saga() -> StoreReply {
     let id = RoomId::project("saga");
     let room = Some(RoomRow { id: id.clone(), ..room("saga", "acme") });
     let (members, cursors) = (vec![], vec![]);
-    StoreReply::Loaded(Some(Box::new(RoomRecord { id, room, members, cursors, head: Seq(0), tail: vec![] })))
+    StoreReply::Loaded(Some(Box::new(RoomRecord {
+        id,
+        room,
+        members,
+        cursors,
+        head: Seq(0),
+        tail: vec![],
+        snapshot: None,
+    })))
 }
 
 fn event(number: usize) -> Value {

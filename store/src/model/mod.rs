@@ -4,6 +4,7 @@
 
 mod files;
 mod rows;
+mod snapshots;
 
 use parlor_protocol::ids::{EntryId, RoomId, Seq, UserId};
 use parlor_protocol::store::{
@@ -55,6 +56,10 @@ impl ModelStore {
                 StoreReply::Heads(rooms.iter().map(head).collect())
             }
             StoreRequest::Look(Query::Appended { after, max }) => self.appended(*after, *max),
+            StoreRequest::Look(Query::Entry { room, author, id }) => {
+                let entries = self.under(room, author, id).cloned().into_iter().collect();
+                StoreReply::Entries { entries, head: Seq(self.entries(room).len() as u64) }
+            }
             StoreRequest::Look(query) => StoreReply::Found(self.rows.look(query)),
         }
     }
@@ -122,8 +127,12 @@ impl ModelStore {
     }
 
     fn standing(&self, room: &RoomId, new: &NewEntry) -> Option<&Entry> {
+        self.under(room, &new.author, &new.id)
+    }
+
+    fn under(&self, room: &RoomId, author: &UserId, id: &EntryId) -> Option<&Entry> {
         let log = self.logs.get(room)?;
-        log.entries.get(*log.places.get(&(new.author.clone(), new.id.clone()))?)
+        log.entries.get(*log.places.get(&(author.clone(), id.clone()))?)
     }
 
     fn load(&self, id: &RoomId) -> Option<RoomRecord> {
@@ -135,7 +144,9 @@ impl ModelStore {
         }
         let mut tail = fitting(log.iter().rev(), TAIL_ENTRIES_MAX, TAIL_BYTES_MAX);
         tail.reverse();
-        Some(RoomRecord { id: id.clone(), room, members, cursors, head: Seq(log.len() as u64), tail })
+        let head = Seq(log.len() as u64);
+        let snapshot = self.rows.snapshot(id, head);
+        Some(RoomRecord { id: id.clone(), room, members, cursors, head, tail, snapshot })
     }
 
     fn appended(&self, after: u64, max: u32) -> StoreReply {

@@ -1,10 +1,11 @@
 //! The rows beside the logs, in maps by their keys.
 
 use super::files::Files;
+use super::snapshots::Snapshots;
 use parlor_protocol::ids::{DocumentId, EntryId, EscalationId, RoomId, Seq, SessionId, TemplateId, UserId};
 use parlor_protocol::store::{
     Change, CursorRow, DocumentRow, EscalationRow, FOUND_ROWS_MAX, MarkRow, MemberRow, PromptRow, Query,
-    ROOM_MEMBERS_MAX, RoomRow, Row, RowKey, SessionRow, SessionState, TemplateRow, Visibility,
+    ROOM_MEMBERS_MAX, RoomRow, Row, RowKey, SessionRow, SessionState, Snapshot, TemplateRow, Visibility,
 };
 use parlor_protocol::time::Timestamp;
 use std::cmp::Reverse;
@@ -22,6 +23,7 @@ pub(super) struct Rows {
     escalations: BTreeMap<EscalationId, EscalationRow>,
     marks: BTreeMap<String, MarkRow>,
     files: Files,
+    snapshots: Snapshots,
 }
 
 /// The room that goes, with its log, when this change is written.
@@ -38,7 +40,8 @@ pub(super) fn removed_room(change: &Change) -> Option<&RoomId> {
             | RowKey::FilePart(..)
             | RowKey::Prompt(..)
             | RowKey::Escalation(_)
-            | RowKey::Mark(_),
+            | RowKey::Mark(_)
+            | RowKey::SnapshotPart(..),
         )
         | Change::Insert(_)
         | Change::Put(_) => None,
@@ -89,6 +92,10 @@ impl Rows {
                 (self.escalations.contains_key(&row.id), RowKey::Escalation(row.id.clone()))
             }
             Row::Mark(row) => (self.marks.contains_key(&row.name), RowKey::Mark(row.name.clone())),
+            Row::SnapshotPart(row) => {
+                let key = RowKey::SnapshotPart(row.room.clone(), row.seq, row.part);
+                (self.snapshots.has(&row.room, row.seq, row.part), key)
+            }
             Row::File(row) => (self.files.file(&row.id).is_some(), RowKey::File(row.id.clone())),
             Row::FilePart(row) => {
                 (self.files.has_part(&row.file, row.part), RowKey::FilePart(row.file.clone(), row.part))
@@ -118,6 +125,7 @@ impl Rows {
             Row::Mark(row) => drop(self.marks.insert(row.name.clone(), row)),
             Row::File(row) => self.files.put(row),
             Row::FilePart(row) => self.files.put_part(now, row),
+            Row::SnapshotPart(row) => self.snapshots.put(row),
         }
         None
     }
@@ -146,6 +154,7 @@ impl Rows {
                 self.prompts.retain(|(room, _), _| room != id);
                 self.escalations.retain(|_, row| row.room != *id);
                 self.files.remove_room(id);
+                self.snapshots.remove_room(id);
             }
             RowKey::Member(room, user) => drop(self.members.remove(&(room.clone(), user.clone()))),
             RowKey::Template(id) => drop(self.templates.remove(id)),
@@ -157,7 +166,13 @@ impl Rows {
             RowKey::Mark(name) => drop(self.marks.remove(name)),
             RowKey::File(id) => self.files.remove(id),
             RowKey::FilePart(file, part) => self.files.remove_part(file, *part),
+            RowKey::SnapshotPart(room, seq, part) => self.snapshots.remove(room, *seq, *part),
         }
+    }
+
+    /// The room's whole snapshot, if it is within the log.
+    pub(super) fn snapshot(&self, id: &RoomId, head: Seq) -> Option<Snapshot> {
+        self.snapshots.find(id, head)
     }
 
     /// The room's row in the directory, and its members by user.
@@ -222,7 +237,7 @@ impl Rows {
             }
             Query::Mark(name) => self.marks.get(name).cloned().map(Row::Mark).into_iter().collect(),
             // Entries are no rows.
-            Query::Appended { .. } => Vec::new(),
+            Query::Appended { .. } | Query::Entry { .. } => Vec::new(),
         }
     }
 

@@ -9,6 +9,7 @@ mod look;
 mod reader;
 mod rows;
 mod schema;
+mod snapshots;
 mod writer;
 
 #[cfg(test)]

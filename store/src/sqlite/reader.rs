@@ -1,7 +1,7 @@
 //! What only reads: rooms with their tails, pages of logs, and rows that fit. Each answer is of one moment.
 
 use super::error::OpenError;
-use super::{connect, log, look};
+use super::{connect, log, look, snapshots};
 use parlor_protocol::ids::{RoomId, Seq};
 use parlor_protocol::store::{Entry, Query, RoomRecord, StoreReply, StoreRequest};
 use rusqlite::{Connection, OpenFlags, Result};
@@ -42,6 +42,9 @@ pub(super) fn read(connection: &Connection, request: &StoreRequest) -> Result<St
             Ok(StoreReply::Heads(heads.collect::<Result<_>>()?))
         }
         StoreRequest::Look(Query::Appended { after, max }) => log::appended(connection, *after, *max),
+        StoreRequest::Look(Query::Entry { room, author, id }) => page(connection, room, |log| {
+            Ok(log::under(connection, room, log, author, id)?.into_iter().collect())
+        }),
         StoreRequest::Look(query) => Ok(StoreReply::Found(look::look(connection, query)?)),
         StoreRequest::Commit { .. } => Ok(StoreReply::Unavailable),
     }
@@ -59,7 +62,8 @@ fn load(connection: &Connection, id: &RoomId) -> Result<Option<RoomRecord>> {
         Some(log) => (log.head, log::tail(connection, id, log)?),
         None => (Seq::ZERO, Vec::new()),
     };
-    Ok(Some(RoomRecord { id: id.clone(), room, members, cursors, head, tail }))
+    let snapshot = snapshots::find(connection, id, head)?;
+    Ok(Some(RoomRecord { id: id.clone(), room, members, cursors, head, tail, snapshot }))
 }
 
 fn page(

@@ -1,7 +1,7 @@
 //! Rows beside the logs: inserted, put and removed.
 
 use super::columns::{questions_json, state_word, stored, visibility_word};
-use super::{files, log, look};
+use super::{files, log, look, snapshots};
 use parlor_protocol::ids::{RoomId, SessionId};
 use parlor_protocol::store::{
     Change, CursorRow, DocumentRow, EscalationRow, MarkRow, MemberRow, PromptRow, RoomRow, Row, RowKey,
@@ -47,6 +47,7 @@ fn key_of(row: &Row) -> RowKey {
         Row::Prompt(prompt) => RowKey::Prompt(prompt.room.clone(), prompt.id.clone()),
         Row::Escalation(escalation) => RowKey::Escalation(escalation.id.clone()),
         Row::Mark(mark) => RowKey::Mark(mark.name.clone()),
+        Row::SnapshotPart(part) => RowKey::SnapshotPart(part.room.clone(), part.seq, part.part),
     }
 }
 
@@ -79,6 +80,7 @@ pub(super) fn stands(connection: &Connection, key: &RowKey) -> Result<bool> {
         ),
         RowKey::Escalation(id) => exists("SELECT 1 FROM room_escalations WHERE id = ?1", &[id.as_str()]),
         RowKey::Mark(name) => exists("SELECT 1 FROM marks WHERE name = ?1", &[name]),
+        RowKey::SnapshotPart(room, seq, part) => snapshots::stands(connection, room, *seq, *part),
     }
 }
 
@@ -112,6 +114,7 @@ fn put(connection: &Connection, now: Timestamp, row: &Row) -> Result<()> {
         Row::Prompt(prompt) => put_prompt(connection, prompt),
         Row::Escalation(escalation) => put_escalation(connection, escalation),
         Row::Mark(mark) => put_mark(connection, mark),
+        Row::SnapshotPart(part) => snapshots::put(connection, part),
     }
 }
 
@@ -280,6 +283,7 @@ pub(super) fn remove(connection: &Connection, key: &RowKey) -> Result<()> {
             execute(connection, "DELETE FROM room_prompts WHERE kind = ?1 AND room = ?2", key)?;
             execute(connection, "DELETE FROM room_escalations WHERE kind = ?1 AND room = ?2", key)?;
             files::remove_room(connection, room)?;
+            snapshots::remove_room(connection, room)?;
             log::remove(connection, room)
         }
         RowKey::Member(room, user) => execute(
@@ -310,6 +314,7 @@ pub(super) fn remove(connection: &Connection, key: &RowKey) -> Result<()> {
             execute(connection, "DELETE FROM room_escalations WHERE id = ?1", [id.as_str()])
         }
         RowKey::Mark(name) => execute(connection, "DELETE FROM marks WHERE name = ?1", [name]),
+        RowKey::SnapshotPart(room, seq, part) => snapshots::remove(connection, room, *seq, *part),
     }
 }
 

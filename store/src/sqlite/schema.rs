@@ -6,9 +6,10 @@ use rusqlite::{Connection, TransactionBehavior};
 use std::path::Path;
 
 /// Oldest first; the first one leads to version 1.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     include_str!("migrations/0001_rooms_and_documents.sql"),
     include_str!("migrations/0002_chat_and_projects.sql"),
+    include_str!("migrations/0003_snapshots.sql"),
 ];
 
 /// Marks a database as Parlor's: "Parl".

@@ -139,6 +139,7 @@ fn questions() -> Vec<StoreRequest> {
         Query::OpenEscalations { firm },
         Query::Mark("m".into()),
         Query::Appended { after: 1, max: 2 },
+        Query::Entry { room: room.clone(), author: "ann".into(), id: "1".into() },
     ];
     let pages = [
         StoreRequest::Load { room: room.clone() },
@@ -172,7 +173,9 @@ fn every_question_is_answered_from_an_index_in_its_order() {
                  ('h', 'chat', 'x', '', '', '', 1, 1);
              INSERT INTO file_parts VALUES ('f', 1, x'00'), ('f', 0, x'00'), ('i', 0, x'00'), ('j', 0, x'00');
              INSERT INTO file_uploads VALUES ('i', 2), ('j', 1);
-             INSERT INTO marks VALUES ('m', 1), ('n', 1);",
+             INSERT INTO marks VALUES ('m', 1), ('n', 1);
+             INSERT INTO room_snapshots VALUES ('chat', 'x', 2, 2);
+             INSERT INTO snapshot_parts VALUES ('chat', 'x', 2, 1, x'00'), ('chat', 'x', 2, 0, x'00');",
         )
         .unwrap();
     let (costs, cost) = mpsc::channel();
@@ -192,7 +195,7 @@ fn every_question_is_answered_from_an_index_in_its_order() {
             statements += 1;
         }
     }
-    assert_eq!(statements, 32);
+    assert_eq!(statements, 36);
     reader::read(&store.connection, &StoreRequest::Look(Query::Templates(None))).unwrap();
     assert!(cost.try_iter().any(|(_, [scanned, _])| scanned > 0), "a scan is seen");
 }

@@ -129,7 +129,7 @@ fn a_newer_schema_stops_the_start_and_is_left_alone() {
     rusqlite::Connection::open(&path).unwrap().execute_batch("PRAGMA user_version = 99").unwrap();
     let before = fs::read(&path).unwrap();
     let refused = open(&path).unwrap_err().to_string();
-    let message = "its schema has version 99, this program knows versions up to 2: start a newer program";
+    let message = "its schema has version 99, this program knows versions up to 3: start a newer program";
     assert_eq!(refused, format!("{}: {message}", path.display()));
     assert_eq!(fs::read(&path).unwrap(), before);
 }

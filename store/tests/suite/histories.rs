@@ -96,6 +96,11 @@ fn change() -> impl Strategy<Value = Change> {
             (room(), id()).prop_map(|(room, id)| RowKey::Prompt(room, id.into())),
             id().prop_map(|id| RowKey::Escalation(id.into())),
             id().prop_map(|id| RowKey::Mark(id.into())),
+            (room(), 0..3u64, 0..3u32).prop_map(|(room, seq, part)| RowKey::SnapshotPart(
+                room,
+                Seq(seq),
+                part
+            )),
         ]
         .prop_map(Change::Remove),
     ]
@@ -137,6 +142,12 @@ fn chat_row() -> impl Strategy<Value = Row> {
             })
         }),
         (id(), 0..9u64).prop_map(|(id, place)| Row::Mark(MarkRow { name: id.into(), place })),
+        (room(), 0..3u64, 0..3u32, 1..3u32, vec(any::<u8>(), 0..4)).prop_map(
+            |(room, seq, part, parts, bytes)| {
+                let (seq, bytes) = (Seq(seq), bytes.into());
+                Row::SnapshotPart(SnapshotPartRow { room, seq, part, parts, bytes })
+            }
+        ),
     ]
 }
 
@@ -198,6 +209,11 @@ fn chat_query() -> impl Strategy<Value = Query> {
         firm().prop_map(|firm| Query::OpenEscalations { firm: firm.into() }),
         id().prop_map(|id| Query::Mark(id.into())),
         (0..20u64, 0..9u32).prop_map(|(after, max)| Query::Appended { after, max }),
+        (room(), user(), id()).prop_map(|(room, author, id)| Query::Entry {
+            room,
+            author: author.into(),
+            id: id.into()
+        }),
     ]
 }
 

@@ -14,5 +14,6 @@ mod histories;
 mod log;
 mod migration;
 mod rows;
+mod snapshots;
 mod subject;
 mod uploads;

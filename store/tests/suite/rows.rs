@@ -253,6 +253,7 @@ fn a_room_begins_without_what_is_left_under_its_id(store: &mut dyn Subject) {
         cursors: vec![],
         head: Seq(2),
         tail,
+        snapshot: None,
     };
     assert_eq!(store.load(&chat("r")), Some(record));
 }
@@ -275,6 +276,7 @@ fn a_loaded_room_has_its_row_and_its_members_by_user(store: &mut dyn Subject) {
         cursors: vec![],
         head: Seq::ZERO,
         tail: vec![],
+        snapshot: None,
     };
     store.write(vec![Change::Insert(Row::Member(bob.clone()))]);
     assert_eq!(store.load(&chat("r")), Some(record.clone()));

@@ -147,7 +147,8 @@ impl SlowStore {
                 | RowKey::FilePart(..)
                 | RowKey::Prompt(..)
                 | RowKey::Escalation(_)
-                | RowKey::Mark(_),
+                | RowKey::Mark(_)
+                | RowKey::SnapshotPart(..),
             ) => {}
         }
     }
@@ -187,7 +188,7 @@ fn written_rooms(request: &StoreRequest) -> Vec<RoomId> {
         Row::File(row) => Some(row.room.clone()),
         Row::Prompt(row) => Some(row.room.clone()),
         Row::Escalation(row) => Some(row.room.clone()),
-        Row::Template(_) | Row::Document(_) | Row::FilePart(_) | Row::Mark(_) => None,
+        Row::Template(_) | Row::Document(_) | Row::FilePart(_) | Row::Mark(_) | Row::SnapshotPart(_) => None,
     };
     let of_change = |change: &Change| match change {
         Change::Insert(row) | Change::Put(row) => of_row(row),
@@ -201,7 +202,8 @@ fn written_rooms(request: &StoreRequest) -> Vec<RoomId> {
             | RowKey::File(_)
             | RowKey::FilePart(..)
             | RowKey::Escalation(_)
-            | RowKey::Mark(_),
+            | RowKey::Mark(_)
+            | RowKey::SnapshotPart(..),
         ) => None,
     };
     appends.iter().map(|append| append.room.clone()).chain(rows.iter().filter_map(of_change)).collect()

@@ -5,7 +5,7 @@ use super::{Chat, MEMBER, WRITE_TRIES_MAX, Waiting, member, permitted, refused};
 use crate::auth::{Permission, UserType};
 use crate::context::{Caller, Context};
 use crate::envelope::Event;
-use crate::ids::{Seq, UserId};
+use crate::ids::UserId;
 use crate::refusal::{Code, Refusal};
 use crate::store::{Change, MemberRow, RoomRecord, RoomRow, Row, RowKey, StoreReply, StoreRequest};
 use crate::tickets::Pending;
@@ -61,7 +61,7 @@ impl Chat {
             StoreReply::Committed(_) => {
                 let Making { row, members, .. } = &*making;
                 let (id, room, members) = (row.id.clone(), Some(row.clone()), members.clone());
-                let record = RoomRecord { id, room, members, cursors: vec![], head: Seq::ZERO, tail: vec![] };
+                let record = RoomRecord::begun(id, room, members);
                 self.show_made(*making, record, ctx);
             }
             // Behind a removal it might be made anew, or the removal take it away again.

@@ -207,7 +207,12 @@ impl Chat {
         match told.entry.room.kind {
             RoomKind::Supervisors => self.tell_supervisors(told, ctx),
             RoomKind::Chat => self.on_prompt_told(told, ctx),
-            RoomKind::Document | RoomKind::Project | RoomKind::User | RoomKind::Everyone => {}
+            RoomKind::Document
+            | RoomKind::Project
+            | RoomKind::User
+            | RoomKind::Everyone
+            | RoomKind::Dashboard
+            | RoomKind::Draft => {}
         }
     }
 

@@ -180,7 +180,10 @@ impl Chat {
         let Some(desk) = self.desks.get_mut(id) else { return };
         if let StoreReply::Loaded(record) = reply {
             desk.loads = 0;
-            ctx.rooms.open(record.map_or_else(|| unwritten(id), |record| *record), ctx.fx.now);
+            ctx.rooms.open(
+                record.map_or_else(|| RoomRecord::begun(id.clone(), None, vec![]), |record| *record),
+                ctx.fx.now,
+            );
         } else if desk.loads < READ_TRIES_MAX {
             desk.loads += 1;
             return load(id, ctx);
@@ -346,9 +349,4 @@ fn send(frames: &[Frame], to: ConnectionId, last: Class, ctx: &mut Context<'_>) 
 
 fn load(id: &RoomId, ctx: &mut Context<'_>) {
     ctx.fx.store(StoreRequest::Load { room: id.clone() }, Pending::Chat(Waiting::Desk(id.clone())));
-}
-
-/// A log in which nothing stands yet.
-fn unwritten(id: &RoomId) -> RoomRecord {
-    RoomRecord { id: id.clone(), room: None, members: vec![], cursors: vec![], head: Seq::ZERO, tail: vec![] }
 }

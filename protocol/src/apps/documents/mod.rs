@@ -21,7 +21,7 @@ pub use overdue::{Look, Takeover};
 use crate::action::CloseCause;
 use crate::context::{Caller, Context};
 use crate::envelope::Event;
-use crate::ids::{ConnectionId, EntryId, RoomId, Seq, SessionId, TemplateId, Ticket};
+use crate::ids::{ConnectionId, EntryId, RoomId, SessionId, TemplateId, Ticket};
 use crate::refusal::{Code, Refusal};
 use crate::room::Told;
 use crate::store::{Change, Entry, NewEntry, RoomRecord, Row, SessionRow, StoreReply, TemplateRow};
@@ -156,7 +156,8 @@ impl Documents {
         for entry in entries {
             let id = entry.room.clone();
             if let Some(session) = self.sessions.get(&session_id(&id)) {
-                ctx.rooms.open(empty_room(&id, session.log.head), ctx.fx.now);
+                let begun = RoomRecord::begun(id.clone(), None, vec![]);
+                ctx.rooms.open(RoomRecord { head: session.log.head, ..begun }, ctx.fx.now);
             }
             let Some(room) = ctx.rooms.find(&id) else { continue };
             for told in room.arrive(origin, vec![entry], &mut ctx.fx) {
@@ -231,8 +232,4 @@ fn room_id(session: &SessionId) -> RoomId {
 
 fn session_id(room: &RoomId) -> SessionId {
     SessionId(room.name.clone())
-}
-
-fn empty_room(id: &RoomId, head: Seq) -> RoomRecord {
-    RoomRecord { id: id.clone(), room: None, members: vec![], cursors: vec![], head, tail: vec![] }
 }

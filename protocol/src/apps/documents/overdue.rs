@@ -103,7 +103,8 @@ impl Documents {
                     | Row::FilePart(_)
                     | Row::Prompt(_)
                     | Row::Escalation(_)
-                    | Row::Mark(_) => None,
+                    | Row::Mark(_)
+                    | Row::SnapshotPart(_) => None,
                 });
                 read_on(takeover, ctx);
             }

@@ -42,9 +42,12 @@ impl Listeners {
                 let own = self.0.range(first..).take_while(move |((of, _), _)| *of == user);
                 Box::new(own.map(|(_, caller)| caller))
             }
-            RoomKind::Document | RoomKind::Chat | RoomKind::Project | RoomKind::Supervisors => {
-                Box::new(std::iter::empty())
-            }
+            RoomKind::Document
+            | RoomKind::Chat
+            | RoomKind::Project
+            | RoomKind::Supervisors
+            | RoomKind::Dashboard
+            | RoomKind::Draft => Box::new(std::iter::empty()),
         }
     }
 }

@@ -76,11 +76,7 @@ impl Projects {
         match reply {
             StoreReply::Committed(_) => match made(self.parked.waiting(&id), &id) {
                 Some((row, member)) => {
-                    let (room, members) = (Some(row), vec![member]);
-                    self.open(
-                        RoomRecord { id, room, members, cursors: vec![], head: Seq::ZERO, tail: vec![] },
-                        ctx,
-                    );
+                    self.open(RoomRecord::begun(id, Some(row), vec![member]), ctx);
                 }
                 None => self.refuse_parked(&id, &access_denied(), ctx),
             },

@@ -13,18 +13,18 @@ mod speaking;
 pub use command::Command;
 pub use joining::ROLES;
 pub use log::{answer, audience, is_repeat, told};
+pub use posting::Posting;
 
 use crate::auth::User;
 use crate::context::{Caller, Context};
 use crate::envelope::Event;
-use crate::ids::{RoomId, RoomKind, Seq};
+use crate::ids::{RoomId, RoomKind};
 use crate::refusal::{Code, Refusal};
 use crate::room::{Parking, PostId, Room};
 use crate::store::{RoomRecord, StoreReply, StoreRequest};
 use crate::tickets::Pending;
 use answers::Answers;
 use feeds::Listeners;
-use posting::Posting;
 use remembered::Remembered;
 
 /// What the projects wait for.
@@ -177,7 +177,7 @@ impl Projects {
         };
         match record {
             Some(record) if is_feed(&id) || record.room.is_some() => self.open(*record, ctx),
-            None if is_feed(&id) => self.open(empty(&id), ctx),
+            None if is_feed(&id) => self.open(RoomRecord::begun(id, None, vec![]), ctx),
             Some(_) | None if self.creates(&id, ctx) => joining::create(self.parked.waiting(&id), id, 1, ctx),
             Some(_) | None => self.refuse_parked(&id, &access_denied(), ctx),
         }
@@ -221,9 +221,4 @@ fn load(room: RoomId, ctx: &mut Context<'_>) {
 
 fn is_feed(id: &RoomId) -> bool {
     matches!(id.kind, RoomKind::User | RoomKind::Everyone)
-}
-
-/// A room in which nothing was said yet.
-fn empty(id: &RoomId) -> RoomRecord {
-    RoomRecord { id: id.clone(), room: None, members: vec![], cursors: vec![], head: Seq::ZERO, tail: vec![] }
 }

@@ -180,7 +180,8 @@ impl Witness {
                     | RowKey::FilePart(..)
                     | RowKey::Prompt(..)
                     | RowKey::Escalation(_)
-                    | RowKey::Mark(_),
+                    | RowKey::Mark(_)
+                    | RowKey::SnapshotPart(..),
                 ) => {}
             }
         }

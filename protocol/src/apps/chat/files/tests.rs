@@ -92,10 +92,7 @@ impl World {
             StoreRequest::Load { room } => StoreReply::Loaded(Some(Box::new(RoomRecord {
                 room: Some(row(&room)),
                 members: self.is_member.then(|| member(&room)).into_iter().collect(),
-                id: room,
-                cursors: vec![],
-                head: Seq::ZERO,
-                tail: vec![],
+                ..RoomRecord::begun(room, None, vec![])
             }))),
             StoreRequest::Look(Query::Room(room)) => StoreReply::Found(vec![Row::Room(row(&room))]),
             StoreRequest::Look(Query::OrphanFiles { max, .. }) => {
