@@ -104,7 +104,7 @@ export class Tab {
 
   #requested(address) {
     const { protocol, host } = new URL(address);
-    const isOwn = host === new URL(this.url).host;
+    const isOwn = address === 'about:blank' || host === new URL(this.url).host;
     if (!isOwn && protocol !== 'blob:' && protocol !== 'data:') this.faults.push(`request: ${address}`);
   }
 }

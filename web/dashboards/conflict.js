@@ -15,7 +15,7 @@ export function conflictDialog(conflict, decided) {
   const { widgetId, current, operation } = conflict;
   const theirs = current?.value ?? null;
   const mine = operation.kind === 'delete' ? null : changed(theirs ?? {}, operation.changes ?? operation.moves ?? {});
-  const title = widgetId === null ? 'the layout' : titleOf(theirs ?? mine ?? {});
+  const title = widgetId === null ? 'the layout' : theirs ? titleOf(theirs) : 'a card';
   const dialog = element('dialog', { class: 'dialog conflict-dialog', 'aria-labelledby': 'conflict-title', 'data-testid': 'conflict' });
   const end = (resolution, value) => {
     dialog.close();

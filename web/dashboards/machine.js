@@ -386,7 +386,8 @@ export class Machine {
     if (!operation) return;
     const did = operation.kind === 'resolve' ? operation.conflict.operation : operation;
     if (operation.kind === 'resolve') this.conflicts.delete(operation.conflict.conflictId);
-    const { conflictId, baseVersion, current, fields = [] } = told;
+    const { conflictId, baseVersion, fields = [] } = told;
+    const current = told.current?.deleted ? null : told.current;
     const conflict = { conflictId, widgetId: did.widgetId, baseVersion, current, fields, operation: did, isResolving: false };
     this.conflicts.set(conflictId, conflict);
     if (did.widgetId !== null) this.#changed(this.board.see(current));

@@ -308,7 +308,8 @@ export class DashboardView {
       notices.push(notice(`The dashboard is not open: ${trouble}.`, 'trouble', ...actions));
     }
     for (const conflict of open) {
-      const what = conflict.widgetId === null ? 'The layout' : titleOf(conflict.current?.value ?? board.widgets.get(conflict.widgetId)?.value ?? {});
+      const known = conflict.current ?? board.widgets.get(conflict.widgetId);
+      const what = conflict.widgetId === null ? 'The layout' : known ? titleOf(known.value) : 'A card';
       notices.push(notice(`${what} was changed by you and by somebody else.`, 'calm', button('Decide', () => this.#decide(conflict), { class: 'button primary small' })));
     }
     for (const text of this.#messages) {
