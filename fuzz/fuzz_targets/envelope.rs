@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use parlor_protocol::envelope::{Envelope, Event, ID_BYTES_MAX};
+use parlor_protocol::envelope::{Envelope, Event, ID_BYTES_MAX, Mark};
 use parlor_protocol::json;
 use serde_json::Value;
 
@@ -15,7 +15,7 @@ fuzz_target!(|text: &[u8]| {
         assert!(call.name.len() <= ID_BYTES_MAX);
         let data: Value = serde_json::from_str(call.data).expect("the data of a call is JSON");
         let answer = Event::new("answer", &serde_json::json!({"data": data}));
-        let [frame] = &envelope.answer(&answer, call.reply_to.as_ref(), None)[..] else {
+        let [frame] = &envelope.answer(&answer, call.reply_to.as_ref(), &Mark::None)[..] else {
             panic!("one frame")
         };
         assert_eq!(json::check(frame.payload()).is_ok(), nests_little(&data), "{:?}", frame.payload());

@@ -9,3 +9,4 @@ pub mod process;
 pub mod simulation;
 pub mod transcript;
 pub mod wire;
+pub mod yjs;

@@ -106,6 +106,7 @@ impl Parts<'_> {
             | Outcome::Rendered(_)
             | Outcome::Inspected(_)
             | Outcome::Joined(_)
+            | Outcome::Doc(_)
             | Outcome::Board(_)
             | Outcome::Written(..) => {
                 self.refuse_connect(id, &AuthFailure::Bad);

@@ -1,5 +1,5 @@
 use crate::cases;
-use parlor_protocol::envelope::{Envelope, Event, ReplyId};
+use parlor_protocol::envelope::{Envelope, Event, Mark, ReplyId};
 use parlor_protocol::json;
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
@@ -37,7 +37,7 @@ proptest! {
         let event = Event::new("chat:any:thing", &data);
         let reply_to = reply_to.map(|id| ReplyId::Request(id.as_str().into()));
         for envelope in [Envelope::Fields, Envelope::Event] {
-            let frames = envelope.answer(&event, reply_to.as_ref(), None);
+            let frames = envelope.answer(&event, reply_to.as_ref(), &Mark::None);
             let [frame] = &frames[..] else { panic!("one frame: {frames:?}") };
             let call = envelope.decode(frame.payload()).expect("what is written is a call");
             prop_assert_eq!(&*call.name, "chat:any:thing");
