@@ -63,6 +63,7 @@ test('two windows write one draft, each sees the other’s cursor and name, and 
   await eventually(ben, '\nSo was Ben.');
   await box(ada).press('Control+y');
   await eventually(ben, '# Minutes\n\nAda was here.\nSo was Ben.');
+  await ada.page.getByTestId('drafts').getByRole('link', { name, exact: true }).waitFor();
   await ada.shoot('draft-desktop-light');
   await ben.shoot('draft-desktop-dark');
   await ben.page.close();
@@ -173,6 +174,49 @@ test('a server that is killed in the middle loses nothing that was shown as save
   await eventually(third, text);
 });
 
+test('whatever was shown as saved is there after a kill, also when nobody who wrote it comes back', async (t) => {
+  const { server, person } = await ownServer(t);
+  const [ada, ben] = await windows(t, '/#/drafts/log', [person('ada'), person('ben', { options: DARK })]);
+  for (const tab of [ada, ben]) {
+    await saved(tab, 'saved').waitFor();
+    await tab.page.evaluate(() => {
+      const state = document.querySelector('[data-testid="saved"]');
+      const content = document.querySelector('.text').shadowRoot.querySelector('.cm-content');
+      const words = () => content.textContent.match(/(ada|ben)\d+;/g) ?? [];
+      new MutationObserver(() => {
+        if (state.dataset.state === 'saved') globalThis.shownAsSaved = words();
+      }).observe(state, { attributes: true, attributeFilter: ['data-state'] });
+    });
+  }
+  const typed = { ada: 0, ben: 0 };
+  let isDown = false;
+  const type = async (tab, name) => {
+    while (!isDown) {
+      await write(tab, ` ${name}${typed[name]};`);
+      typed[name] += 1;
+      await tab.page.waitForTimeout(Math.random() * 40);
+    }
+  };
+  const typing = [type(ada, 'ada'), type(ben, 'ben')];
+  await ada.page.waitForTimeout(2_500);
+  await server.stop('SIGKILL');
+  isDown = true;
+  await Promise.all(typing);
+  const shown = [];
+  for (const tab of [ada, ben]) {
+    const words = await tab.page.evaluate(() => globalThis.shownAsSaved ?? []);
+    assert.ok(words.length > 5, `only ${words} were shown as saved`);
+    // What others wrote was stored before it was told.
+    shown.push(...words);
+    await tab.page.context().close();
+  }
+  await server.restart();
+  const [cleo] = await windows(t, '/#/drafts/log', [person('cleo')]);
+  await saved(cleo, 'saved').waitFor();
+  const kept = new Set((await textOf(cleo)).match(/(ada|ben)\d+;/g));
+  for (const word of shown) assert.ok(kept.has(word), `${word} was shown as saved`);
+});
+
 test('while one is offline both go on writing, and nothing is missing when it comes back', async (t) => {
   const name = fresh();
   const [ada, ben] = await windows(t, `/#/drafts/${encodeURIComponent(name)}`, [trial(), trial(DARK, 'BEN')]);
@@ -211,6 +255,10 @@ test('a viewer reads along and comments, and cannot write', async (t) => {
   await vic.page.keyboard.press('Control+a');
   await vic.page.keyboard.type('x');
   await vic.page.keyboard.press('Delete');
+  await vic.page.getByRole('button', { name: 'Comment on the selection' }).click();
+  await vic.page.getByLabel('Comment', { exact: true }).fill('Is that all?');
+  await vic.page.getByLabel('Comment', { exact: true }).press('Enter');
+  await threads(ada, 'Is that all?').getByText('Only to be read.').waitFor();
   await vic.page.getByRole('button', { name: 'History' }).click();
   await vic.page.getByTestId('runs').getByRole('button').first().click();
   assert.equal(await vic.page.getByRole('button', { name: 'Restore this version' }).isDisabled(), true);

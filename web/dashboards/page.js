@@ -31,6 +31,8 @@ export function dashboardsPage([dashboardId], go) {
   const nothing = () => element('section', { class: 'room nothing' }, icon('board'), element('p', {}, 'Choose a dashboard.'));
   const node = element('div', { class: `chat ${view ? 'in-room' : ''}` }, side, view ? view.node : nothing(), dialog);
   listDashboards(list, dashboardId, view, go);
+  // One that was made by opening it is listed from then on.
+  view?.whenOpen(() => list.querySelector('[aria-current]') ?? listDashboards(list, dashboardId, view, go));
   return { node, leave: () => view?.leave() };
 }
 

@@ -46,8 +46,10 @@ export class DashboardView {
   #edit = null;
   #isReadOnly = false;
   #keys = { notice: '', panel: '' };
-  /** @type {{text: string, at: number}[]} what was refused or said, the newest last */
+  /** @type {string[]} what was refused or said last */
   #messages = [];
+  /** @type {(() => void)|null} */
+  #whenOpen = null;
 
   /**
    * @param {string} id
@@ -70,6 +72,11 @@ export class DashboardView {
     this.#heading.textContent = name;
     this.#isReadOnly = role === 'viewer';
     this.#show();
+  }
+
+  /** @param {() => void} does once the dashboard was had */
+  whenOpen(does) {
+    this.#whenOpen = does;
   }
 
   leave() {
@@ -151,6 +158,8 @@ export class DashboardView {
     if (!this.#drag) this.#places = arrange(ids, operations.shownPlaces(board.layout));
     this.#lay(this.#drag?.wanted ?? this.#places);
     const isKnown = board.seq !== null;
+    if (isKnown) this.#whenOpen?.();
+    if (isKnown) this.#whenOpen = null;
     this.#empty.textContent = ids.length > 0 ? '' : isKnown ? 'Nothing is on this dashboard yet.' : 'Loading…';
     this.#tools.hidden = this.#isReadOnly;
     this.#showState(state, operations.pending.length);

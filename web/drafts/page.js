@@ -30,6 +30,8 @@ export function draftsPage([draftId], go) {
   const frame = element('div', { class: 'place-frame' });
   const node = element('div', { class: `chat ${draftId ? 'in-room' : ''}` }, side, frame, dialog);
   const opened = { view: null, isLeft: false, name: null };
+  // One that was made by opening it is listed from then on.
+  opened.whenOpen = () => list.querySelector('[aria-current]') ?? listDrafts(list, draftId, opened, go);
   if (draftId) open(draftId, frame, opened, go);
   else frame.append(element('section', { class: 'room nothing' }, icon('draft'), element('p', {}, 'Choose a draft, or begin a new one.')));
   listDrafts(list, draftId, opened, go);
@@ -49,7 +51,7 @@ async function open(draftId, frame, opened, go) {
     return;
   }
   if (opened.isLeft) return;
-  opened.view = new shown.DraftView(draftId, go);
+  opened.view = new shown.DraftView(draftId, go, opened.whenOpen);
   if (opened.name) opened.view.named(opened.name);
   frame.replaceChildren(opened.view.node);
 }

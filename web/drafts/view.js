@@ -1,7 +1,7 @@
 // One draft on the page: its text in the middle, who is here and whether all is saved above it, and at the side what
 // is said about it and how it came to be.
 
-import { announce, button, element, icon, notice, portrait } from '../dom.js';
+import { button, element, icon, notice, portrait } from '../dom.js';
 import { user } from '../session.js';
 import { CommentsPanel } from './comments.js';
 import { Draft, ROOT } from './draft.js';
@@ -53,13 +53,17 @@ export class DraftView {
   #tabs = new Map();
   #keys = { people: '', notice: '', saved: '' };
   #tab = 'comments';
+  /** @type {(() => void)|null} */
+  #whenOpen;
 
   /**
    * @param {string} id
    * @param {{signIn: (why: string) => void}} go
+   * @param {() => void} whenOpen called once the draft was had
    */
-  constructor(id, go) {
+  constructor(id, go, whenOpen) {
     this.#go = go;
+    this.#whenOpen = whenOpen;
     this.#draft = take(id);
     this.#heading.textContent = id;
     this.#text = new TextEditor(this.#draft, {
@@ -140,6 +144,8 @@ export class DraftView {
     }
     const { isLoaded, isReadOnly, connection } = this.#draft;
     const isWritable = isLoaded && !isReadOnly && connection !== 'refused';
+    if (isLoaded) this.#whenOpen?.();
+    if (isLoaded) this.#whenOpen = null;
     this.#sheet.classList.toggle('loading', !isLoaded);
     this.#text.setWritable(isWritable);
     this.#showSaved();
@@ -178,7 +184,6 @@ export class DraftView {
     if (connection === 'refused') {
       const actions = [button('Try again', () => this.#draft.connectNow()), button('Sign in', () => this.#go.signIn(trouble))];
       notices.push(notice(`The draft is not open: ${trouble}.`, 'trouble', ...actions));
-      announce('The draft is not open');
     }
     if (complaint) notices.push(notice(complaint, 'trouble'));
     if (others.length > 0) {
