@@ -3,6 +3,7 @@
 //! is applied there first, what is new is stored, and only then told and called saved.
 
 mod awareness;
+mod breaking;
 mod command;
 mod comments;
 mod document;
@@ -10,6 +11,7 @@ mod draft;
 mod early;
 mod history;
 mod joining;
+mod leaving;
 mod log;
 mod opening;
 mod people;
