@@ -110,6 +110,7 @@ fn outside(configuration: &Configuration, clock: Clock, log: Arc<Log>) -> Outsid
         log: Box::new(move |record| log.write(logged.now(), record)),
         calls: Box::new(HttpCalls(Calls::new(attempt))),
         keys: Arc::new(configuration.keys.clone()),
+        document_job_max: configuration.document_job_max,
         asset: console::asset,
     }
 }

@@ -134,8 +134,10 @@ pub enum CloseCause {
     ParameterMissing,
     /// The resource is unknown: 1008.
     ResourceUnknown,
-    /// The resource is closed to the user: 1008.
+    /// The user may not be there, or not any more: 1008.
     AccessDenied,
+    /// Too many updates in a row that are none: 1008.
+    Undecodable,
     /// Too many malformed messages or refusals in a minute: 1008.
     Abusive,
     /// More pings in a second than are answered: 1008.
@@ -148,6 +150,56 @@ pub enum CloseCause {
     Superseded,
     /// The outbox ran over: 4002.
     TooSlow,
+    /// What elsewhere is 1008, said so that a Yjs provider gives up: 4401 or 4403.
+    Final(Final),
+}
+
+/// Why a Yjs provider is to give up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Final {
+    /// 4401
+    AuthenticationFailed,
+    /// 4401
+    TokenExpired,
+    /// 4403
+    ParameterMissing,
+    /// 4403
+    ResourceUnknown,
+    /// 4403
+    AccessDenied,
+    /// 4403
+    Undecodable,
+    /// 4403
+    Abusive,
+    /// 4403
+    PingFlood,
+}
+
+impl Final {
+    fn code(self) -> u16 {
+        match self {
+            Self::AuthenticationFailed | Self::TokenExpired => 4401,
+            Self::ParameterMissing
+            | Self::ResourceUnknown
+            | Self::AccessDenied
+            | Self::Undecodable
+            | Self::Abusive
+            | Self::PingFlood => 4403,
+        }
+    }
+
+    fn elsewhere(self) -> CloseCause {
+        match self {
+            Self::AuthenticationFailed => CloseCause::AuthenticationFailed,
+            Self::TokenExpired => CloseCause::TokenExpired,
+            Self::ParameterMissing => CloseCause::ParameterMissing,
+            Self::ResourceUnknown => CloseCause::ResourceUnknown,
+            Self::AccessDenied => CloseCause::AccessDenied,
+            Self::Undecodable => CloseCause::Undecodable,
+            Self::Abusive => CloseCause::Abusive,
+            Self::PingFlood => CloseCause::PingFlood,
+        }
+    }
 }
 
 impl CloseCause {
@@ -163,6 +215,7 @@ impl CloseCause {
             | Self::ParameterMissing
             | Self::ResourceUnknown
             | Self::AccessDenied
+            | Self::Undecodable
             | Self::Abusive
             | Self::PingFlood
             | Self::Faulty(Fault::Fragments) => 1008,
@@ -172,6 +225,7 @@ impl CloseCause {
             Self::HeartbeatMissed => 4000,
             Self::Superseded => 4001,
             Self::TooSlow => 4002,
+            Self::Final(cause) => cause.code(),
         }
     }
 
@@ -190,12 +244,37 @@ impl CloseCause {
             Self::ParameterMissing => "required parameter missing",
             Self::ResourceUnknown => "resource not found",
             Self::AccessDenied => "access denied",
+            Self::Undecodable => "too many updates that cannot be decoded",
             Self::Abusive => "too many bad messages",
             Self::PingFlood => "too many pings",
             Self::Overloaded => "overloaded, try again later",
             Self::HeartbeatMissed => "heartbeat missed",
             Self::Superseded => "superseded by a newer connection",
             Self::TooSlow => "too slow",
+            Self::Final(cause) => cause.elsewhere().reason(),
+        }
+    }
+
+    /// The same, as Yjs providers are told it: they give up on 4400 to 4499 and come back after all else.
+    pub fn for_providers(self) -> Self {
+        match self {
+            Self::AuthenticationFailed => Self::Final(Final::AuthenticationFailed),
+            Self::TokenExpired => Self::Final(Final::TokenExpired),
+            Self::ParameterMissing => Self::Final(Final::ParameterMissing),
+            Self::ResourceUnknown => Self::Final(Final::ResourceUnknown),
+            Self::AccessDenied => Self::Final(Final::AccessDenied),
+            Self::Undecodable => Self::Final(Final::Undecodable),
+            Self::Abusive => Self::Final(Final::Abusive),
+            Self::PingFlood => Self::Final(Final::PingFlood),
+            Self::Finished
+            | Self::ShuttingDown
+            | Self::Faulty(_)
+            | Self::Unsupported
+            | Self::Overloaded
+            | Self::HeartbeatMissed
+            | Self::Superseded
+            | Self::TooSlow
+            | Self::Final(_) => self,
         }
     }
 

@@ -4,6 +4,7 @@
 use crate::action::{Action, Actions, CloseCause, Recipients};
 use crate::apps::chat::Upload;
 use crate::apps::dashboards::Visited;
+use crate::apps::drafts::Submitted;
 use crate::apps::projects::Posting;
 use crate::auth::User;
 use crate::call::Call;
@@ -67,6 +68,10 @@ pub struct Effects<'a> {
     pub posted: &'a mut Vec<(PostId, Result<Delivered, Refusal>)>,
     /// What became of files that were submitted; `server.rs` gives it to the chat.
     pub uploaded: &'a mut Vec<(Box<Upload>, Result<Entry, Refusal>)>,
+    /// What became of updates of documents; `server.rs` gives it to the drafts.
+    pub drafted: &'a mut Vec<(Box<Submitted>, Result<Entry, Refusal>)>,
+    /// Connections that are written to in another way from now on.
+    pub respelled: &'a mut Vec<(ConnectionId, Envelope)>,
     /// Pages of logs for those who fold them; `server.rs` gives them to their apps.
     pub replayed: &'a mut Vec<Replayed>,
     /// What became of what was judged; `server.rs` gives it to the apps.
@@ -115,7 +120,13 @@ impl Effects<'_> {
             Envelope::SocketIo if kept && self.recovers(envelope) => {
                 Mark::Offset(self.transports.next_offset())
             }
-            Envelope::SocketIo | Envelope::Fields | Envelope::Event => Mark::None,
+            Envelope::SocketIo
+            | Envelope::Fields
+            | Envelope::Event
+            | Envelope::Draft
+            | Envelope::DraftBase64
+            | Envelope::YWebsocket
+            | Envelope::Hocuspocus => Mark::None,
         }
     }
 
@@ -155,8 +166,9 @@ impl Effects<'_> {
     /// Tells one connection something that is no answer.
     pub fn tell(&mut self, to: ConnectionId, envelope: Envelope, event: &Event, class: Class) {
         let mark = self.mark(envelope, class);
+        let Some(frame) = envelope.encode(event, &mark) else { return };
         mark.offset().into_iter().for_each(|offset| self.transports.sent_alone(to, offset));
-        self.send(to, envelope.encode(event, &mark), class);
+        self.send(to, frame, class);
     }
 
     /// Goes on reading a connection that is one socket, or stops.

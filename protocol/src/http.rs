@@ -165,10 +165,13 @@ pub fn body_bytes_max(head: &RequestHead) -> usize {
         ("POST", "/api/events" | "/api/realtime") => BODY_BYTES_MAX,
         ("POST", ENGINE_PATH) => ENGINE_PAYLOAD_BYTES_MAX as usize,
         ("POST", FILES_PATH) if head.has_credential() => FILE_BYTES_MAX as usize,
+        ("POST", path) if path.starts_with("/api/drafts/") => SMALL_BODY_BYTES_MAX,
         _ => 0,
     }
 }
 
+/// The largest body of a call that only names something.
+const SMALL_BODY_BYTES_MAX: usize = 4 * 1024;
 /// Where Engine.IO answers.
 const ENGINE_PATH: &str = "/socket.io/";
 /// Where files come in.

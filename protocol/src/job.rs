@@ -2,11 +2,14 @@
 //! core) and what is slow. A driver runs them with `Job::run` wherever it likes and hands the outcome back.
 
 mod inspection;
+mod unpacking;
 
 pub use inspection::{Content, Inspected, TEXT};
+pub use unpacking::Unpacked;
 
 use crate::apps::dashboards::{self, Base, Board};
 use crate::auth::{AuthFailure, Keys, User, verify_service, verify_token};
+use crate::docs::{DocId, DocJob, DocOutcome, Docs};
 use crate::ids::Seq;
 use crate::store::Entry;
 use crate::time::Timestamp;
@@ -45,6 +48,18 @@ pub enum Job {
         /// The pieces, in order.
         pieces: Vec<Bytes>,
     },
+    /// Something of a Yjs document, which a worker holds: all jobs of one draft go to the same one, in order.
+    Doc {
+        /// Which document.
+        doc: DocId,
+        /// What to do.
+        job: DocJob,
+    },
+    /// Take a large message about a draft apart.
+    Unpack {
+        /// The message, in 003's JSON.
+        text: Bytes,
+    },
     /// Fold a dashboard further.
     FoldBoard {
         /// As far as it is folded.
@@ -75,6 +90,10 @@ pub enum Outcome {
     Inspected(Result<Inspected, String>),
     /// A whole file.
     Joined(Bytes),
+    /// What came of it in a document.
+    Doc(DocOutcome),
+    /// What a message brings, or what is wrong with it.
+    Unpacked(Result<Unpacked, String>),
     /// A dashboard, unless its snapshot cannot be read.
     Board(Option<Box<Board>>),
     /// A snapshot, and the last entry in it.
@@ -92,18 +111,21 @@ impl Job {
                 base.bytes() + entries <= CHEAP_BYTES_MAX
             }
             Self::WriteBoard { board } => board.bytes() <= CHEAP_BYTES_MAX,
-            Self::Render { .. } | Self::Join { .. } => false,
+            Self::Render { .. } | Self::Join { .. } | Self::Doc { .. } | Self::Unpack { .. } => false,
         }
     }
 
-    /// Runs it. The same job, keys and time: the same outcome.
-    pub fn run(&self, keys: &Keys, now: Timestamp) -> Outcome {
+    /// Runs it; `docs` are the documents of the worker that runs it. The same job, keys, time and documents: the same
+    /// outcome.
+    pub fn run(&self, keys: &Keys, now: Timestamp, docs: &mut Docs) -> Outcome {
         match self {
             Self::VerifyToken { token } => Outcome::Token(verify_token(token, keys, now)),
             Self::VerifyService { bearer } => Outcome::Service(verify_service(bearer, keys)),
             Self::Render { title, markdown } => Outcome::Rendered(page(title, markdown)),
             Self::Inspect { content } => Outcome::Inspected(content.inspect()),
             Self::Join { pieces } => Outcome::Joined(pieces.concat().into()),
+            Self::Doc { doc, job } => Outcome::Doc(docs.run(doc, job)),
+            Self::Unpack { text } => Outcome::Unpacked(unpacking::unpack(text)),
             Self::FoldBoard { base, entries } => {
                 Outcome::Board(dashboards::fold(base, entries).map(Box::new))
             }
@@ -121,6 +143,8 @@ impl fmt::Debug for Job {
             Self::Render { .. } => "Render",
             Self::Inspect { .. } => "Inspect",
             Self::Join { .. } => "Join",
+            Self::Doc { doc, job } => return write!(f, "Doc({:?}, {job:?})", doc.draft),
+            Self::Unpack { .. } => "Unpack",
             Self::FoldBoard { .. } => "FoldBoard",
             Self::WriteBoard { .. } => "WriteBoard",
         })
@@ -174,8 +198,11 @@ mod tests {
     #[test]
     fn html_in_a_document_is_shown_as_text_and_links_cannot_run_scripts() {
         let markdown = "# Hi\n\n<script>alert(1)</script>\n\n[x](javascript:alert) ![y](https://a/b.png)";
-        let outcome = Job::Render { title: "A<b>".into(), markdown: markdown.into() }
-            .run(&Keys::default(), Timestamp::default());
+        let outcome = Job::Render { title: "A<b>".into(), markdown: markdown.into() }.run(
+            &Keys::default(),
+            Timestamp::default(),
+            &mut Docs::default(),
+        );
         let Outcome::Rendered(page) = outcome else { panic!("{outcome:?}") };
         assert!(page.contains("<title>A&lt;b&gt;</title>"), "{page}");
         assert!(page.contains("&lt;script&gt;alert(1)&lt;/script&gt;"), "{page}");

@@ -169,6 +169,7 @@
 //! | [`store`], [`call`] | what is asked of the store and of services, as data |
 //! | [`docs`] | the Yjs documents of drafts; it alone knows `yrs` |
 //! | [`socket_io`] | Engine.IO and Socket.IO, and nothing of the rest |
+//! | [`y_sync`] | the binary frames of Yjs clients, and nothing of the rest |
 //! | [`outbox`], [`walker`], [`http`] | pure pieces that drivers use |
 
 pub mod action;
@@ -201,3 +202,4 @@ mod tickets;
 pub mod time;
 mod timers;
 pub mod walker;
+pub mod y_sync;

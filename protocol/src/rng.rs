@@ -19,6 +19,11 @@ impl Rng {
         format!("{prefix}_{:016x}{:016x}", self.0.next_u64(), self.0.next_u64())
     }
 
+    /// A client id of Yjs, of the 32 bits that its clients take.
+    pub fn client_id(&mut self) -> u64 {
+        u64::from(self.0.next_u32())
+    }
+
     /// `around`, up to half of it more or less, so that those who wait together do not come back together.
     pub fn jitter(&mut self, around: Duration) -> Duration {
         around / 2 + around.mul_f64(f64::from(self.0.next_u32()) / f64::from(u32::MAX))

@@ -1,5 +1,6 @@
 //! The server: facts in, orders out. It matches and routes; what follows from a fact is decided in the parts.
 
+mod binary;
 mod calls;
 mod counts;
 mod drain;
@@ -14,10 +15,12 @@ use crate::action::{Action, Actions, CloseCause};
 use crate::apps::chat::{Chat, Upload};
 use crate::apps::dashboards::{Dashboards, Visited};
 use crate::apps::documents::Documents;
+use crate::apps::drafts::{Drafts, Submitted};
 use crate::apps::projects::{Posting, Projects};
 use crate::connection::{Connections, Endpoint, Transports};
 use crate::context::{Context, Effects};
 use crate::door::Door;
+use crate::envelope::Envelope;
 use crate::hook::Hook;
 use crate::http::Response;
 use crate::ids::{ConnectionId, RequestId, RoomId, RoomKind};
@@ -48,6 +51,7 @@ pub struct Server {
     documents: Documents,
     chat: Chat,
     projects: Projects,
+    drafts: Drafts,
     dashboards: Dashboards,
     hook: Hook,
     timers: Timers,
@@ -68,6 +72,10 @@ pub struct Server {
     posted: Vec<(PostId, Result<Delivered, Refusal>)>,
     /// What became of files that were submitted.
     uploaded: Vec<(Box<Upload>, Result<Entry, Refusal>)>,
+    /// What became of updates of documents.
+    drafted: Vec<(Box<Submitted>, Result<Entry, Refusal>)>,
+    /// Connections that are written to in another way from now on.
+    respelled: Vec<(ConnectionId, Envelope)>,
     /// Pages of logs for those who fold them.
     replayed: Vec<Replayed>,
     /// What became of what was judged.
@@ -87,6 +95,7 @@ struct Parts<'a> {
     documents: &'a mut Documents,
     chat: &'a mut Chat,
     projects: &'a mut Projects,
+    drafts: &'a mut Drafts,
     dashboards: &'a mut Dashboards,
     hook: &'a mut Hook,
     drain: &'a mut drain::Drain,
@@ -107,6 +116,7 @@ impl Server {
             documents: Documents::default(),
             chat: Chat::default(),
             projects: Projects::default(),
+            drafts: Drafts::default(),
             dashboards: Dashboards::default(),
             hook: Hook::default(),
             timers: Timers::default(),
@@ -121,6 +131,8 @@ impl Server {
             opened_feeds: Vec::new(),
             posted: Vec::new(),
             uploaded: Vec::new(),
+            drafted: Vec::new(),
+            respelled: Vec::new(),
             replayed: Vec::new(),
             judged: Vec::new(),
             board_posts: Vec::new(),
@@ -166,6 +178,8 @@ impl Server {
             opened_feeds: &mut self.opened_feeds,
             posted: &mut self.posted,
             uploaded: &mut self.uploaded,
+            drafted: &mut self.drafted,
+            respelled: &mut self.respelled,
             replayed: &mut self.replayed,
             judged: &mut self.judged,
             board_posts: &mut self.board_posts,
@@ -178,6 +192,7 @@ impl Server {
             documents: &mut self.documents,
             chat: &mut self.chat,
             projects: &mut self.projects,
+            drafts: &mut self.drafts,
             dashboards: &mut self.dashboards,
             hook: &mut self.hook,
             drain: &mut self.drain,
@@ -195,6 +210,7 @@ impl Parts<'_> {
             self.take_turns();
             self.take_uploaded();
             self.take_replayed();
+            self.take_drafted();
             self.run_dashboards();
             self.chat.run_due(&mut self.ctx);
             self.count_refusals();
@@ -217,12 +233,25 @@ impl Parts<'_> {
         }
     }
 
+    fn take_drafted(&mut self) {
+        while !self.ctx.fx.drafted.is_empty() {
+            for (submitted, result) in std::mem::take(self.ctx.fx.drafted) {
+                self.drafts.on_drafted(*submitted, result, &mut self.ctx);
+            }
+        }
+        for (who, envelope) in std::mem::take(self.ctx.fx.respelled) {
+            if let Some(connection) = self.connections.find(who) {
+                connection.envelope = envelope;
+            }
+        }
+    }
+
     /// Gives pages of logs to the apps that fold them.
     fn take_replayed(&mut self) {
         for (room, page) in std::mem::take(self.ctx.fx.replayed) {
             match room.kind {
+                RoomKind::Draft => self.drafts.on_replayed(&room, page, &mut self.ctx),
                 RoomKind::Dashboard => self.dashboards.on_replayed((room, page), &mut self.ctx),
-                RoomKind::Draft => {}
                 RoomKind::Document
                 | RoomKind::Chat
                 | RoomKind::Project
@@ -264,10 +293,11 @@ impl Parts<'_> {
 
     /// Forgets rooms that nobody has used for a while, with the states that apps keep of them.
     fn forget_rooms(&mut self, now: Timestamp) {
-        for room in self.ctx.rooms.tidy(now) {
+        let drafts = &*self.drafts;
+        for room in self.ctx.rooms.tidy(now, |room| drafts.needs(room)) {
             match room.kind {
+                RoomKind::Draft => self.drafts.forget(&room, &mut self.ctx),
                 RoomKind::Dashboard => self.dashboards.on_forgotten(&room),
-                RoomKind::Draft => {}
                 RoomKind::Document
                 | RoomKind::Chat
                 | RoomKind::Project
@@ -333,15 +363,25 @@ impl Parts<'_> {
             Timer::Heartbeat(connection) if self.documents.is_unread(connection) => {
                 self.connections.watch_heartbeat(connection, &mut self.ctx.fx);
             }
+            Timer::Heartbeat(connection) if self.drafts.is_unread(connection) => {
+                self.connections.watch_heartbeat(connection, &mut self.ctx.fx);
+            }
             Timer::Heartbeat(connection) => self.connections.on_heartbeat(connection, &mut self.ctx.fx),
             Timer::Engine(connection) => self.on_engine_timer(connection),
-            Timer::TokenEnds(connection) => self.connections.on_token_ends(connection, &mut self.ctx.fx),
+            Timer::TokenEnds(connection) => {
+                if self.connections.on_token_ends(connection, &mut self.ctx.fx) {
+                    self.drafts.ask_for_tokens(connection, &mut self.ctx);
+                }
+            }
             Timer::Attempt(room) => self.documents.on_attempt(&room, &mut self.ctx),
             Timer::Robot(room, prompt) => self.chat.on_robot_due((room, prompt), &mut self.ctx),
             Timer::Desk(room) => self.chat.desk_goes_on(&room, &mut self.ctx),
             Timer::Typing(room) => self.chat.on_typing_due(&room, &mut self.ctx),
             Timer::Gap(room) => self.ctx.rooms.on_gap_due(&room, &mut self.ctx.fx),
             Timer::Presence(room) => self.chat.on_presence(&room, &mut self.ctx),
+            Timer::Draft(room) => self.drafts.on_due(&room, &mut self.ctx),
+            Timer::Reading(connection) => self.drafts.on_reading_due(connection, &mut self.ctx),
+            Timer::Unauthenticated(connection) => self.on_unauthenticated(connection),
             Timer::Overdue => {
                 self.ctx.fx.timers.set(now + OVERDUE_INTERVAL, Timer::Overdue);
                 let before = now - self.ctx.fx.settings.ai_overdue;
@@ -373,6 +413,7 @@ impl Parts<'_> {
                 continue;
             };
             let endpoint = connection.endpoint;
+            let cause = if endpoint.is_providers() { cause.for_providers() } else { cause };
             if endpoint == Endpoint::SocketIo && !matches!(cause.code(), 1008 | 4001) {
                 self.remember(id);
             }
@@ -413,14 +454,16 @@ impl Parts<'_> {
         self.dashboards.on_gone(id);
         let Some(caller) = self.connections.caller(id, None) else { return };
         self.projects.on_gone(&caller);
+        self.drafts.on_gone(&caller, &mut self.ctx);
         for room in self.ctx.rooms.joined(id).to_vec() {
             match room.kind {
                 RoomKind::Chat => self.chat.on_left(&room, &caller, &mut self.ctx),
                 RoomKind::Project | RoomKind::User | RoomKind::Everyone => {
                     self.projects.on_left(&room, &caller, &mut self.ctx);
                 }
+                RoomKind::Draft => self.drafts.on_left(&room, &caller, &mut self.ctx),
                 RoomKind::Dashboard => self.dashboards.on_left(&room, &caller, &mut self.ctx),
-                RoomKind::Document | RoomKind::Supervisors | RoomKind::Draft => {
+                RoomKind::Document | RoomKind::Supervisors => {
                     self.ctx.rooms.leave(&room, id, &mut self.ctx.fx);
                 }
             }

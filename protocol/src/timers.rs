@@ -27,6 +27,12 @@ pub enum Timer {
     Typing(RoomId),
     /// A room's joins and leaves are told.
     Presence(RoomId),
+    /// Something of a draft is due: who sits in it is told, a client did not answer, its document is opened again.
+    Draft(RoomId),
+    /// A connection that brought too much may be read again.
+    Reading(ConnectionId),
+    /// No document of a `/hocuspocus` connection was opened in time.
+    Unauthenticated(ConnectionId),
     /// Sessions whose AI reply is overdue are looked for.
     Overdue,
     /// The event hook tries again.

@@ -84,6 +84,7 @@ fn bench() -> Bench {
         log: Box::new(|_| {}),
         calls: Box::new(Nothing),
         keys: Arc::new(keys),
+        document_job_max: Duration::from_secs(10),
         asset: |_| -> Option<Asset> { Some(("application/octet-stream", &LARGE)) },
     };
     let engine = Engine::start(Server::new(Settings::default(), [0; 32]), outside, stores).unwrap();

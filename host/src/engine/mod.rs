@@ -3,6 +3,7 @@
 //! that its order is the core's, and nothing is waited for.
 
 mod bodies;
+mod documents;
 mod held;
 mod open_lines;
 mod outside;
@@ -22,6 +23,7 @@ pub use shutdown::{LEAVE_LOOK, LEAVE_WAIT_MAX, Phase};
 use crate::dirty::Dirty;
 use crate::line::{Line, locked};
 use bytes::Bytes;
+use documents::Documents;
 use parlor_protocol::action::Actions;
 use parlor_protocol::frame::Frame;
 use parlor_protocol::http::RequestHead;
@@ -46,6 +48,7 @@ pub struct Engine {
     dirty: Dirty,
     store: StoreQueue,
     work: WorkQueue,
+    documents: Arc<Documents>,
     timer: Timer,
     shutdown: Shutdown,
     lines_open: OpenLines,
@@ -67,6 +70,7 @@ impl Engine {
     /// Starts the server and its threads, which last as long as the process.
     pub fn start(server: Server, outside: Outside, stores: Stores) -> std::io::Result<Arc<Self>> {
         let lines_open = OpenLines::new(server.settings());
+        let documents = Arc::new(Documents::new(outside.document_job_max));
         let engine = Arc::new(Self {
             core: Mutex::new(Core {
                 server,
@@ -80,6 +84,7 @@ impl Engine {
             dirty: Dirty::default(),
             store: StoreQueue::default(),
             work: WorkQueue::default(),
+            documents,
             timer: Timer::default(),
             shutdown: Shutdown::default(),
             lines_open,
@@ -88,6 +93,7 @@ impl Engine {
         engine.handle(Input::Started);
         store_threads::start(&engine, stores)?;
         workers::start(&engine)?;
+        engine.documents.start(engine.clone())?;
         timer::start(&engine)?;
         Ok(engine)
     }
@@ -213,6 +219,11 @@ impl Engine {
     /// The request bodies that are in memory.
     pub fn bodies(&self) -> &Arc<Bodies> {
         &self.bodies
+    }
+
+    /// How many jobs of documents were given up because they took too long.
+    pub fn documents_given_up(&self) -> u64 {
+        self.documents.given_up()
     }
 
     /// How long facts have held the lock.

@@ -10,6 +10,7 @@ use parlor_protocol::store::{StoreReply, StoreRequest};
 use parlor_protocol::time::Timestamp;
 use std::fmt;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 /// What the engine has from others. None of it may wait: it is called by threads that serve sockets.
 pub struct Outside {
@@ -21,6 +22,8 @@ pub struct Outside {
     pub calls: Box<dyn Calls>,
     /// What credentials are checked with.
     pub keys: Arc<Keys>,
+    /// How long a job of a document may take.
+    pub document_job_max: Duration,
     /// Finds a file of the console.
     pub asset: fn(&str) -> Option<Asset>,
 }

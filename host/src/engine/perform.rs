@@ -5,11 +5,12 @@ use crate::line::{Decision, Line};
 use crate::measured::measured;
 use bytes::Bytes;
 use parlor_protocol::action::{Action, Recipients};
+use parlor_protocol::docs::Docs;
 use parlor_protocol::frame::Frame;
 use parlor_protocol::http::{Body, Response, statistics, switching_head};
 use parlor_protocol::ids::{SocketId, Ticket};
 use parlor_protocol::input::{Ending, Input};
-use parlor_protocol::job::Job;
+use parlor_protocol::job::{Job, Outcome};
 use parlor_protocol::outbox::Class;
 use parlor_protocol::record::Record;
 use parlor_protocol::refusal::{Code, Refusal};
@@ -48,7 +49,7 @@ impl After {
     /// than handing it to another thread would.
     pub fn next_input(&mut self, engine: &Engine) -> Option<Input> {
         if let Some((ticket, job)) = self.jobs.pop_front() {
-            let outcome = job.run(&engine.outside.keys, (engine.outside.now)());
+            let outcome = job.run(&engine.outside.keys, (engine.outside.now)(), &mut Docs::default());
             return Some(Input::Worked { ticket, outcome });
         }
         self.inputs.pop_front()
@@ -156,6 +157,10 @@ impl Core {
                 }
             }
             Action::Work { ticket, job } if job.is_cheap() => after.jobs.push_back((ticket, job)),
+            Action::Work { ticket, job: Job::Doc { doc, job } } => {
+                let refused = engine.documents.add(ticket, doc, job).err().map(Outcome::Doc);
+                after.inputs.extend(refused.map(|outcome| Input::Worked { ticket, outcome }));
+            }
             // Where the workers do not keep up, whoever brings more has to wait.
             Action::Work { ticket, job } => after.jobs.extend(engine.work.add(ticket, job)),
             Action::Call { ticket, call } => {

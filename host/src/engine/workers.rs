@@ -1,7 +1,8 @@
-//! Threads for jobs that take longer than a socket thread may.
+//! Threads for jobs that take longer than a socket thread may. Those of documents have threads of their own.
 
 use super::{AbortOnPanic, Engine};
 use crate::line::locked;
+use parlor_protocol::docs::Docs;
 use parlor_protocol::ids::Ticket;
 use parlor_protocol::input::Input;
 use parlor_protocol::job::Job;
@@ -53,7 +54,7 @@ pub(super) fn start(engine: &Arc<Engine>) -> io::Result<()> {
             let _abort = AbortOnPanic;
             loop {
                 let (ticket, job) = engine.work.next();
-                let outcome = job.run(&engine.outside.keys, (engine.outside.now)());
+                let outcome = job.run(&engine.outside.keys, (engine.outside.now)(), &mut Docs::default());
                 engine.tell(Input::Worked { ticket, outcome });
             }
         };

@@ -17,6 +17,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// All that a server is told before it starts.
 #[derive(Debug, Clone)]
@@ -35,6 +36,8 @@ pub struct Configuration {
     pub database: PathBuf,
     /// What an acknowledged message outlives.
     pub durability: Durability,
+    /// How long a job of a document may take.
+    pub document_job_max: Duration,
     /// Who is called.
     pub services: Services,
     /// How much is logged.

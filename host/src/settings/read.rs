@@ -34,6 +34,7 @@ pub fn configuration(given: &Given, folder: &Path) -> Result<Configuration, Stop
             "process" => Durability::Process,
             _ => Durability::PowerLoss,
         },
+        document_job_max: given.time("DOCUMENT_JOB_MAX"),
         services,
         log_level: log_level(given),
         log_format: match (given.set("LOG_FORMAT"), given.in_production) {

@@ -144,6 +144,12 @@ pub const SETTINGS: &[Setting] = &[
         "The largest file that is taken in",
     ),
     setting(
+        "DOCUMENT_JOB_MAX",
+        number(100, 600_000, "ms"),
+        "10000",
+        "How long a Yjs document may take over what clients bring before it is given up",
+    ),
+    setting(
         "EVENT_HOOK_URL",
         Target,
         "",

@@ -5,6 +5,7 @@ mod attempts;
 pub mod chat;
 pub mod dashboards;
 pub mod documents;
+pub mod drafts;
 pub mod projects;
 
 use crate::auth::{User, UserType};
@@ -14,6 +15,8 @@ use crate::ids::{RoomId, RoomKind};
 use crate::refusal::Refusal;
 use crate::room::{Audience, Room};
 use crate::store::Entry;
+use bytes::Bytes;
+use serde_json::Value;
 use std::borrow::Cow;
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
@@ -25,7 +28,21 @@ pub fn told(entry: &Entry) -> Option<Event> {
         RoomKind::Supervisors => chat::told_to_supervisors(entry),
         RoomKind::Project | RoomKind::User | RoomKind::Everyone => projects::told(entry),
         RoomKind::Dashboard => dashboards::told(entry),
-        RoomKind::Draft => None,
+        RoomKind::Draft => drafts::told(entry),
+    }
+}
+
+/// What an entry says, for a backend that reads the log.
+pub fn shown(entry: &Entry) -> Value {
+    match entry.room.kind {
+        RoomKind::Draft => drafts::shown(&entry.body),
+        RoomKind::Document
+        | RoomKind::Chat
+        | RoomKind::Project
+        | RoomKind::User
+        | RoomKind::Everyone
+        | RoomKind::Supervisors
+        | RoomKind::Dashboard => serde_json::from_slice(&entry.body).unwrap_or(Value::Null),
     }
 }
 
@@ -50,18 +67,18 @@ pub fn answer(entry: &Entry) -> Event {
         RoomKind::Chat | RoomKind::Supervisors => chat::answer(entry),
         RoomKind::Project | RoomKind::User | RoomKind::Everyone => projects::answer(entry),
         RoomKind::Dashboard => dashboards::answer(entry),
-        RoomKind::Draft => projects::answer(entry),
+        RoomKind::Draft => drafts::answer(entry),
     }
 }
 
 /// Whether what came under an id says the same as what is stored under it.
-pub fn is_repeat(kind: RoomKind, came: &[u8], stored: &[u8]) -> bool {
+pub fn is_repeat(kind: RoomKind, came: &Bytes, stored: &Bytes) -> bool {
     match kind {
         RoomKind::Document => documents::is_repeat(came, stored),
         RoomKind::Chat | RoomKind::Supervisors => chat::is_repeat(came, stored),
         RoomKind::Project | RoomKind::User | RoomKind::Everyone => projects::is_repeat(came, stored),
         RoomKind::Dashboard => dashboards::is_repeat(came, stored),
-        RoomKind::Draft => came == stored,
+        RoomKind::Draft => drafts::is_repeat(came, stored),
     }
 }
 
@@ -76,7 +93,8 @@ pub fn may_hear(room: &Room, user: &User) -> bool {
             user.user_type == UserType::Supervisor && *room.id.name == *user.firm.as_str()
         }
         RoomKind::Dashboard => dashboards::may_hear(room, user),
-        RoomKind::Document | RoomKind::Draft => false,
+        RoomKind::Draft => drafts::may_hear(room, user),
+        RoomKind::Document => false,
     }
 }
 
@@ -101,7 +119,7 @@ pub fn refuse(kind: RoomKind, to: &Caller, refusal: Refusal, fx: &mut Effects<'_
         RoomKind::Chat | RoomKind::Supervisors => chat::refused(&refusal),
         RoomKind::Project | RoomKind::User | RoomKind::Everyone => projects::refused(&refusal),
         RoomKind::Dashboard => dashboards::refused(&refusal),
-        RoomKind::Draft => projects::refused(&refusal),
+        RoomKind::Draft => drafts::refused(&refusal),
     };
     fx.refuse(to, &event);
 }
@@ -111,7 +129,7 @@ pub fn roles(kind: RoomKind) -> &'static [&'static str] {
     match kind {
         RoomKind::Project => &projects::ROLES,
         RoomKind::Dashboard => &dashboards::ROLES,
-        RoomKind::Draft => &["editor", "viewer"],
+        RoomKind::Draft => &drafts::ROLES,
         RoomKind::Chat | RoomKind::Document | RoomKind::User | RoomKind::Everyone | RoomKind::Supervisors => {
             &[chat::MEMBER]
         }

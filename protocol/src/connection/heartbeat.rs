@@ -13,7 +13,7 @@ use serde_json::json;
 use std::time::Duration;
 
 /// How long before its end a token's user is told.
-const EXPIRY_NOTICE: Duration = Duration::from_secs(60);
+pub const EXPIRY_NOTICE: Duration = Duration::from_secs(60);
 /// How long a timer for the end of a token is set ahead: the connection is mostly gone long before, and its
 /// timer should not stay for the month that a token may last.
 const EXPIRY_LOOK_INTERVAL: Duration = Duration::from_secs(300);
@@ -67,27 +67,30 @@ impl Connections {
         fx.timers.set(due, Timer::Heartbeat(id));
     }
 
-    /// A connection's token ends now, or in a minute.
-    pub fn on_token_ends(&mut self, id: ConnectionId, fx: &mut Effects<'_>) {
+    /// A connection's token ends now, or in a minute. Whether it was told so.
+    pub fn on_token_ends(&mut self, id: ConnectionId, fx: &mut Effects<'_>) -> bool {
         let Some(connection) = self.all.get_mut(id).filter(|connection| connection.closing.is_none()) else {
-            return;
+            return false;
         };
         // A timer that another took the place of means nothing any more.
         if connection.token_due.is_some_and(|due| fx.now < due) {
-            return;
+            return false;
         }
-        let Some(ends) = connection.user.as_ref().map(|user| user.expires_at) else { return };
+        let Some(ends) = connection.user.as_ref().map(|user| user.expires_at) else { return false };
+        let mut told = false;
         let closes = ends + crate::auth::LEEWAY;
         if fx.now >= closes {
             fx.close(id, CloseCause::TokenExpired);
         } else if fx.now >= ends - EXPIRY_NOTICE {
             if connection.expiry_told.replace(ends) != Some(ends) {
                 tell_expiring(id, connection, ends, fx);
+                told = true;
             }
             connection.set_token_timer(id, closes, fx);
         } else {
             connection.set_token_timer(id, ends - EXPIRY_NOTICE, fx);
         }
+        told
     }
 }
 
@@ -101,5 +104,5 @@ impl Connection {
 
 fn tell_expiring(id: ConnectionId, connection: &Connection, ends: Timestamp, fx: &mut Effects<'_>) {
     let event = Event::new("auth:expiring", &json!({"expiresAt": ends.to_string()}));
-    fx.tell(id, connection.endpoint.envelope(), &event, Class::Kept);
+    fx.tell(id, connection.envelope, &event, Class::Kept);
 }

@@ -6,6 +6,7 @@ mod rate;
 mod recovery;
 mod transports;
 
+pub use heartbeat::EXPIRY_NOTICE;
 pub use rate::{Bucket, WINDOW, Window};
 pub use recovery::{Place, Recovery, Resumption};
 pub use transports::{Credential, Engine, Names, Transports};
@@ -21,6 +22,9 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+/// The largest document of a draft, and so the largest message that brings one (WIRE §0.6).
+const DOCUMENT_BYTES_MAX: u32 = 8 << 20;
+
 /// How many malformed messages in a minute end a connection.
 pub const MALFORMED_MAX: u32 = 10;
 
@@ -29,6 +33,15 @@ pub const MALFORMED_MAX: u32 = 10;
 pub enum Waiting {
     /// A new token is being verified.
     Refresh(Caller),
+    /// A large message of `/ws` is taken apart.
+    Unpacked(ConnectionId),
+    /// The token for a document over `/hocuspocus` is being verified.
+    Document {
+        /// On which connection.
+        connection: ConnectionId,
+        /// For which document, as it is named.
+        document: Arc<str>,
+    },
     /// The token of who connects to the namespace of Socket.IO is being verified.
     Connect {
         /// Who.
@@ -51,6 +64,12 @@ pub enum Endpoint {
     Connect,
     /// `/socket.io/`
     SocketIo,
+    /// `/ws`
+    Drafts,
+    /// `/yjs/{draftId}`
+    YWebsocket,
+    /// `/hocuspocus`
+    Hocuspocus,
     /// `/api/realtime`
     Realtime,
 }
@@ -64,8 +83,16 @@ impl Endpoint {
             Self::Chat => "/chat",
             Self::Connect => "/api/connect",
             Self::SocketIo => "/socket.io/",
+            Self::Drafts => "/ws",
+            Self::YWebsocket => "/yjs",
+            Self::Hocuspocus => "/hocuspocus",
             Self::Realtime => "/api/realtime",
         }
+    }
+
+    /// Whether Yjs providers come in there, who are told in their own way to give up.
+    pub fn is_providers(self) -> bool {
+        matches!(self, Self::YWebsocket | Self::Hocuspocus)
     }
 
     /// How its connections write.
@@ -74,6 +101,9 @@ impl Endpoint {
             Self::Documents => Envelope::Fields,
             Self::Echo | Self::Chat | Self::Connect => Envelope::Event,
             Self::SocketIo => Envelope::SocketIo,
+            Self::Drafts => Envelope::Draft,
+            Self::YWebsocket => Envelope::YWebsocket,
+            Self::Hocuspocus => Envelope::Hocuspocus,
             Self::Realtime => Envelope::Realtime,
         }
     }
@@ -87,6 +117,10 @@ impl Endpoint {
             Self::Documents | Self::Chat | Self::Connect => {
                 SocketLimits { message_bytes_max: 64 << 10, fragments_max: 1_024 }
             }
+            Self::Drafts => SocketLimits { message_bytes_max: 4 * DOCUMENT_BYTES_MAX, fragments_max: 1_024 },
+            Self::YWebsocket | Self::Hocuspocus => {
+                SocketLimits { message_bytes_max: DOCUMENT_BYTES_MAX, fragments_max: 1_024 }
+            }
         }
     }
 }
@@ -96,6 +130,8 @@ impl Endpoint {
 pub struct Connection {
     /// Where it came in.
     pub endpoint: Endpoint,
+    /// How it writes.
+    pub envelope: Envelope,
     /// Who it is; `/echo` does not ask.
     pub user: Option<Arc<User>>,
     /// Where it came from.
@@ -169,6 +205,7 @@ impl Connections {
         }
         self.all.insert(Connection {
             endpoint,
+            envelope: endpoint.envelope(),
             user,
             address,
             connected_at: now,
@@ -234,7 +271,7 @@ impl Connections {
     pub fn caller(&self, id: ConnectionId, reply_to: Option<ReplyId>) -> Option<Caller> {
         let connection = self.all.get(id)?;
         let user = connection.user.clone()?;
-        let envelope = connection.endpoint.envelope();
+        let envelope = connection.envelope;
         Some(Caller { connection: id, envelope, user, reply_to })
     }
 

@@ -4,294 +4,138 @@
 //! is hostile until shown otherwise: it is scanned before `yrs` sees a byte of it, applied, and what is new in it
 //! is written again, from the document; only that is stored and relayed.
 
-use crate::ids::RoomId;
+mod census;
+mod document;
+mod job;
+mod lib0;
+mod restore;
+mod scan;
+mod settle;
+mod sieve;
+
+pub use job::{
+    Applied, DOCUMENT_BYTES_MAX, DocId, DocJob, DocOutcome, RestoreRefused, Standing, UPDATE_BYTES_MAX,
+    Unreadable, WEIGHT_MAX, Why,
+};
+
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
-use std::fmt;
-
-/// Which document: a draft's live one (copy 0), or a copy made to look at an older version.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct DocId {
-    /// The draft.
-    pub draft: RoomId,
-    /// 0, or which copy.
-    pub copy: u64,
-}
-
-/// What is to be done with a document.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum DocJob {
-    /// Begin a document, from our own log. Replaces one of the same id.
-    Open {
-        /// A whole state, as `Fold` gave it.
-        snapshot: Option<Bytes>,
-        /// What was stored since, in order.
-        updates: Vec<Bytes>,
-    },
-    /// More of our own log. Size limits for clients do not hold for it.
-    Replay {
-        /// What was stored, in order.
-        updates: Vec<Bytes>,
-    },
-    /// Updates of clients. Each is taken or refused by itself.
-    Apply {
-        /// As they came, in order.
-        updates: Vec<Bytes>,
-    },
-    /// What somebody lacks.
-    Diff {
-        /// The state vector of whom it is for; none or an empty one stands for everything.
-        since: Option<Bytes>,
-    },
-    /// The whole state, checked by loading it into a fresh document, for keeping.
-    Fold,
-    /// Bring the content back to that of an older state, as new operations on this document.
-    Restore {
-        /// A whole state, as `Diff` or `Fold` of an older copy gives it.
-        to: Bytes,
-        /// The client id of the new operations, within 53 bits, which nobody else uses.
-        client: u64,
-    },
-    /// Forget it.
-    Close,
-}
-
-/// What came of a [`DocJob`].
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum DocOutcome {
-    /// Answers `Open` and `Replay`. A document that cannot be read is forgotten.
-    Opened(Result<Standing, Unreadable>),
-    /// Answers `Apply`.
-    Applied {
-        /// What came of each update, in order.
-        each: Vec<Applied>,
-        /// How the document stands after all of them.
-        standing: Standing,
-    },
-    /// Answers `Diff`.
-    Diff {
-        /// What is missing there.
-        update: Bytes,
-        /// The document's own state vector.
-        state_vector: Bytes,
-    },
-    /// Answers `Fold`.
-    Folded(Result<Bytes, Unreadable>),
-    /// Answers `Restore`: the canonical update, already applied. Empty if there is nothing to do.
-    Restored(Result<Bytes, RestoreRefused>),
-    /// Answers `Close`.
-    Closed,
-    /// There is no such document here: it has to be opened first.
-    Absent,
-    /// It broke: the document is forgotten and has to be opened again.
-    Broken {
-        /// Which of the updates of an `Apply`, a `Replay` or an `Open` did it.
-        at: Option<usize>,
-    },
-}
-
-/// How a document stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Standing {
-    /// Its state vector, encoded.
-    pub state_vector: Bytes,
-    /// About how many bytes its encoded state has.
-    pub bytes: usize,
-    /// About how many bytes of memory it takes.
-    pub weight: usize,
-    /// Whether it takes no more from clients.
-    pub full: bool,
-}
-
-/// What came of one update.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Applied {
-    /// There was something new in it.
-    New {
-        /// That, written canonically: what is stored and relayed.
-        update: Bytes,
-        /// Whether there was more that the document cannot take in yet. That is forgotten, and has to be asked for
-        /// with [`Standing::state_vector`].
-        pending: bool,
-    },
-    /// There was nothing new in it.
-    Nothing {
-        /// As in `New`.
-        pending: bool,
-    },
-    /// It was not applied.
-    Refused(Why),
-}
-
-/// Why an update was refused.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Why {
-    /// It is no update, or one that no Yjs client writes.
-    Malformed(String),
-    /// The update is too large.
-    TooLarge {
-        /// In bytes.
-        limit: usize,
-        /// In bytes.
-        actual: usize,
-    },
-    /// The document is too large for more.
-    Full {
-        /// In bytes.
-        limit: usize,
-        /// In bytes.
-        actual: usize,
-    },
-}
-
-impl fmt::Display for Why {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Malformed(fault) => write!(f, "malformed update: {fault}"),
-            Self::TooLarge { limit, actual } => {
-                write!(f, "update of {actual} bytes is over the limit of {limit}")
-            }
-            Self::Full { limit, actual } => {
-                write!(f, "document of {actual} bytes is over the limit of {limit}")
-            }
-        }
-    }
-}
-
-/// What our own log or snapshot holds cannot be read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Unreadable {
-    /// Which update it is; none for a snapshot.
-    pub at: Option<usize>,
-    /// What is wrong with it.
-    pub fault: String,
-}
-
-impl fmt::Display for Unreadable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.at {
-            Some(at) => write!(f, "update {at} is unreadable: {}", self.fault),
-            None => write!(f, "the state is unreadable: {}", self.fault),
-        }
-    }
-}
-
-/// Why a version is not brought back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum RestoreRefused {
-    /// The older state cannot be read.
-    Unreadable(String),
-    /// A root of which nobody can tell what it is, or that cannot be brought back.
-    Root {
-        /// Its name.
-        name: String,
-        /// Why.
-        why: String,
-    },
-    /// The document would be too large.
-    Full {
-        /// In bytes.
-        limit: usize,
-        /// In bytes.
-        actual: usize,
-    },
-}
-
-impl fmt::Display for RestoreRefused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unreadable(fault) => write!(f, "the older version is unreadable: {fault}"),
-            Self::Root { name, why } => write!(f, "root {name:?} cannot be restored: {why}"),
-            Self::Full { limit, actual } => write!(f, "{}", Why::Full { limit: *limit, actual: *actual }),
-        }
-    }
-}
+use document::{Document, Fault, Taken};
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// The documents that one worker holds.
 #[derive(Default)]
-pub struct Docs {}
+pub struct Docs {
+    documents: BTreeMap<DocId, Document>,
+}
+
+impl std::fmt::Debug for Docs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Docs").field("len", &self.len()).field("weight", &self.weight()).finish()
+    }
+}
 
 impl Docs {
     /// Runs a job. The same jobs in the same order: the same outcomes. Never panics.
-    pub fn run(&mut self, _doc: &DocId, job: &DocJob) -> DocOutcome {
-        match job {
-            DocJob::Close => DocOutcome::Closed,
-            DocJob::Open { .. } | DocJob::Replay { .. } | DocJob::Apply { .. } => DocOutcome::Absent,
-            DocJob::Diff { .. } | DocJob::Fold | DocJob::Restore { .. } => DocOutcome::Absent,
+    pub fn run(&mut self, doc: &DocId, job: &DocJob) -> DocOutcome {
+        // Which update it is at, for when it breaks.
+        let mut at = None;
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.run_unguarded(doc, job, &mut at)));
+        let outcome = outcome.unwrap_or(DocOutcome::Broken { at });
+        if let DocOutcome::Broken { .. } | DocOutcome::Opened(Err(_)) | DocOutcome::Closed = outcome {
+            let document = self.documents.remove(doc);
+            // What broke may break once more.
+            drop(catch_unwind(AssertUnwindSafe(|| drop(document))));
         }
+        outcome
+    }
+
+    /// What a document holds, as JSON of our own, for comparing it with what others make of the same updates: under
+    /// each root its `text` (pieces with their formats) or its `list`, and its `keys`.
+    pub fn content(&self, doc: &DocId) -> Option<Result<serde_json::Value, String>> {
+        self.documents.get(doc).map(Document::content)
     }
 
     /// How many documents are open.
     pub fn len(&self) -> usize {
-        0
+        self.documents.len()
     }
 
     /// Whether none is open.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.documents.is_empty()
     }
 
     /// About how many bytes of memory all of them take.
     pub fn weight(&self) -> usize {
-        0
+        self.documents.values().map(Document::weight).sum()
     }
-}
 
-/// Says how much it is, never what.
-impl fmt::Debug for DocJob {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sizes = |updates: &[Bytes]| updates.iter().map(Bytes::len).collect::<Vec<_>>();
-        match self {
-            Self::Open { snapshot, updates } => f
-                .debug_struct("Open")
-                .field("snapshot", &snapshot.as_ref().map(Bytes::len))
-                .field("updates", &sizes(updates))
-                .finish(),
-            Self::Replay { updates } => f.debug_tuple("Replay").field(&sizes(updates)).finish(),
-            Self::Apply { updates } => f.debug_tuple("Apply").field(&sizes(updates)).finish(),
-            Self::Diff { since } => f.debug_tuple("Diff").field(&since.as_ref().map(Bytes::len)).finish(),
-            Self::Fold => f.write_str("Fold"),
-            Self::Restore { to, client } => {
-                f.debug_struct("Restore").field("to", &to.len()).field("client", client).finish()
+    fn run_unguarded(&mut self, doc: &DocId, job: &DocJob, at: &mut Option<usize>) -> DocOutcome {
+        if let DocJob::Close = job {
+            return DocOutcome::Closed;
+        }
+        if let DocJob::Open { snapshot, updates } = job {
+            self.documents.remove(doc);
+            let document = match snapshot.as_deref().map_or_else(|| Ok(Document::default()), Document::load) {
+                Ok(document) => self.documents.entry(doc.clone()).or_insert(document),
+                Err(fault) => return DocOutcome::Opened(Err(Unreadable { at: None, fault })),
+            };
+            return DocOutcome::Opened(replay(document, updates, at));
+        }
+        let Some(document) = self.documents.get_mut(doc) else { return DocOutcome::Absent };
+        match job {
+            DocJob::Open { .. } | DocJob::Close => DocOutcome::Absent,
+            DocJob::Replay { updates } => DocOutcome::Opened(replay(document, updates, at)),
+            DocJob::Apply { updates } => apply(document, updates, at),
+            DocJob::Diff { since } => match document.diff(since.as_deref().unwrap_or_default()) {
+                Ok(update) => {
+                    DocOutcome::Diff { update: update.into(), state_vector: document.state_vector().into() }
+                }
+                Err(Fault::Refused(why)) => DocOutcome::DiffRefused(why),
+                Err(Fault::Broken) => DocOutcome::Broken { at: None },
+            },
+            DocJob::Knows { update } => DocOutcome::Known(document.knows(update)),
+            DocJob::Fold => {
+                let folded = document.fold().map(Bytes::from);
+                DocOutcome::Folded(folded.map_err(|fault| Unreadable { at: None, fault }))
             }
-            Self::Close => f.write_str("Close"),
+            DocJob::Restore { to, client } => restore::restore(document, to, *client),
         }
     }
 }
 
-/// Says how much it is, never what.
-impl fmt::Debug for DocOutcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Opened(opened) => f.debug_tuple("Opened").field(opened).finish(),
-            Self::Applied { each, standing } => {
-                f.debug_struct("Applied").field("each", each).field("standing", standing).finish()
-            }
-            Self::Diff { update, state_vector } => f
-                .debug_struct("Diff")
-                .field("update", &update.len())
-                .field("state_vector", state_vector)
-                .finish(),
-            Self::Folded(folded) => f.debug_tuple("Folded").field(&folded.as_ref().map(Bytes::len)).finish(),
-            Self::Restored(restored) => {
-                f.debug_tuple("Restored").field(&restored.as_ref().map(Bytes::len)).finish()
-            }
-            Self::Closed => f.write_str("Closed"),
-            Self::Absent => f.write_str("Absent"),
-            Self::Broken { at } => f.debug_struct("Broken").field("at", at).finish(),
-        }
+fn replay(
+    document: &mut Document,
+    updates: &[Bytes],
+    at: &mut Option<usize>,
+) -> Result<Standing, Unreadable> {
+    for (index, update) in updates.iter().enumerate() {
+        *at = Some(index);
+        document.replay(update).map_err(|fault| Unreadable { at: *at, fault })?;
     }
+    Ok(standing(document))
 }
 
-/// Says how much it is, never what.
-impl fmt::Debug for Applied {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::New { update, pending } => {
-                f.debug_struct("New").field("update", &update.len()).field("pending", pending).finish()
-            }
-            Self::Nothing { pending } => f.debug_struct("Nothing").field("pending", pending).finish(),
-            Self::Refused(why) => f.debug_tuple("Refused").field(why).finish(),
-        }
+fn apply(document: &mut Document, updates: &[Bytes], at: &mut Option<usize>) -> DocOutcome {
+    let mut each = Vec::with_capacity(updates.len());
+    for (index, update) in updates.iter().enumerate() {
+        *at = Some(index);
+        each.push(match document.apply(update) {
+            Ok(Taken { update, pending }) if update.is_empty() => Applied::Nothing { pending },
+            Ok(Taken { update, pending }) => Applied::New { update, pending },
+            Err(Fault::Refused(why)) => Applied::Refused(why),
+            Err(Fault::Broken) => return DocOutcome::Broken { at: *at },
+        });
+    }
+    DocOutcome::Applied { each, standing: standing(document) }
+}
+
+fn standing(document: &Document) -> Standing {
+    Standing {
+        state_vector: document.state_vector().into(),
+        bytes: document.bytes(),
+        weight: document.weight(),
+        full: document.full().is_some(),
     }
 }

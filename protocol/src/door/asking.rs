@@ -1,10 +1,12 @@
 //! A request as far as the door needs it, read from its head.
 
 use super::origin;
-use super::route::{NoRoute, Route, route};
+use super::route::{NoRoute, Route, YJS_PATH, route};
 use super::{Admitted, refused};
+use crate::apps::drafts::draft_id;
 use crate::auth::{AuthFailure, User};
-use crate::http::{RequestHead, Response};
+use crate::connection::Endpoint;
+use crate::http::{RequestHead, Response, decode};
 use crate::ids::{RequestId, TemplateId};
 use crate::refusal::{Code, Refusal};
 use crate::store::TemplateRow;
@@ -42,6 +44,8 @@ pub struct Asked {
     pub dashboard: Option<String>,
     /// `templateId`
     pub template: Option<TemplateId>,
+    /// The draft, as `draftId` or the path names it.
+    pub draft: Option<String>,
     /// `session=new`
     pub fresh: bool,
     /// What media type is wanted.
@@ -63,6 +67,7 @@ impl Asked {
         let origin = head.header("origin").map(str::to_string);
         let route = route(head).map_err(|no_route| (no_route, origin.clone()))?;
         let (token, bearer) = credential(head);
+        let (by_close, draft) = (refuses_by_close(head, &route), named_draft(head, &route));
         Ok(Self {
             request,
             address,
@@ -71,10 +76,11 @@ impl Asked {
             token,
             by_header: bearers(head).next().is_some(),
             bearer,
-            by_close: head.parameter("refuse").as_deref() == Some("close"),
+            by_close,
             host: head.header("host").unwrap_or_default().to_string(),
             dashboard: head.parameter("dashboardId"),
             template: head.parameter("templateId").filter(|id| !id.is_empty()).map(TemplateId::from),
+            draft,
             fresh: head.parameter("session").as_deref() == Some("new"),
             accept: head.header("accept").unwrap_or_default().to_string(),
             key: head.header("idempotency-key").map(str::to_string),
@@ -90,8 +96,24 @@ impl Asked {
     ) -> Option<Admitted> {
         let Route::Open(endpoint) = self.route else { return None };
         let Self { request, address, bearer, .. } = *self;
-        Some(Admitted { request, endpoint, user, address, bearer, template, board: None })
+        let draft = self.draft.as_deref().and_then(|draft| draft_id(draft).ok());
+        Some(Admitted { request, endpoint, user, address, bearer, template, draft, board: None })
     }
+}
+
+/// A browser sees a refused upgrade only as 1006. Where drafts are shared a refusal is always a close (WIRE §0.3).
+fn refuses_by_close(head: &RequestHead, route: &Route) -> bool {
+    matches!(route, Route::Open(Endpoint::Drafts | Endpoint::YWebsocket))
+        || head.parameter("refuse").as_deref() == Some("close")
+}
+
+fn named_draft(head: &RequestHead, route: &Route) -> Option<String> {
+    let named = if *route == Route::Open(Endpoint::YWebsocket) {
+        decode(head.path().strip_prefix(YJS_PATH)?, false)
+    } else {
+        head.parameter("draftId").filter(|_| *route == Route::Open(Endpoint::Drafts))
+    };
+    named.filter(|id| !id.is_empty())
 }
 
 /// Every token there is, in headers, query and subprotocols: all of them must be the same (WIRE §0.2). What is no

@@ -4,6 +4,7 @@ use super::asking::Asked;
 use crate::action::CloseCause;
 use crate::apps::chat::{Offer, Wanted};
 use crate::apps::dashboards::Visit;
+use crate::apps::drafts;
 use crate::auth::{AuthFailure, User};
 use crate::connection::Endpoint;
 use crate::ids::{RequestId, RoomId, UserId};
@@ -34,6 +35,8 @@ pub enum Decided {
     Offered(Box<Offer>),
     /// A user asks for a file.
     Wanted(Box<Wanted>),
+    /// A user asks something of a draft.
+    Draft(Box<drafts::Call>),
     /// A user comes for a dashboard.
     Visited(Box<Visit>),
 }
@@ -83,6 +86,8 @@ pub struct Admitted {
     pub bearer: bool,
     /// The template that a document session is for, and whether it begins afresh.
     pub template: Option<(TemplateRow, bool)>,
+    /// The draft that a connection is there for.
+    pub draft: Option<RoomId>,
     /// The dashboard that it is for.
     pub board: Option<RoomId>,
 }

@@ -1,16 +1,25 @@
-//! Files over REST (WIRE §0.10): what comes is handed to the chat, and so is what is asked for, once its row is
-//! found. The chat answers when it is done.
+//! Files and drafts over REST (WIRE §0.10, §4): what comes is handed to the app, and so is what is asked for, a file once its
+//! row is found. The app answers when it is done.
 
 use super::asking::Asked;
 use super::route::{Route, UserCall};
 use super::{Decided, Door, refused};
 use crate::apps::chat::{Offer, Wanted, no_file};
+use crate::apps::drafts::Call;
 use crate::auth::User;
 use crate::context::Context;
 use crate::store::Row;
 use std::sync::Arc;
 
 impl Door {
+    /// A user asks something of a draft.
+    pub(super) fn ask_draft(&mut self, asked: Asked, user: Arc<User>) -> Option<Decided> {
+        let Asked { request, origin, route, body, .. } = asked;
+        let Route::User(UserCall::Draft { draft, ask }) = route else { return None };
+        self.posting.insert(request, origin);
+        Some(Decided::Draft(Box::new(Call { request, user, draft, ask, body })))
+    }
+
     /// A user brings a file.
     pub(super) fn offer(&mut self, asked: Asked, user: Arc<User>) -> Option<Decided> {
         let Asked { request, origin, route, key, body, .. } = asked;

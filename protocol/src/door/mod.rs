@@ -21,6 +21,7 @@ use route::{EngineCall, NoRoute, Route, UserCall};
 
 use crate::action::CloseCause;
 use crate::apps::documents::template_for;
+use crate::apps::drafts;
 use crate::auth::{AuthFailure, User};
 use crate::connection::{Connections, Endpoint};
 use crate::context::Context;
@@ -176,8 +177,16 @@ impl Door {
                 None
             }
             Route::Health => Some(Decided::Health(asked)),
-            Route::Open(Endpoint::Echo) => self.admit(&asked, None, None),
-            Route::Open(Endpoint::Documents | Endpoint::Chat | Endpoint::Connect | Endpoint::Realtime)
+            // Over `/hocuspocus` every document has a token of its own.
+            Route::Open(Endpoint::Echo | Endpoint::Hocuspocus) => self.admit(&asked, None, None),
+            Route::Open(
+                Endpoint::Documents
+                | Endpoint::Chat
+                | Endpoint::Connect
+                | Endpoint::Drafts
+                | Endpoint::YWebsocket
+                | Endpoint::Realtime,
+            )
             | Route::User(_) => self.verify(asked, ctx),
             Route::Open(Endpoint::SocketIo) => None,
             Route::Engine(_) => self.hand_to_engine(*asked, ctx),
@@ -257,6 +266,8 @@ impl Door {
             | Outcome::Rendered(_)
             | Outcome::Inspected(_)
             | Outcome::Joined(_)
+            | Outcome::Doc(_)
+            | Outcome::Unpacked(_)
             | Outcome::Board(_)
             | Outcome::Written(..) => {
                 let refusal = Refusal::new(Code::ServerError, "another answer than was asked for");
@@ -288,6 +299,18 @@ impl Door {
                 self.look(asked, Query::Template(template), Step::Template(user), ctx);
                 None
             }
+            Route::Open(Endpoint::Drafts | Endpoint::YWebsocket) => {
+                match asked.draft.as_deref().map(drafts::draft_id) {
+                    Some(Ok(_)) => self.admit(&asked, Some(user), None),
+                    Some(Err(refusal)) => {
+                        self.refuse(&asked, 404, &refusal, CloseCause::ResourceUnknown, ctx)
+                    }
+                    None => {
+                        let refusal = Refusal::new(Code::ClientError, "draftId is missing");
+                        self.refuse(&asked, 400, &refusal, CloseCause::ParameterMissing, ctx)
+                    }
+                }
+            }
             Route::Open(Endpoint::Realtime) => self.visit(asked, user, ctx),
             Route::Open(_) => self.admit(&asked, Some(user), None),
             Route::User(_) if let Some(response) = crowding::too_many_calls(&user, connections, ctx) => {
@@ -296,6 +319,7 @@ impl Door {
             }
             Route::User(UserCall::Realtime | UserCall::Sync) => self.visit(asked, user, ctx),
             Route::User(UserCall::Statistics) => Some(Decided::Statistics(asked, Some(user))),
+            Route::User(UserCall::Draft { .. }) => self.ask_draft(*asked, user),
             Route::User(call) => match rest::query(call, &user) {
                 Some(query) => {
                     self.look(asked, query, Step::Rows(Some(user)), ctx);

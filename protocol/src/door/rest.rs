@@ -3,6 +3,7 @@
 use super::asking::Asked;
 use super::route::{Route, UserCall};
 use super::{Door, Step, Waiting, admin, refused};
+use crate::apps;
 use crate::auth::{User, UserType};
 use crate::context::Context;
 use crate::http::{Body, Response};
@@ -48,7 +49,9 @@ pub fn query(call: &UserCall, user: &User) -> Option<Query> {
         UserCall::Documents => Query::Documents { firm: user.firm.clone(), user: user.id.clone() },
         UserCall::Document(id) => Query::Document(id.clone()),
         UserCall::File(id) => Query::File(id.clone()),
-        UserCall::Upload { .. } | UserCall::Realtime | UserCall::Sync => return None,
+        UserCall::Upload { .. } | UserCall::Draft { .. } | UserCall::Realtime | UserCall::Sync => {
+            return None;
+        }
     })
 }
 
@@ -210,7 +213,7 @@ pub fn rooms(rows: &[Row], heads: &[(RoomId, Seq)], user: &User) -> Response {
 /// Entries for a backend.
 pub fn log(entries: &[Entry], head: Seq) -> Response {
     let entries = entries.iter().map(|entry| {
-        let body = serde_json::from_slice::<Value>(&entry.body).unwrap_or(Value::Null);
+        let body = apps::shown(entry);
         json!({"seq": entry.seq, "id": entry.id, "author": entry.author, "at": entry.at.to_string(), "body": body})
     });
     Response::json(200, &json!({"entries": entries.collect::<Vec<_>>(), "lastSeq": head}))

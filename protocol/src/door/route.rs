@@ -1,11 +1,14 @@
 //! Paths and methods: what a request is for (WIRE §0.10).
 
-use crate::apps::composed;
+use crate::apps::{composed, drafts};
 use crate::connection::Endpoint;
 use crate::http::{RequestHead, decode};
 use crate::ids::{DocumentId, FileId, RoomId, RoomKind, Seq, TemplateId, UserId};
 use crate::socket_io::engine;
 use std::borrow::Cow;
+
+/// Where y-websocket providers come in; the rest of the path is the draft's id.
+pub const YJS_PATH: &str = "/yjs/";
 
 /// What a request is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,6 +69,13 @@ pub enum UserCall {
     },
     /// `GET /api/files/{id}`
     File(FileId),
+    /// `/api/drafts/{id}/…`
+    Draft {
+        /// The draft, as it is named.
+        draft: String,
+        /// What is asked of it.
+        ask: drafts::Ask,
+    },
 }
 
 /// What a backend asks over REST.
@@ -126,6 +136,9 @@ const LOG_ENTRIES_MAX: u32 = 1_000;
 
 /// What the request is for.
 pub fn route(head: &RequestHead) -> Result<Route, NoRoute> {
+    if head.path().starts_with(YJS_PATH) {
+        return read_only(head, Route::Open(Endpoint::YWebsocket));
+    }
     let segments: Option<Vec<String>> =
         head.path().split('/').skip(1).map(|segment| decode(segment, false)).collect();
     let segments = segments.ok_or(NoRoute::Unknown)?;
@@ -134,6 +147,7 @@ pub fn route(head: &RequestHead) -> Result<Route, NoRoute> {
         [""] if head.is_upgrade() => Ok(Route::Open(Endpoint::Documents)),
         [""] => read_only(head, Route::Asset(Cow::Borrowed("index.html"))),
         ["console", file] => read_only(head, Route::Asset(Cow::Owned((*file).to_string()))),
+        ["console", folder, file] => read_only(head, Route::Asset(Cow::Owned(format!("{folder}/{file}")))),
         ["client", file] => read_only(head, Route::Asset(Cow::Owned(format!("client/{file}")))),
         ["health"] | ["api", "health"] | ["api", "websocket", "health"] => read_only(head, Route::Health),
         ["documents"] => read_only(head, Route::Open(Endpoint::Documents)),
@@ -144,6 +158,8 @@ pub fn route(head: &RequestHead) -> Result<Route, NoRoute> {
             let (asked, text) = (engine::read_request(head), engine::is_text(head));
             Ok(Route::Engine(EngineCall { asked, text }))
         }
+        ["ws"] => read_only(head, Route::Open(Endpoint::Drafts)),
+        ["hocuspocus"] => read_only(head, Route::Open(Endpoint::Hocuspocus)),
         ["api", "realtime"] if head.is_upgrade() => Ok(Route::Open(Endpoint::Realtime)),
         ["api", "realtime"] => match methods(head, "GET, HEAD, POST", &["GET", "HEAD", "POST"])? {
             "POST" => Ok(Route::User(UserCall::Sync)),
@@ -169,6 +185,7 @@ fn user(head: &RequestHead, segments: &[&str]) -> Result<Route, NoRoute> {
             let name = head.parameter("name").ok_or(NoRoute::Parameter("name is missing"))?;
             return Ok(Route::User(UserCall::Upload { room, name }));
         }
+        ["drafts", draft, rest @ ..] if !draft.is_empty() => return of_draft(head, draft, rest),
         ["files", id] if !id.is_empty() => UserCall::File(FileId::from(*id)),
         ["rooms"] => {
             return methods(head, "GET", &["GET"]).and_then(|_| {
@@ -181,6 +198,38 @@ fn user(head: &RequestHead, segments: &[&str]) -> Result<Route, NoRoute> {
         _ => return Err(NoRoute::Unknown),
     };
     read_only(head, Route::User(call))
+}
+
+/// The most runs that one look into a draft's history shows.
+const RUNS_MAX: u64 = 200;
+
+fn of_draft(head: &RequestHead, draft: &str, segments: &[&str]) -> Result<Route, NoRoute> {
+    let ask = match segments {
+        ["restore"] => {
+            methods(head, "POST", &["POST"])?;
+            drafts::Ask::Restore
+        }
+        ["comments"] => drafts::Ask::Comments,
+        ["versions", seq] => {
+            let seq = seq.parse().map_err(|_| NoRoute::Parameter("the version is not a number"))?;
+            drafts::Ask::Version(Seq(seq))
+        }
+        ["history"] => {
+            let before = number(head, "before", "before is not a number")?.map(Seq);
+            let limit = number(head, "limit", "limit is not a number")?.unwrap_or(50);
+            match (1..=RUNS_MAX).contains(&limit) {
+                true => drafts::Ask::History { before, limit: limit as usize },
+                false => return Err(NoRoute::Parameter("limit is not 1 to 200")),
+            }
+        }
+        _ => return Err(NoRoute::Unknown),
+    };
+    let route = Route::User(UserCall::Draft { draft: draft.to_string(), ask });
+    if ask == drafts::Ask::Restore { Ok(route) } else { read_only(head, route) }
+}
+
+fn number(head: &RequestHead, name: &str, what: &'static str) -> Result<Option<u64>, NoRoute> {
+    head.parameter(name).map(|text| text.parse().map_err(|_| NoRoute::Parameter(what))).transpose()
 }
 
 fn service(head: &RequestHead, segments: &[&str]) -> Result<ServiceCall, NoRoute> {
@@ -227,12 +276,8 @@ fn service(head: &RequestHead, segments: &[&str]) -> Result<ServiceCall, NoRoute
         ["rooms", kind, name, "log"] => {
             let room = room(kind, name)?;
             methods(head, READ.0, READ.1)?;
-            let number = |name: &str, default: u64, what| match head.parameter(name) {
-                Some(text) => text.parse::<u64>().map_err(|_| NoRoute::Parameter(what)),
-                None => Ok(default),
-            };
-            let after = Seq(number("after", 0, "after is not a number")?);
-            let limit = number("limit", 100, "limit is not a number")?;
+            let after = Seq(number(head, "after", "after is not a number")?.unwrap_or(0));
+            let limit = number(head, "limit", "limit is not a number")?.unwrap_or(100);
             match u32::try_from(limit).ok().filter(|limit| (1..=LOG_ENTRIES_MAX).contains(limit)) {
                 Some(limit) => Ok(ServiceCall::Log { room, after, limit }),
                 None => Err(NoRoute::Parameter("limit is not 1 to 1000")),

@@ -1,6 +1,7 @@
 //! How a command or an event is written in a frame (WIRE §0.4). Envelopes know names, data and reply ids; they
 //! know no app.
 
+mod draft;
 mod event;
 mod fields;
 mod realtime;
@@ -11,6 +12,7 @@ use crate::ids::UserId;
 use crate::json::{self, Json};
 use crate::refusal::{Code, Refusal};
 use crate::time::Timestamp;
+use crate::y_sync::hocuspocus::Said;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -35,6 +37,8 @@ pub struct Event {
     pub refusal: Option<Json>,
     /// The error's code, for those who count.
     pub code: Option<Code>,
+    /// How it is said in the protocols of Yjs providers. What bytes it brings stand in the data as `data` elsewhere.
+    pub said: Option<Arc<Said>>,
     /// Who said it, where that is told beside the data.
     pub by: Option<UserId>,
 }
@@ -47,7 +51,7 @@ impl Event {
 
     /// An event whose name is not known beforehand.
     pub fn named(name: Cow<'static, str>, data: Json) -> Self {
-        Self { name, data, family: None, within: None, refusal: None, code: None, by: None }
+        Self { name, data, family: None, within: None, refusal: None, code: None, said: None, by: None }
     }
 
     /// An event that says why not; `data` is what it says where it is told as an event.
@@ -58,6 +62,11 @@ impl Event {
     /// The same as one of an app's, where a connection has several.
     pub fn of(self, family: &'static str) -> Self {
         Self { family: Some(family), ..self }
+    }
+
+    /// The same, with how it is said in the protocols of Yjs providers.
+    pub fn said(self, said: Said) -> Self {
+        Self { said: Some(Arc::new(said)), ..self }
     }
 
     /// The same as said by this user.
@@ -113,6 +122,14 @@ pub enum Envelope {
     Event,
     /// Socket.IO v5, default namespace (004)
     SocketIo,
+    /// `{"type":name,"data"?,"error"?}` (003), bytes as arrays of integers
+    Draft,
+    /// The same, bytes in base64
+    DraftBase64,
+    /// y-protocols, as the `y-websocket` provider speaks them
+    YWebsocket,
+    /// The protocol of `@hocuspocus/provider`
+    Hocuspocus,
     /// `{"type":name,"id","timestamp","userId","payload","correlationId"?}` (002)
     Realtime,
 }
@@ -151,24 +168,38 @@ impl Envelope {
         let text = std::str::from_utf8(text).map_err(Malformed::because)?;
         json::check(text.as_bytes()).map_err(|why| match self {
             Self::Realtime => realtime::no_call(text, why),
-            Self::Fields | Self::Event | Self::SocketIo => Malformed::no_call(text, why),
+            Self::Fields
+            | Self::Event
+            | Self::SocketIo
+            | Self::Draft
+            | Self::DraftBase64
+            | Self::YWebsocket
+            | Self::Hocuspocus => Malformed::no_call(text, why),
         })?;
         let call = match self {
             Self::Fields => fields::decode(text),
             Self::Event => event::decode(text),
             Self::SocketIo => socket_io::decode(text, None, &[]),
+            Self::Draft | Self::DraftBase64 => draft::decode(text),
+            Self::YWebsocket | Self::Hocuspocus => {
+                Err(Malformed::because("text where only bytes are spoken"))
+            }
             Self::Realtime => realtime::decode(text),
         }?;
         call.checked()
     }
 
-    /// Writes an event as many hear it.
-    pub fn encode(self, event: &Event, mark: &Mark) -> Frame {
+    /// Writes an event as many hear it; `None`: there is no word for it here.
+    pub fn encode(self, event: &Event, mark: &Mark) -> Option<Frame> {
         match self {
-            Self::Fields => fields::encode(event, None),
-            Self::Event => event::encode(event, None),
-            Self::SocketIo => socket_io::encode(event, mark.offset()),
-            Self::Realtime => realtime::encode(event, None, mark),
+            Self::Fields => Some(fields::encode(event, None)),
+            Self::Event => Some(event::encode(event, None)),
+            Self::SocketIo => Some(socket_io::encode(event, mark.offset())),
+            Self::Realtime => Some(realtime::encode(event, None, mark)),
+            Self::Draft => Some(draft::encode(event, None, draft::Spelling::Integers)),
+            Self::DraftBase64 => Some(draft::encode(event, None, draft::Spelling::Base64)),
+            Self::YWebsocket => draft::encode_y_websocket(event),
+            Self::Hocuspocus => draft::encode_hocuspocus(event),
         }
     }
 
@@ -181,6 +212,9 @@ impl Envelope {
             (Self::Realtime, reply_to) => vec![realtime::encode(event, reply_to, mark)],
             (Self::SocketIo, Some(ReplyId::SocketIo(call))) => socket_io::answer(event, call, offset),
             (Self::SocketIo, Some(ReplyId::Request(_)) | None) => vec![socket_io::encode(event, offset)],
+            (Self::Draft, reply_to) => vec![draft::encode(event, reply_to, draft::Spelling::Integers)],
+            (Self::DraftBase64, reply_to) => vec![draft::encode(event, reply_to, draft::Spelling::Base64)],
+            (Self::YWebsocket | Self::Hocuspocus, _) => self.encode(event, mark).into_iter().collect(),
         }
     }
 }
@@ -208,12 +242,13 @@ pub fn general_name(event: &Event) -> Cow<'_, str> {
 
 /// An event's data where a connection has several apps: what it is about stands in it.
 pub fn general_data(event: &Event) -> Cow<'_, str> {
-    let data = event.data.as_str();
-    match (&event.within, data.strip_prefix('{')) {
-        (Some((key, id)), Some("}")) => Cow::Owned(format!("{{{}:{}}}", quoted(key), quoted(id))),
-        (Some((key, id)), Some(rest)) => Cow::Owned(format!("{{{}:{},{rest}", quoted(key), quoted(id))),
-        (Some(_), None) | (None, _) => Cow::Borrowed(data),
-    }
+    let data = draft::data(event, draft::Spelling::Base64);
+    let within = event.within.as_ref().and_then(|(key, id)| {
+        let begun = format!("{{{}:{}", quoted(key), quoted(id));
+        let rest = data.strip_prefix('{')?;
+        Some(if rest == "}" { begun + rest } else { format!("{begun},{rest}") })
+    });
+    within.map_or(data, Cow::Owned)
 }
 
 impl Malformed {
@@ -266,7 +301,7 @@ mod tests {
         let frame = Envelope::Fields.answer(&event, Some(&ReplyId::Request("r".into())), &Mark::None);
         assert_eq!(frame, [Frame::text(r#"{"type":"response_saved","turn":2,"requestId":"r"}"#)]);
         let bare = Envelope::Fields.encode(&Event::new("pong", &serde_json::json!({})), &Mark::None);
-        assert_eq!(bare, Frame::text(r#"{"type":"pong"}"#));
+        assert_eq!(bare, Some(Frame::text(r#"{"type":"pong"}"#)));
     }
 
     #[test]

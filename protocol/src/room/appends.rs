@@ -2,7 +2,7 @@
 //! connection's messages are stored in the order in which it sent them, and a burst costs one commit.
 
 use super::{Room, Told, Waiting};
-use crate::apps::{self, chat};
+use crate::apps::{self, chat, drafts};
 use crate::context::{Caller, Effects};
 use crate::ids::{ConnectionId, RequestId, RoomKind, Seq};
 use crate::refusal::{Code, Refusal};
@@ -38,6 +38,8 @@ pub enum Origin {
     Post(PostId),
     /// Whoever uploads a file; the chat hears of its end.
     Upload(Box<chat::Upload>),
+    /// A draft's document; the drafts hear of its end.
+    Draft(Box<drafts::Submitted>),
 }
 
 /// One of the events that a backend's request brings.
@@ -63,6 +65,7 @@ impl Origin {
         match self {
             Self::Caller(caller) => Some(caller.connection),
             Self::Upload(upload) => upload.caller().map(|caller| caller.connection),
+            Self::Draft(submitted) => submitted.connection(),
             Self::Post(_) => None,
         }
     }
@@ -70,7 +73,7 @@ impl Origin {
     fn queued_max(&self) -> usize {
         match self {
             Self::Caller(_) | Self::Upload(_) => QUEUED_ENTRIES_MAX,
-            Self::Post(_) => QUEUED_EVENTS_MAX,
+            Self::Post(_) | Self::Draft(_) => QUEUED_EVENTS_MAX,
         }
     }
 
@@ -79,6 +82,7 @@ impl Origin {
             Self::Caller(caller) => apps::refuse(kind, &caller, refusal, fx),
             Self::Post(id) => fx.posted.push((id, Err(refusal))),
             Self::Upload(upload) => fx.uploaded.push((upload, Err(refusal))),
+            Self::Draft(submitted) => fx.drafted.push((submitted, Err(refusal))),
         }
     }
 }
@@ -141,6 +145,11 @@ impl Room {
         }
     }
 
+    /// Whether something is being stored, or waits to be.
+    pub fn is_appending(&self) -> bool {
+        !self.appends_nothing()
+    }
+
     /// Whether nothing is being stored.
     pub(super) fn appends_nothing(&self) -> bool {
         self.appends.out.is_empty() && self.appends.queued.is_empty() && self.judged.out.is_empty()
@@ -182,7 +191,16 @@ impl Room {
         {
             told = self.on_committed(entries, fx);
         } else {
-            for queued in std::mem::take(&mut self.appends.out) {
+            // An update of a document makes sense only behind those before it.
+            let builds_on = |queued: &Queued| matches!(queued.submission.origin, Origin::Draft(_));
+            let mut failed = std::mem::take(&mut self.appends.out);
+            if failed.iter().any(builds_on) {
+                let (behind, others): (VecDeque<_>, VecDeque<_>) =
+                    std::mem::take(&mut self.appends.queued).into_iter().partition(builds_on);
+                failed.extend(behind);
+                self.appends.queued = others;
+            }
+            for queued in failed {
                 queued.submission.origin.refuse(self.id.kind, Refusal::store_unavailable(), fx);
             }
         }
@@ -223,6 +241,7 @@ impl Room {
                 }
                 fx.uploaded.push((upload, Ok(entry)));
             }
+            Origin::Draft(submitted) => fx.drafted.push((submitted, Ok(entry))),
             Origin::Post(id) => {
                 fx.posted.push((id, Ok(Delivered { seq: Some(entry.seq), delivered })));
             }

@@ -66,7 +66,7 @@ impl Room {
         for list in self.hearing(audience, fx).iter() {
             let mark = fx.mark(list.envelope, class);
             heard.number = mark.offset().or(heard.number);
-            let frame = list.envelope.encode(event, &mark);
+            let Some(frame) = list.envelope.encode(event, &mark) else { continue };
             heard.by += list.tell(&frame, class, (except, except_socket), fx);
         }
         heard
@@ -102,7 +102,9 @@ impl Room {
         for list in &lists(hearing.map(|present| &**present), fx) {
             let mark = fx.mark(list.envelope, class);
             numbered = mark.offset().or(numbered);
-            list.tell(&list.envelope.encode(event, &mark), class, (None, None), fx);
+            if let Some(frame) = list.envelope.encode(event, &mark) {
+                list.tell(&frame, class, (None, None), fx);
+            }
         }
         numbered
     }
@@ -119,6 +121,14 @@ impl Room {
             if let Some(present) = present {
                 present.trail.get_or_insert_default().skip.push(seq);
             }
+        }
+    }
+
+    /// A connection writes, and is written to, in another way from now on.
+    pub fn respell(&mut self, who: ConnectionId, envelope: Envelope) {
+        if let Some(present) = self.present.get_mut(&who) {
+            present.caller.envelope = envelope;
+            self.live.clear();
         }
     }
 

@@ -22,7 +22,7 @@ pub use gate::Told;
 pub use judged::{Appended, JudgedIn, Under};
 pub use pacing::{Pacing, Turn};
 pub use parking::Parking;
-pub use presence::{Change, PRESENCE_NAMES_MAX};
+pub use presence::{Change, PRESENCE_INTERVAL, PRESENCE_NAMES_MAX};
 pub use readers::{FirstPage, NEWEST_ENTRIES_MAX};
 pub use rooms::Rooms;
 

@@ -200,7 +200,7 @@ impl Present {
                 continue;
             }
             let frame = frames.entry((envelope, entry.seq)).or_insert_with(|| {
-                apps::told(entry).map(|event| {
+                apps::told(entry).and_then(|event| {
                     let mark = fx.mark(envelope, Class::Kept);
                     envelope.encode(&event, &mark)
                 })

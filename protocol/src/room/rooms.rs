@@ -203,11 +203,12 @@ impl Rooms {
         }
     }
 
-    /// Forgets rooms that nobody has used for a while. Returns those whose app keeps a state.
-    pub fn tidy(&mut self, now: Timestamp) -> Vec<RoomId> {
+    /// Forgets rooms that nobody has used for a while, and no app needs for its state. Returns those whose app keeps a state.
+    pub fn tidy(&mut self, now: Timestamp, is_needed: impl Fn(&RoomId) -> bool) -> Vec<RoomId> {
         let mut forgotten = Vec::new();
         self.open.retain(|id, room| {
-            let stays = !room.is_unused() || now < room.held_until || now.since(room.used_at) < ROOM_IDLE_MAX;
+            let used = !room.is_unused() || now < room.held_until || now.since(room.used_at) < ROOM_IDLE_MAX;
+            let stays = used || (id.kind.is_folded() && is_needed(id));
             if !stays && id.kind.is_folded() {
                 forgotten.push(id.clone());
             }

@@ -2,7 +2,7 @@
 
 use super::Parts;
 use crate::action::{Action, CloseCause};
-use crate::apps::{chat, dashboards, documents, projects};
+use crate::apps::{chat, dashboards, documents, drafts, projects};
 use crate::auth::{TOKEN_BYTES_MAX, User};
 use crate::connection::{Endpoint, MALFORMED_MAX, Waiting};
 use crate::context::Caller;
@@ -21,6 +21,8 @@ use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Above so many bytes a message is read outside the lock.
+const READ_BYTES_MAX: usize = 64 * 1024;
 /// Calls that do not count, where they are spoken.
 const FREE_CALLS: [&str; 2] = ["ping", "pong"];
 /// What clients of `/api/realtime` say that is taken in silence.
@@ -32,10 +34,11 @@ const PINGS_AT_ONCE: u32 = 20;
 const ECHO_BYTES_MAX: usize = 256 * 1024;
 
 /// A call as its app understands it.
-enum Asked {
+pub(super) enum Asked {
     Documents(Result<documents::Command, Refusal>),
     Chat(Result<chat::Command, Refusal>),
     Projects(Result<projects::Command, Refusal>),
+    Drafts(Result<drafts::Command, Refusal>),
     Dashboards(Result<dashboards::Command, Refusal>),
     Unknown,
 }
@@ -47,10 +50,12 @@ impl Asked {
     fn about(&self) -> About {
         match self {
             Self::Documents(Ok(command)) => command.session().map(|session| ("sessionId", session.0.clone())),
+            Self::Drafts(Ok(command)) => Some(("draftId", command.draft.name.clone())),
             Self::Dashboards(Ok(command)) => {
                 command.board.as_ref().map(|board| ("dashboardId", board.name.clone()))
             }
             Self::Documents(Err(_))
+            | Self::Drafts(Err(_))
             | Self::Dashboards(Err(_))
             | Self::Chat(_)
             | Self::Projects(_)
@@ -65,6 +70,7 @@ pub(super) enum App {
     Documents,
     Chat,
     Projects,
+    Drafts,
     Dashboards,
 }
 
@@ -74,9 +80,11 @@ impl App {
         match endpoint {
             Endpoint::Documents => Self::Documents,
             Endpoint::Chat | Endpoint::Echo => Self::Chat,
-            Endpoint::Realtime => Self::Dashboards,
+            Endpoint::Drafts | Endpoint::YWebsocket | Endpoint::Hocuspocus => Self::Drafts,
             Endpoint::Connect | Endpoint::SocketIo if name.starts_with("document:") => Self::Documents,
             Endpoint::Connect | Endpoint::SocketIo if name.starts_with("chat:") => Self::Chat,
+            Endpoint::Connect | Endpoint::SocketIo if name.starts_with("draft:") => Self::Drafts,
+            Endpoint::Realtime => Self::Dashboards,
             Endpoint::Connect | Endpoint::SocketIo if name.starts_with("dashboard:") => Self::Dashboards,
             Endpoint::Connect | Endpoint::SocketIo => Self::Projects,
         }
@@ -114,6 +122,8 @@ impl Parts<'_> {
                 frame.into_iter().for_each(|frame| self.echo(socket, frame));
             }
             Message::Binary(bytes) if endpoint == Endpoint::Echo => self.echo(socket, Frame::binary(&bytes)),
+            Message::Text(_) if endpoint.is_providers() => self.ctx.fx.close(id, CloseCause::Unsupported),
+            Message::Binary(bytes) if endpoint.is_providers() => self.on_bytes(id, endpoint, &bytes),
             Message::Text(text) => self.on_text(id, &text),
             Message::Binary(_) => self.ctx.fx.close(id, CloseCause::Unsupported),
         }
@@ -133,6 +143,9 @@ impl Parts<'_> {
         let Some(caller) = self.connections.caller(id, None) else { return };
         let Some(endpoint) = self.connections.find(id).map(|connection| connection.endpoint) else { return };
         self.ctx.fx.stats.messages_in += 1;
+        if endpoint == Endpoint::Drafts && text.len() > READ_BYTES_MAX {
+            return self.unpack(id, text.clone());
+        }
         match caller.envelope.decode(text) {
             Ok(call) => self.on_call(endpoint, call, caller),
             Err(malformed) => self.on_malformed(endpoint, malformed, caller),
@@ -168,9 +181,13 @@ impl Parts<'_> {
         let pings = match endpoint {
             Endpoint::Realtime => call.name == "PING",
             Endpoint::Chat => false,
-            Endpoint::Echo | Endpoint::Documents | Endpoint::Connect | Endpoint::SocketIo => {
-                FREE_CALLS.contains(&&*call.name)
-            }
+            Endpoint::Echo
+            | Endpoint::Documents
+            | Endpoint::Connect
+            | Endpoint::SocketIo
+            | Endpoint::Drafts
+            | Endpoint::YWebsocket
+            | Endpoint::Hocuspocus => FREE_CALLS.contains(&&*call.name),
         };
         let free = pings || call.name == "auth:refresh";
         if free && !self.may_call_free(caller.connection) {
@@ -184,7 +201,7 @@ impl Parts<'_> {
             "pong" if pings => return,
             _ => {}
         }
-        let Some(asked) = self.read(endpoint, app, &call) else { return };
+        let Some(asked) = self.read(endpoint, app, &call, &caller) else { return };
         let about = asked.about();
         let applied = match self.count(&asked, &caller) {
             Ok(()) => self.apply(asked, &call, caller),
@@ -198,6 +215,7 @@ impl Parts<'_> {
     fn pong(&mut self, app: App, caller: &Caller) {
         let pong = match app {
             App::Documents => Event::new("pong", &json!({})),
+            App::Drafts => Event::new("pong", &json!({})).of("draft"),
             App::Dashboards => Event::new("PONG", &json!({})),
             App::Chat | App::Projects => {
                 Event::new("pong", &json!({"timestamp": self.ctx.fx.now.to_string()}))
@@ -214,8 +232,15 @@ impl Parts<'_> {
     }
 
     /// Reads a call as its app does; `None`: it is to be ignored, whatever the caller's budget.
-    fn read(&mut self, endpoint: Endpoint, app: App, call: &Call<'_>) -> Option<Asked> {
+    fn read(&mut self, endpoint: Endpoint, app: App, call: &Call<'_>, caller: &Caller) -> Option<Asked> {
         let asked = match app {
+            App::Drafts if endpoint == Endpoint::Drafts => {
+                let draft = self.drafts.of(caller.connection)?;
+                drafts::Command::parse(&draft, &call.name, call.data).map(Asked::Drafts)
+            }
+            App::Drafts => {
+                drafts::Command::parse_among(&call.name, call.data, call.attachments).map(Asked::Drafts)
+            }
             App::Documents if endpoint == Endpoint::Documents => {
                 match documents::Command::parse(&call.name, call.data) {
                     documents::Parsed::Command(command) => Some(Asked::Documents(Ok(command))),
@@ -242,9 +267,22 @@ impl Parts<'_> {
     }
 
     /// Counts a call of its user; signals have a limit of their own.
-    fn count(&mut self, asked: &Asked, caller: &Caller) -> Result<(), Refusal> {
+    pub(super) fn count(&mut self, asked: &Asked, caller: &Caller) -> Result<(), Refusal> {
         let (settings, now) = (self.ctx.fx.settings, self.ctx.fx.now);
-        if matches!(asked, Asked::Chat(Ok(command)) if command.is_signal()) {
+        if matches!(asked, Asked::Drafts(Ok(command)) if command.is_unlimited()) {
+            return Ok(());
+        }
+        let is_signal = match asked {
+            Asked::Chat(Ok(command)) => command.is_signal(),
+            Asked::Drafts(Ok(command)) => command.is_signal(),
+            Asked::Chat(Err(_))
+            | Asked::Drafts(Err(_))
+            | Asked::Documents(_)
+            | Asked::Projects(_)
+            | Asked::Dashboards(_)
+            | Asked::Unknown => false,
+        };
+        if is_signal {
             let (rate, at_once) = (settings.rate_limit_signals, settings.signals_at_once());
             let counted = self.connections.count_signal(&caller.user, rate, at_once, now);
             return counted.map_err(|wait| Refusal::rate_limited(rate, Duration::from_secs(1), wait));
@@ -270,10 +308,20 @@ impl Parts<'_> {
             }
             Asked::Chat(Ok(command)) => self.chat.apply(command, caller, &mut self.ctx),
             Asked::Projects(Ok(command)) => self.projects.apply(command, caller, &mut self.ctx),
+            Asked::Drafts(Ok(ref command))
+                if !call.attachments.is_empty() && !command.takes_attachments() =>
+            {
+                Err((caller, Refusal::new(Code::ClientError, "no binary attachment is taken here")))
+            }
+            Asked::Drafts(Ok(command)) => {
+                self.drafts.apply(command, caller, &mut self.ctx);
+                Ok(())
+            }
             Asked::Dashboards(Ok(command)) => self.dashboards.apply(command, caller, &mut self.ctx),
             Asked::Documents(Err(refusal))
             | Asked::Chat(Err(refusal))
             | Asked::Projects(Err(refusal))
+            | Asked::Drafts(Err(refusal))
             | Asked::Dashboards(Err(refusal)) => Err((caller, refusal)),
             Asked::Unknown => Err(self.unknown(call, caller)),
         }
@@ -359,6 +407,8 @@ impl Parts<'_> {
             | Outcome::Rendered(_)
             | Outcome::Inspected(_)
             | Outcome::Joined(_)
+            | Outcome::Doc(_)
+            | Outcome::Unpacked(_)
             | Outcome::Board(_)
             | Outcome::Written(..) => {
                 self.refuse(app, &caller, &Refusal::new(Code::AuthFailed, "authentication failed"));
@@ -373,6 +423,7 @@ fn refused(app: App, refusal: &Refusal) -> Event {
         App::Documents => documents::refused(refusal),
         App::Chat => chat::refused(refusal),
         App::Projects => projects::refused(refusal),
+        App::Drafts => drafts::refused(refusal),
         App::Dashboards => dashboards::refused(refusal),
     }
 }

@@ -23,7 +23,7 @@ pub struct Counts {
     pub engines: usize,
     /// Socket.IO connections that were cut off and may come back.
     pub remembered: usize,
-    /// Commands that wait for their room, and joins under way.
+    /// Commands that wait for their room, and joins under way; all that is held of drafts.
     pub parked: usize,
     /// Open document sessions, those being opened, and those that wait for a call.
     pub sessions: usize,
@@ -78,7 +78,10 @@ impl Server {
             paced: self.rooms.pacing.len(),
             engines: self.sessions.len(),
             remembered: self.sessions.remembered_len(),
-            parked: self.chat.parked_len() + self.projects.held_len() + self.dashboards.held_len(),
+            parked: self.chat.parked_len()
+                + self.projects.held_len()
+                + self.dashboards.held_len()
+                + self.drafts.len(),
             sessions: self.documents.len(),
             tickets: self.tickets.len(),
             timers: self.timers.len(),

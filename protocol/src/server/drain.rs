@@ -40,7 +40,7 @@ impl Parts<'_> {
         {
             self.drain.closing.push(id);
             if connection.user.is_some() {
-                self.ctx.fx.tell(id, connection.endpoint.envelope(), &event, Class::Kept);
+                self.ctx.fx.tell(id, connection.envelope, &event, Class::Kept);
             }
         }
         self.drain.per_step = self.drain.closing.len().div_ceil(STEPS as usize).max(1);

@@ -43,6 +43,7 @@ impl Parts<'_> {
             Some(Pending::Documents(waiting)) => self.documents.on_stored(waiting, reply, &mut self.ctx),
             Some(Pending::Chat(waiting)) => self.chat.on_stored(waiting, reply, &mut self.ctx),
             Some(Pending::Projects(waiting)) => self.projects.on_stored(waiting, reply, &mut self.ctx),
+            Some(Pending::Drafts(waiting)) => self.drafts.on_stored(waiting, reply, &mut self.ctx),
             Some(Pending::Dashboards(waiting)) => self.dashboards.on_stored(waiting, reply, &mut self.ctx),
             Some(Pending::Hook(waiting)) => self.hook.on_stored(waiting, reply, &mut self.ctx.fx),
             Some(Pending::Connection(_)) | None => {}
@@ -75,6 +76,11 @@ impl Parts<'_> {
             }
             Pending::Chat(waiting) => self.chat.on_late(waiting, &mut self.ctx),
             Pending::Projects(waiting) => self.projects.on_late(waiting, &mut self.ctx),
+            Pending::Drafts(waiting) => self.drafts.on_late(waiting, &mut self.ctx),
+            Pending::Connection(Waiting::Unpacked(connection)) => self.on_unpacked(connection, None),
+            Pending::Connection(Waiting::Document { connection, document }) => {
+                self.on_token_late(connection, &document);
+            }
             Pending::Dashboards(waiting) => self.dashboards.on_late(waiting, &mut self.ctx),
             Pending::Hook(waiting) => self.hook.on_late(waiting, &mut self.ctx.fx),
             Pending::Connection(Waiting::Refresh(caller)) => self.refuse_late(&caller),
@@ -87,8 +93,8 @@ impl Parts<'_> {
             RoomKind::Document => self.documents.on_told(told, &mut self.ctx),
             RoomKind::Chat | RoomKind::Supervisors => self.chat.on_told(told, &mut self.ctx),
             RoomKind::Project | RoomKind::User | RoomKind::Everyone => {}
+            RoomKind::Draft => self.drafts.on_told(told, &mut self.ctx),
             RoomKind::Dashboard => self.dashboards.on_told(told, &mut self.ctx),
-            RoomKind::Draft => {}
         }
     }
 
@@ -96,6 +102,7 @@ impl Parts<'_> {
         let is_job = match self.ctx.fx.tickets.holder(ticket) {
             Some(Pending::Door(_) | Pending::Connection(_)) => true,
             Some(Pending::Chat(waiting)) => waiting.is_job(),
+            Some(Pending::Drafts(waiting)) => waiting.is_job(),
             Some(Pending::Dashboards(waiting)) => waiting.is_job(),
             Some(Pending::Room(_) | Pending::Documents(_) | Pending::Projects(_) | Pending::Hook(_))
             | None => false,
@@ -112,7 +119,14 @@ impl Parts<'_> {
             Some(Pending::Connection(Waiting::Connect { connection, recover })) => {
                 self.on_connect_verified(connection, recover, outcome);
             }
+            Some(Pending::Connection(Waiting::Unpacked(connection))) => {
+                self.on_unpacked(connection, Some(outcome));
+            }
+            Some(Pending::Connection(Waiting::Document { connection, document })) => {
+                self.on_document_verified(connection, document, outcome);
+            }
             Some(Pending::Chat(waiting)) => self.chat.on_worked(waiting, outcome, &mut self.ctx),
+            Some(Pending::Drafts(waiting)) => self.drafts.on_worked(waiting, outcome, &mut self.ctx),
             Some(Pending::Dashboards(waiting)) => {
                 self.dashboards.on_worked(waiting, outcome, &mut self.ctx);
             }
@@ -131,6 +145,7 @@ impl Parts<'_> {
                 | Pending::Connection(_)
                 | Pending::Room(_)
                 | Pending::Projects(_)
+                | Pending::Drafts(_)
                 | Pending::Dashboards(_),
             )
             | None => false,
@@ -147,6 +162,7 @@ impl Parts<'_> {
                 | Pending::Connection(_)
                 | Pending::Room(_)
                 | Pending::Projects(_)
+                | Pending::Drafts(_)
                 | Pending::Dashboards(_),
             )
             | None => {}
@@ -184,6 +200,7 @@ impl Parts<'_> {
             Some(Decided::Offered(offer)) => self.chat.on_offer(*offer, &mut self.ctx),
             Some(Decided::Visited(visit)) => self.dashboards.on_visit(*visit, &mut self.ctx),
             Some(Decided::Wanted(wanted)) => self.chat.on_wanted(*wanted, &mut self.ctx),
+            Some(Decided::Draft(call)) => self.drafts.on_call(*call, &mut self.ctx),
             Some(Decided::Statistics(asked, user)) => {
                 let response = self.statistics(user.as_deref());
                 self.door.answer(&asked, response, &mut self.ctx);
@@ -217,6 +234,7 @@ impl Parts<'_> {
             self.ctx.rooms.welcome(id);
             self.on_user_came(&caller);
         }
+        self.admit_to_draft(id, &admitted);
         let Some(caller) = self.connections.caller(id, None) else { return };
         if let Some(board) = admitted.board {
             self.dashboards.come(board, &caller, &mut self.ctx);
@@ -265,6 +283,9 @@ impl Parts<'_> {
                 if let Some(room) = ctx.rooms.find(&id) {
                     room.row = Some(row);
                 }
+                if id.kind == RoomKind::Draft {
+                    self.drafts.on_changed(&id, ctx);
+                }
                 if id.kind == RoomKind::Dashboard {
                     self.dashboards.send_away(&id, ctx);
                 }
@@ -273,6 +294,9 @@ impl Parts<'_> {
                 if let Some(room) = ctx.rooms.find(&row.room) {
                     let known = room.members.entry(row.user.clone()).or_insert_with(|| row.clone());
                     known.role = row.role;
+                }
+                if row.room.kind == RoomKind::Draft {
+                    self.drafts.on_changed(&row.room, ctx);
                 }
             }
             Changed::RoomKept(id) => ctx.rooms.removal_ends(&id),
@@ -284,8 +308,8 @@ impl Parts<'_> {
                     | RoomKind::User
                     | RoomKind::Everyone
                     | RoomKind::Supervisors => self.chat.on_room_removed(&id, ctx),
+                    RoomKind::Draft => self.drafts.on_room_removed(&id, ctx),
                     RoomKind::Dashboard => self.dashboards.on_room_removed(&id, ctx),
-                    RoomKind::Draft => {}
                 }
                 ctx.rooms.removal_ends(&id);
             }
@@ -298,8 +322,8 @@ impl Parts<'_> {
                 | RoomKind::Supervisors => {
                     self.chat.on_member_removed(&id, &user, ctx);
                 }
+                RoomKind::Draft => self.drafts.on_member_removed(&id, &user, ctx),
                 RoomKind::Dashboard => self.dashboards.on_member_removed(&id, &user, ctx),
-                RoomKind::Draft => {}
             },
             Changed::Else => {}
         }

@@ -370,16 +370,18 @@ fn code_of(cause: CloseCause) -> Code {
         CloseCause::TokenExpired => Code::TokenExpired,
         CloseCause::AuthenticationFailed => Code::AuthFailed,
         CloseCause::Abusive | CloseCause::PingFlood => Code::RateLimited,
-        CloseCause::ParameterMissing | CloseCause::ResourceUnknown | CloseCause::Superseded => {
-            Code::ClientError
-        }
         CloseCause::AccessDenied => Code::RoomAccessDenied,
+        CloseCause::ParameterMissing
+        | CloseCause::ResourceUnknown
+        | CloseCause::Undecodable
+        | CloseCause::Superseded => Code::ClientError,
         CloseCause::Finished
         | CloseCause::ShuttingDown
         | CloseCause::Faulty(_)
         | CloseCause::Unsupported
         | CloseCause::Overloaded
         | CloseCause::HeartbeatMissed
-        | CloseCause::TooSlow => Code::ServerError,
+        | CloseCause::TooSlow
+        | CloseCause::Final(_) => Code::ServerError,
     }
 }

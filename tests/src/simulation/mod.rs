@@ -21,6 +21,7 @@ use dice::{Dice, lifes_seed};
 use jobs::outcome;
 use parlor_protocol::action::{Action, Actions, Recipients};
 use parlor_protocol::call::{CallFailure, Said};
+use parlor_protocol::docs::Docs;
 use parlor_protocol::frame::Frame;
 use parlor_protocol::http::RequestHead;
 use parlor_protocol::ids::{RequestId, SocketId, Ticket};
@@ -62,6 +63,8 @@ pub struct World {
     pub server: Server,
     /// The store.
     pub store: SlowStore,
+    /// The documents of drafts.
+    pub docs: Docs,
     /// The dice.
     pub dice: Dice,
     /// What the core calls the connection of each socket in claims.
@@ -91,6 +94,7 @@ impl World {
             now: BEGINNING,
             server,
             store: SlowStore::default(),
+            docs: Docs::default(),
             dice: Dice(seed),
             names: BTreeMap::new(),
             sockets: BTreeMap::new(),
@@ -304,6 +308,7 @@ impl World {
         self.requests.clear();
         self.lives += 1;
         self.server = Server::new(self.settings.clone(), lifes_seed(self.lives));
+        self.docs = Docs::default();
         self.is_doubled(self.twin.is_some());
         self.give(Input::Started, &mut step);
         step
@@ -378,10 +383,8 @@ impl World {
             }
             Action::Work { ticket, job } => {
                 let late = Duration::from_micros(self.dice.below(2_000));
-                self.later(
-                    self.now + late,
-                    Due::Input(Input::Worked { ticket, outcome: outcome(&job, self.now) }),
-                );
+                let outcome = outcome(&job, self.now, &mut self.docs);
+                self.later(self.now + late, Due::Input(Input::Worked { ticket, outcome }));
             }
             Action::Call { ticket, call } => {
                 for (late, said) in (self.ai)(&mut self.dice, &call) {

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use parlor_host::settings::{Configuration, Surroundings};
 use parlor_protocol::action::{Action, CloseCause, Recipients, SocketLimits};
 use parlor_protocol::call::{Call, Said};
+use parlor_protocol::docs::Docs;
 use parlor_protocol::frame::Frame;
 use parlor_protocol::http::{Body, Measured, Response, parse_head, statistics};
 use parlor_protocol::ids::{RequestId, SocketId, Ticket};
@@ -38,6 +39,8 @@ pub struct CoreWorld {
     server: Server,
     now: Timestamp,
     store: ModelStore,
+    /// The documents of drafts.
+    docs: Docs,
     mood: StoreMood,
     script: VecDeque<Play>,
     calls: Vec<(Timestamp, Ticket, Said)>,
@@ -77,6 +80,7 @@ impl CoreWorld {
             server,
             now: BEGINNING,
             store: ModelStore::default(),
+            docs: Docs::default(),
             mood: StoreMood::Works,
             script: VecDeque::new(),
             calls: Vec::new(),
@@ -138,7 +142,7 @@ impl CoreWorld {
                 self.facts.push_back(Input::Stored(vec![(ticket, reply)]));
             }
             Action::Work { ticket, job } => {
-                let outcome = job.run(&self.configuration.keys, self.now);
+                let outcome = job.run(&self.configuration.keys, self.now, &mut self.docs);
                 self.facts.push_back(Input::Worked { ticket, outcome });
             }
             Action::Call { ticket, call } => self.call(ticket, &call),
@@ -275,6 +279,7 @@ impl CoreWorld {
         }
         self.starts += 1;
         self.server = Server::new(self.configuration.core.clone(), [self.starts; 32]);
+        self.docs = Docs::default();
         self.calls.clear();
         self.tell(Input::Started);
     }

@@ -3,6 +3,7 @@ use crate::engine::{Answer, Calls, Commit, Fatal, Outside, Stores};
 use parlor_protocol::action::{CloseCause, SocketLimits};
 use parlor_protocol::auth::Keys;
 use parlor_protocol::call::Call;
+use parlor_protocol::docs::Docs;
 use parlor_protocol::ids::RequestId;
 use parlor_protocol::server::Server;
 use parlor_protocol::settings::Settings;
@@ -11,6 +12,7 @@ use parlor_protocol::time::Timestamp;
 use std::io::Read;
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
 
 const LIMITS: SocketLimits = SocketLimits { message_bytes_max: 64, fragments_max: 4 };
 
@@ -69,6 +71,7 @@ fn bench() -> Bench {
         log: Box::new(|_| {}),
         calls: Box::new(NoCalls),
         keys: Arc::new(Keys::default()),
+        document_job_max: Duration::from_secs(10),
         asset: |name| (name == "app.js").then_some(("text/javascript", b"run()")),
     };
     let engine = Engine::start(Server::new(Settings::default(), [0; 32]), outside, stores).unwrap();
@@ -248,6 +251,6 @@ fn a_cheap_job_is_the_next_fact_of_the_same_thread() {
     let ticket = Ticket { slot: 7, generation: 0 };
     let job = Job::VerifyService { bearer: "wrong".into() };
     let mut after = bench.perform(vec![Action::Work { ticket, job: job.clone() }]);
-    let outcome = job.run(&Keys::default(), Timestamp(1));
+    let outcome = job.run(&Keys::default(), Timestamp(1), &mut Docs::default());
     assert_eq!(after.next_input(&bench.engine), Some(Input::Worked { ticket, outcome }));
 }

@@ -277,6 +277,8 @@ impl Dashboards {
             | Outcome::Rendered(_)
             | Outcome::Inspected(_)
             | Outcome::Joined(_)
+            | Outcome::Doc(_)
+            | Outcome::Unpacked(_)
             | Outcome::Board(_) => room.drop_snapshot(),
         }
     }

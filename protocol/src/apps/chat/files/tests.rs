@@ -70,8 +70,14 @@ impl World {
                 let outcome = match &job {
                     Job::VerifyToken { token } => Outcome::Token(Ok(user(token))),
                     Job::VerifyService { .. } => Outcome::Service(Ok(())),
-                    Job::Render { .. } | Job::Inspect { .. } | Job::Join { .. } => {
-                        job.run(&Default::default(), self.now)
+                    Job::Render { .. }
+                    | Job::Inspect { .. }
+                    | Job::Join { .. }
+                    | Job::Doc { .. }
+                    | Job::Unpack { .. }
+                    | Job::FoldBoard { .. }
+                    | Job::WriteBoard { .. } => {
+                        job.run(&Default::default(), self.now, &mut Default::default())
                     }
                 };
                 return Some(Input::Worked { ticket, outcome });

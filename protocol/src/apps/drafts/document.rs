@@ -1,0 +1,399 @@
+//! What is done with a document, one job at a time: clients' updates as they come, together where several wait; what
+//! somebody lacks; the next snapshot. What a job brings is looked at here.
+
+use super::draft::{Folding, Incoming, Restoring, Settled, Stage, Task, Wanted};
+use super::log::{self, Kept};
+use super::saving::Whose;
+use super::{Drafts, Waiting, fault};
+use crate::action::CloseCause;
+use crate::context::{Caller, Context};
+use crate::docs::{Applied, DocId, DocJob, DocOutcome, RestoreRefused, Standing, Why};
+use crate::door::refusal_response;
+use crate::ids::{ConnectionId, RoomId, Seq};
+use crate::job::Job;
+use crate::outbox::Class;
+use crate::refusal::{Code, Refusal};
+use crate::tickets::Pending;
+use crate::timers::Timer;
+use bytes::Bytes;
+use serde_json::json;
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// How many bytes of updates one job takes.
+const JOB_BYTES_MAX: usize = 256 * 1024;
+/// How many updates.
+const JOB_UPDATES_MAX: usize = 64;
+/// How many updates may be on their way to the store before the document takes more.
+const UNSETTLED_MAX: usize = 128;
+/// So many updates in a row that are none end a connection (WIRE §4).
+const UNDECODABLE_MAX: u32 = 3;
+/// How long a document waits when nothing more may be waited for.
+const BUSY_WAIT: Duration = Duration::from_millis(100);
+/// How long a client has to answer what the server asks for (WIRE §4).
+pub const ANSWER_WAIT_MAX: Duration = Duration::from_secs(10);
+
+impl Drafts {
+    /// Lets the document do the next that waits, unless it is busy or away.
+    pub(super) fn go_on(&mut self, id: &RoomId, ctx: &mut Context<'_>) {
+        let Some(draft) = self.open.get_mut(id) else { return };
+        if draft.working || draft.stage != Stage::Ready {
+            return;
+        }
+        if ctx.fx.is_busy() {
+            return ctx.fx.timers.set(ctx.fx.now + BUSY_WAIT, Timer::Draft(id.clone()));
+        }
+        let brings = matches!(draft.work.front(), Some(Task::Updates(_) | Task::Restore(_)));
+        if brings && draft.unsettled.len() >= UNSETTLED_MAX {
+            return;
+        }
+        let Some(task) = next(&mut draft.work) else { return self.ask_the_dropped(id, ctx) };
+        let job = match &task {
+            Task::Updates(updates) => {
+                DocJob::Apply { updates: updates.iter().map(|one| one.update.clone()).collect() }
+            }
+            Task::Known(incoming) => DocJob::Knows { update: incoming.update.clone() },
+            Task::Foreign(update) => DocJob::Replay { updates: vec![update.clone()] },
+            Task::State(wanted) => DocJob::Diff { since: wanted.since.clone() },
+            Task::Fold(_) => DocJob::Fold,
+            Task::Restore(restoring) => {
+                DocJob::Restore { to: restoring.state.clone(), client: ctx.fx.rng.client_id() }
+            }
+        };
+        // Everything that was told is in the document by the time the job is done.
+        let at = ctx.rooms.find(id).map_or(Seq::ZERO, |room| room.head());
+        let task = match task {
+            Task::Fold(_) => Task::Fold(Folding { seq: at, comments: draft.comments.kept() }),
+            Task::Updates(_) | Task::Foreign(_) | Task::Known(_) | Task::State(_) | Task::Restore(_) => task,
+        };
+        draft.working = true;
+        let waiting = Waiting::Task { draft: id.clone(), life: draft.life, task: Box::new(task), at };
+        work(id, 0, job, waiting, ctx);
+    }
+
+    /// A job of a document is done.
+    pub(super) fn on_done(
+        &mut self,
+        (id, life): (&RoomId, u64),
+        task: Task,
+        at: Seq,
+        outcome: DocOutcome,
+        ctx: &mut Context<'_>,
+    ) {
+        let Some(draft) = self.open.get_mut(id).filter(|draft| draft.life == life) else { return };
+        draft.working = false;
+        match (task, outcome) {
+            (Task::Updates(updates), DocOutcome::Applied { each, standing })
+                if each.len() == updates.len() =>
+            {
+                self.on_applied(id, updates.into_iter().zip(each), standing, ctx);
+            }
+            (Task::Known(incoming), DocOutcome::Known(true)) => {
+                draft.waiting.push_back((draft.given, Settled::Saved(incoming)));
+            }
+            (Task::Known(incoming), DocOutcome::Known(false)) => {
+                self.readings.answered(incoming.from.connection, &mut ctx.fx);
+                self.refuse(&incoming.from, id, &viewers_read(), ctx);
+            }
+            (Task::State(wanted), DocOutcome::DiffRefused(why)) => {
+                let refusal = Refusal::new(Code::ClientError, why.to_string());
+                self.refuse_state(id, &wanted, &refusal, ctx);
+            }
+            (Task::State(wanted), DocOutcome::Diff { update, state_vector }) => {
+                draft.vector = state_vector;
+                draft.waiting.push_back((draft.given, Settled::State { wanted, update, at }));
+            }
+            (Task::Fold(Folding { seq, comments }), DocOutcome::Folded(Ok(document))) => {
+                let state = snapshot(&comments, &document);
+                draft.waiting.push_back((draft.given, Settled::Snapshot { seq, state }));
+            }
+            (Task::Fold(_), DocOutcome::Folded(Err(unreadable))) => {
+                ctx.fx.log(fault(id, "a snapshot cannot be made", &unreadable.to_string()));
+                ctx.rooms.find(id).into_iter().for_each(|room| room.drop_snapshot());
+            }
+            (Task::Foreign(_), DocOutcome::Opened(Ok(standing))) => draft.note(standing),
+            (Task::Restore(restoring), DocOutcome::Restored(restored)) => {
+                self.on_restored(id, *restoring, restored, ctx);
+            }
+            (task, DocOutcome::Broken { at }) => return self.on_broken(id, task, at, ctx),
+            // The worker was replaced, or knows another document: what was asked waits for the next life.
+            (task, _) => {
+                draft.work.push_front(task);
+                return self.lose(id, ctx);
+            }
+        }
+        self.release(id, ctx);
+        self.go_on(id, ctx);
+    }
+
+    fn on_applied(
+        &mut self,
+        id: &RoomId,
+        updates: impl Iterator<Item = (Incoming, Applied)>,
+        standing: Standing,
+        ctx: &mut Context<'_>,
+    ) {
+        let Some(draft) = self.open.get_mut(id) else { return };
+        let vector = standing.state_vector.clone();
+        draft.note(standing);
+        for (incoming, applied) in updates {
+            match applied {
+                Applied::New { update, pending } => {
+                    self.on_taken(id, &incoming, pending, &vector, ctx);
+                    let name = incoming.from.user.name.as_deref().unwrap_or_default().into();
+                    let kept = Kept::Update { name, restored: None, update };
+                    let author = incoming.from.user.id.clone();
+                    let id_told = incoming.id.filter(|_| !pending);
+                    let Incoming { from, answers, .. } = incoming;
+                    let whose = Whose::Client { from, id: id_told, whole: !pending, answers };
+                    self.submit(id, &kept, author, whose, ctx);
+                }
+                Applied::Nothing { pending } => {
+                    self.on_taken(id, &incoming, pending, &vector, ctx);
+                    match self.open.get_mut(id) {
+                        Some(draft) if !pending => {
+                            draft.waiting.push_back((draft.given, Settled::Saved(incoming)));
+                        }
+                        Some(_) | None => self.readings.answered(incoming.from.connection, &mut ctx.fx),
+                    }
+                }
+                Applied::Refused(why) => self.on_refused(id, &incoming, &why, ctx),
+            }
+        }
+    }
+
+    /// An update was good. What it left out is asked for.
+    fn on_taken(
+        &mut self,
+        id: &RoomId,
+        incoming: &Incoming,
+        pending: bool,
+        vector: &Bytes,
+        ctx: &mut Context<'_>,
+    ) {
+        let draft = self.open.get_mut(id);
+        let Some(seat) = draft.and_then(|draft| draft.seats.get_mut(&incoming.from.connection)) else {
+            return;
+        };
+        seat.undecodable = 0;
+        if !pending {
+            (seat.asked_at, seat.stuck) = (None, seat.stuck && !incoming.answers);
+            return;
+        }
+        seat.owed += u32::from(!incoming.answers);
+        if seat.asked_at.is_none() {
+            seat.asked_at = Some(ctx.fx.now);
+            self.ask_for_missing(id, incoming.from.connection, vector, ctx);
+            ctx.fx.timers.set(ctx.fx.now + ANSWER_WAIT_MAX, Timer::Draft(id.clone()));
+        }
+    }
+
+    /// Asks a connection for what the document lacks.
+    pub(super) fn ask_for_missing(
+        &mut self,
+        id: &RoomId,
+        who: ConnectionId,
+        vector: &Bytes,
+        ctx: &mut Context<'_>,
+    ) {
+        let Some(seat) = self.open.get(id).and_then(|draft| draft.seats.get(&who)) else { return };
+        let event = log::state_request(id, vector.clone());
+        ctx.fx.tell(who, seat.caller.envelope, &event, Class::Kept);
+    }
+
+    /// There was no room for something of these, and there is now.
+    fn ask_the_dropped(&mut self, id: &RoomId, ctx: &mut Context<'_>) {
+        let Some(draft) = self.open.get_mut(id) else { return };
+        let vector = draft.vector.clone();
+        for who in std::mem::take(&mut draft.to_ask) {
+            self.ask_for_missing(id, who, &vector, ctx);
+        }
+    }
+
+    fn on_refused(&mut self, id: &RoomId, incoming: &Incoming, why: &Why, ctx: &mut Context<'_>) {
+        let who = incoming.from.connection;
+        self.readings.answered(who, &mut ctx.fx);
+        let refusal = match why {
+            Why::Malformed(_) => Refusal::new(Code::ClientError, why.to_string()),
+            Why::TooLarge { limit, actual } => Refusal::too_large("update", *actual, *limit),
+            Why::Full { limit, actual } => Refusal::too_large("document", *actual, *limit),
+            Why::TooManyClients { limit, actual } => {
+                let details = json!({"limit": limit, "actual": actual});
+                Refusal::new(Code::TooLarge, why.to_string()).with(details)
+            }
+        };
+        self.refuse(&incoming.from, id, &refusal, ctx);
+        let draft = self.open.get_mut(id);
+        let Some(seat) = draft.and_then(|draft| draft.seats.get_mut(&who)) else { return };
+        if matches!(why, Why::Malformed(_)) {
+            seat.undecodable += 1;
+            if seat.undecodable >= UNDECODABLE_MAX {
+                ctx.fx.close(who, CloseCause::Undecodable);
+            }
+        }
+    }
+
+    fn on_restored(
+        &mut self,
+        id: &RoomId,
+        restoring: Restoring,
+        restored: Result<Bytes, RestoreRefused>,
+        ctx: &mut Context<'_>,
+    ) {
+        let Some(draft) = self.open.get_mut(id) else { return };
+        match restored {
+            Ok(update) if update.is_empty() => {
+                draft.waiting.push_back((draft.given, Settled::Restored(restoring.request)));
+            }
+            Ok(update) => {
+                let name = restoring.user.name.as_deref().unwrap_or_default().into();
+                let kept = Kept::Update { name, restored: Some(restoring.version), update };
+                let author = restoring.user.id.clone();
+                self.submit(id, &kept, author, Whose::Restoring(restoring.request), ctx);
+            }
+            Err(refused) => {
+                let refusal = Refusal::new(Code::Conflict, refused.to_string());
+                ctx.fx.answered.push((restoring.request, refusal_response(&refusal)));
+            }
+        }
+    }
+
+    /// The document broke over something, which is refused; the rest is done in the document's next life.
+    fn on_broken(&mut self, id: &RoomId, task: Task, at: Option<usize>, ctx: &mut Context<'_>) {
+        ctx.fx.log(fault(id, "a document broke", task_name(&task)));
+        match task {
+            Task::Updates(mut updates) => {
+                // Where nobody knows which it was, all of them may be it.
+                let guilty: Vec<Incoming> = match at {
+                    Some(at) if at < updates.len() => vec![updates.remove(at)],
+                    Some(_) | None => std::mem::take(&mut updates),
+                };
+                let why = Why::Malformed("the document cannot take it".to_string());
+                guilty.iter().for_each(|incoming| self.on_refused(id, incoming, &why, ctx));
+                if let Some(draft) = self.open.get_mut(id).filter(|_| !updates.is_empty()) {
+                    draft.work.push_front(Task::Updates(updates));
+                }
+            }
+            Task::Restore(restoring) => {
+                let refusal = Refusal::new(Code::Conflict, "the version cannot be brought back");
+                ctx.fx.answered.push((restoring.request, refusal_response(&refusal)));
+            }
+            Task::Fold(_) => ctx.rooms.find(id).into_iter().for_each(|room| room.drop_snapshot()),
+            Task::Foreign(_) => {}
+            Task::Known(incoming) => {
+                self.readings.answered(incoming.from.connection, &mut ctx.fx);
+                self.refuse(&incoming.from, id, &viewers_read(), ctx);
+            }
+            Task::State(wanted) => {
+                let refusal = Refusal::new(Code::ServerError, "the document cannot be written");
+                self.refuse_state(id, &wanted, &refusal, ctx);
+            }
+        }
+        self.lose(id, ctx);
+    }
+
+    /// Tells a connection what it lacked; who was coming in is inside with it.
+    pub(super) fn show_state(
+        &mut self,
+        id: &RoomId,
+        wanted: Wanted,
+        update: Bytes,
+        at: Seq,
+        ctx: &mut Context<'_>,
+    ) {
+        let who = wanted.to.connection;
+        let Some(seat) = self.open.get_mut(id).and_then(|draft| draft.seats.get_mut(&who)) else { return };
+        let (came, envelope, next) = (!seat.inside, seat.caller.envelope, seat.asks_next.take());
+        (seat.answering, seat.inside) = (false, true);
+        let caller = Caller { reply_to: None, ..seat.caller.clone() };
+        ctx.rooms.show(&Caller { envelope, ..wanted.to }, &log::state(id, update), &mut ctx.fx);
+        if came {
+            ctx.rooms.enter(id, caller, at, &mut ctx.fx);
+            self.on_inside(id, who, ctx);
+        }
+        if let Some(next) = next {
+            self.want(id, next, ctx);
+        }
+    }
+
+    /// Somebody is not told what it lacks. Who was to come in with it does not.
+    fn refuse_state(&mut self, id: &RoomId, wanted: &Wanted, refusal: &Refusal, ctx: &mut Context<'_>) {
+        let who = wanted.to.connection;
+        let Some(seat) = self.open.get_mut(id).and_then(|draft| draft.seats.get_mut(&who)) else { return };
+        seat.answering = false;
+        let (next, inside) = (seat.asks_next.take(), seat.inside);
+        self.refuse_unless_provider(&wanted.to, id, refusal, ctx);
+        match next {
+            Some(next) => self.want(id, next, ctx),
+            None if !inside => ctx.fx.close(who, CloseCause::Overloaded),
+            None => {}
+        }
+    }
+
+    /// Somebody asks for what it lacks. One answer is under way at a time, and the last question waits for it.
+    pub(super) fn want(&mut self, id: &RoomId, wanted: Wanted, ctx: &mut Context<'_>) {
+        let Some(draft) = self.open.get_mut(id) else { return };
+        let Some(seat) = draft.seats.get_mut(&wanted.to.connection) else { return };
+        if !seat.answering {
+            seat.answering = true;
+            draft.work.push_back(Task::State(wanted));
+            return self.go_on(id, ctx);
+        }
+        if let Some(before) = seat.asks_next.replace(wanted).filter(|before| before.to.reply_to.is_some()) {
+            let message = "another request of the state came before this one was answered";
+            let refusal = Refusal::new(Code::RateLimited, message);
+            self.refuse(&before.to, id, &refusal, ctx);
+        }
+    }
+}
+
+/// What is done next: updates that wait side by side go together.
+fn next(work: &mut VecDeque<Task>) -> Option<Task> {
+    let mut updates = match work.pop_front()? {
+        Task::Updates(updates) => updates,
+        other @ (Task::Foreign(_) | Task::Known(_) | Task::State(_) | Task::Fold(_) | Task::Restore(_)) => {
+            return Some(other);
+        }
+    };
+    let mut bytes: usize = updates.iter().map(|one| one.update.len()).sum();
+    while updates.len() < JOB_UPDATES_MAX
+        && bytes < JOB_BYTES_MAX
+        && let Some(Task::Updates(more)) = work.front_mut()
+    {
+        bytes += more.iter().map(|one| one.update.len()).sum::<usize>();
+        updates.append(more);
+        work.pop_front();
+    }
+    Some(Task::Updates(updates))
+}
+
+/// Why a viewer's update is not taken.
+pub(super) fn viewers_read() -> Refusal {
+    Refusal::new(Code::PermissionDenied, "viewers cannot change the draft")
+}
+
+/// Runs a job of a document.
+pub(super) fn work(draft: &RoomId, copy: u64, job: DocJob, waiting: Waiting, ctx: &mut Context<'_>) {
+    let doc = DocId { draft: draft.clone(), copy };
+    ctx.fx.work(Job::Doc { doc, job }, Pending::Drafts(waiting));
+}
+
+/// A snapshot: the comments, their length before them in eight bytes, then the document.
+pub(super) fn snapshot(comments: &[u8], document: &[u8]) -> Bytes {
+    let mut state = Vec::with_capacity(8 + comments.len() + document.len());
+    state.extend((comments.len() as u64).to_be_bytes());
+    state.extend_from_slice(comments);
+    state.extend_from_slice(document);
+    state.into()
+}
+
+fn task_name(task: &Task) -> &'static str {
+    match task {
+        Task::Updates(_) => "over updates of clients",
+        Task::Foreign(_) => "over what others stored",
+        Task::Known(_) => "while it was compared with what somebody has",
+        Task::State(_) => "while it was written for somebody",
+        Task::Fold(_) => "while it was folded",
+        Task::Restore(_) => "while a version was brought back",
+    }
+}

@@ -1,0 +1,225 @@
+//! What of a scanned update can go into a document now, and that alone: no struct that is there already, none
+//! that builds on what is not there, and nothing that `yrs` and `yjs` would place differently.
+//!
+//! So `yrs` never keeps anything pending and never fills a gap; both are where it breaks.
+
+use super::census::Census;
+use super::lib0::{Reader, write_buffer, write_number};
+use super::scan::{
+    HAS_ORIGIN, HAS_RIGHT, Id, REF_ANY, REF_DELETED, REF_GC, REF_STRING, Scanned, Section, Struct,
+};
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+/// What goes into the document.
+#[derive(Debug, Default)]
+pub(super) struct Sieved {
+    /// What each client wrote, that with the highest id first.
+    pub(super) parts: Vec<Part>,
+    /// In which order it can be taken in: which part, and how far into it.
+    pub(super) order: Vec<(usize, Stretch)>,
+    /// What is deleted of what was there before, and of what comes with it.
+    pub(super) deletes_before: Deletes,
+    pub(super) deletes_after: Deletes,
+    /// Whether something was left out that builds on what is not there.
+    pub(super) pending: bool,
+}
+
+/// From clock to clock of each client, in order and apart.
+pub(super) type Deletes = Vec<(u64, Vec<Range<u32>>)>;
+
+/// Structs of one client, encoded one after another.
+#[derive(Debug)]
+pub(super) struct Part {
+    pub(super) client: u64,
+    pub(super) clock: u32,
+    pub(super) structs: u64,
+    pub(super) bytes: Vec<u8>,
+}
+
+impl Part {
+    /// All of it.
+    pub(super) fn stretch(&self) -> Stretch {
+        Stretch { clock: self.clock, structs: self.structs, bytes: 0..self.bytes.len() }
+    }
+}
+
+/// Some structs of a part that follow each other.
+#[derive(Debug, Clone)]
+pub(super) struct Stretch {
+    pub(super) clock: u32,
+    pub(super) structs: u64,
+    pub(super) bytes: Range<usize>,
+}
+
+/// Sieves an update. The census has taken note of what passed; on a fault it has to forget.
+pub(super) fn sieve(census: &mut Census, bytes: &[u8], scanned: &Scanned) -> Result<Sieved, String> {
+    let mut sections: Vec<&Section> = scanned.sections.iter().collect();
+    sections.sort_by_key(|section| std::cmp::Reverse(section.client));
+    let mut sieve = Sieve { census, bytes, waiting: BTreeMap::new(), out: Sieved::default() };
+    let mut next = vec![0; sections.len()];
+    for section in &sections {
+        let clock = sieve.census.end(section.client);
+        sieve.out.parts.push(Part { client: section.client, clock, structs: 0, bytes: Vec::new() });
+    }
+    // The last is taken first.
+    let mut ready: Vec<usize> = (0..sections.len()).rev().collect();
+    while let Some(at) = ready.pop() {
+        sieve.section(at, sections[at], &mut next[at])?;
+        // Whoever waited for what is there now goes on.
+        let client = sections[at].client;
+        let end = sieve.census.end(client);
+        while let Some((&place, _)) = sieve.waiting.range((client, 0)..(client, end)).next() {
+            ready.extend(sieve.waiting.remove(&place).into_iter().flatten());
+        }
+    }
+    sieve.out.pending = next.iter().zip(&sections).any(|(next, section)| *next < section.structs.len());
+    sieve.deletes(&scanned.deletes)?;
+    Ok(sieve.out)
+}
+
+struct Sieve<'a> {
+    census: &'a mut Census,
+    bytes: &'a [u8],
+    /// Which sections wait for which client and clock.
+    waiting: BTreeMap<(u64, u32), Vec<usize>>,
+    out: Sieved,
+}
+
+impl Sieve<'_> {
+    /// Goes on with a section as far as it goes.
+    fn section(&mut self, at: usize, section: &Section, next: &mut usize) -> Result<(), String> {
+        let client = section.client;
+        let (from, first) = (self.out.parts[at].bytes.len(), self.out.parts[at].structs);
+        let clock = self.census.end(client);
+        while let Some(part) = section.structs.get(*next) {
+            let end = self.census.end(client);
+            if part.end() > end {
+                if part.clock > end {
+                    break;
+                }
+                if let Some(missing) = part.needs().find(|id| !self.census.is_known(*id)) {
+                    self.waiting.entry((missing.client, missing.clock)).or_default().push(at);
+                    break;
+                }
+                self.take(at, client, part, end - part.clock)?;
+            }
+            *next += 1;
+        }
+        let part = &self.out.parts[at];
+        if part.structs > first {
+            let stretch = Stretch { clock, structs: part.structs - first, bytes: from..part.bytes.len() };
+            self.out.order.push((at, stretch));
+        }
+        Ok(())
+    }
+
+    /// Takes in a struct without its first `known`, which are there already.
+    fn take(&mut self, at: usize, client: u64, whole: &Struct, known: u32) -> Result<(), String> {
+        let mut rest = whole.clone();
+        rest.clock += known;
+        rest.len -= known;
+        if known > 0 && rest.kind() != REF_GC {
+            rest.info |= HAS_ORIGIN;
+            rest.origin = Some(Id { client, clock: rest.clock - 1 });
+        }
+        let belongs = self.census.add(self.bytes, client, &rest)?;
+        let part = &mut self.out.parts[at];
+        part.structs += 1;
+        let out = &mut part.bytes;
+        if !belongs {
+            out.push(REF_GC);
+            write_number(out, u64::from(rest.len));
+        } else if known == 0 {
+            out.extend_from_slice(&self.bytes[whole.whole.clone()]);
+        } else {
+            out.push(rest.info);
+            for id in [rest.origin, rest.right].into_iter().flatten() {
+                write_number(out, id.client);
+                write_number(out, u64::from(id.clock));
+            }
+            debug_assert!(rest.right.is_some() == (rest.info & HAS_RIGHT != 0));
+            self.content(at, whole, known)?;
+        }
+        Ok(())
+    }
+
+    /// Writes what is left of a content without its first `known`, as `yjs` does.
+    fn content(&mut self, at: usize, part: &Struct, known: u32) -> Result<(), String> {
+        let content = &self.bytes[part.content.clone()];
+        let out = &mut self.out.parts[at].bytes;
+        let mut reader = Reader::new(content);
+        match part.kind() {
+            REF_DELETED => write_number(out, u64::from(part.len - known)),
+            REF_STRING => write_buffer(out, rest_of(reader.string()?, known).as_bytes()),
+            REF_ANY => {
+                let count = reader.number()?;
+                for _ in 0..known {
+                    reader.value()?;
+                }
+                write_number(out, count - u64::from(known));
+                out.extend_from_slice(&content[reader.at()..]);
+            }
+            kind => return Err(format!("content of the kind {kind} cannot be cut")),
+        }
+        Ok(())
+    }
+
+    /// Deletions of what is there, or will be.
+    fn deletes(&mut self, deletes: &Deletes) -> Result<(), String> {
+        let befores: BTreeMap<u64, u32> =
+            self.out.parts.iter().map(|part| (part.client, part.clock)).collect();
+        let within = |ranges: &[Range<u32>], from: u32, to: u32| -> Vec<Range<u32>> {
+            let cut = ranges.iter().map(|range| range.start.max(from)..range.end.min(to));
+            cut.filter(|range| !range.is_empty()).collect()
+        };
+        for (client, ranges) in deletes {
+            let after = self.census.end(*client);
+            let before = befores.get(client).copied().unwrap_or(after);
+            self.out.pending |= ranges.last().is_some_and(|last| last.end > after);
+            for (out, from, to) in
+                [(&mut self.out.deletes_before, 0, before), (&mut self.out.deletes_after, before, after)]
+            {
+                let there = within(ranges, from, to);
+                if !there.is_empty() {
+                    out.push((*client, there));
+                }
+            }
+        }
+        for deletes in [&self.out.deletes_before, &self.out.deletes_after] {
+            for (client, ranges) in rounds(deletes).iter().flatten() {
+                self.census.cut_deleted(*client, ranges)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Deletions in an order in which no text is cut more often than its length has digits: each of a client's ranges
+/// only after those that stand in the middle of more of them.
+pub(super) fn rounds(deletes: &Deletes) -> Vec<Deletes> {
+    let mut rounds: BTreeMap<u32, Deletes> = BTreeMap::new();
+    for (client, ranges) in deletes {
+        for (at, range) in ranges.iter().enumerate() {
+            let round = rounds.entry((at + 1).trailing_zeros()).or_default();
+            match round.last_mut() {
+                Some((last, ranges)) if last == client => ranges.push(range.clone()),
+                _ => round.push((*client, vec![range.clone()])),
+            }
+        }
+    }
+    rounds.into_values().rev().collect()
+}
+
+/// A string without its first so many UTF-16 units. Of a character that is cut through, a replacement is left.
+fn rest_of(text: &str, units: u32) -> String {
+    let (mut left, mut cut) = (units as usize, false);
+    let from = text.char_indices().find(|(_, character)| {
+        let done = left == 0;
+        cut |= left == 1 && character.len_utf16() == 2;
+        left = left.saturating_sub(character.len_utf16());
+        done
+    });
+    let rest = from.map_or("", |(at, _)| &text[at..]);
+    if cut { format!("\u{fffd}{rest}") } else { rest.to_string() }
+}
