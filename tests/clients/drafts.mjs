@@ -78,9 +78,17 @@ export function eventually(what, holds) {
 /** That long, in ms. */
 export const passes = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
+/** What providers are given to connect with: one that is closed while it connects fails in silence. */
+class Socket extends WebSocket {
+  constructor(...given) {
+    super(...given);
+    this.on('error', () => {});
+  }
+}
+
 /** A class of WebSockets that note the bytes of every message they hear, in `into`. */
 export function noting(into) {
-  return class extends WebSocket {
+  return class extends Socket {
     constructor(...given) {
       super(...given);
       this.on('message', (data) => into.push(new Uint8Array(data)));
@@ -119,7 +127,7 @@ export class YWebsocketEditor extends Editor {
     super(test);
     this.provider = new WebsocketProvider(`${server.url.replace('http', 'ws')}/yjs`, draftId, this.doc, {
       params: { token: token(user, claims) },
-      WebSocketPolyfill: WebSocket,
+      WebSocketPolyfill: Socket,
       disableBc: true,
       maxBackoffTime: 300,
       ...options,
@@ -193,7 +201,7 @@ export class HocuspocusEditor extends Editor {
 export function hocuspocusSocket(test, server, options = {}) {
   const socket = new HocuspocusProviderWebsocket({
     url: `${server.url.replace('http', 'ws')}/hocuspocus`,
-    WebSocketPolyfill: WebSocket,
+    WebSocketPolyfill: Socket,
     delay: 40,
     minDelay: 40,
     maxDelay: 300,

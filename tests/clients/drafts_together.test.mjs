@@ -72,19 +72,21 @@ class Restless {
   }
 
   /**
-   * All is saved when `unsyncedChanges` falls to 0. Updates made while there was no socket are queued by the provider,
-   * and those it sends on without counting them: until they are through, its count is too low, whatever a server does.
+   * All is saved when `unsyncedChanges` falls to 0. What was written without a socket is queued by the provider and sent
+   * on without being counted: until as many words as that have come that something is stored, its count is too low,
+   * whatever a server does.
    */
   #countUnsynced() {
     const { provider, socket, doc } = this.editor;
-    let [queued, counts] = [false, true];
+    let [queued, surplus] = [0, 0];
     doc.on('update', (_, origin) => {
-      if (origin !== provider && socket.webSocket?.readyState !== WebSocket.OPEN) queued = true;
+      if (origin !== provider && socket.webSocket?.readyState !== WebSocket.OPEN) queued += 1;
     });
-    provider.on('open', () => (counts = !queued));
-    provider.on('synced', () => (queued = false));
+    provider.on('open', () => (surplus = queued));
+    provider.on('synced', () => (queued = 0));
     provider.on('unsyncedChanges', ({ number }) => {
-      if (number === 0 && counts) this.saved = this.#marks;
+      if (number === 0 && surplus === 0) this.saved = this.#marks;
+      else if (number === 0) surplus -= 1;
     });
   }
 
