@@ -3,20 +3,22 @@
 
 use crate::action::{Action, Actions, CloseCause, Recipients};
 use crate::apps::chat::Upload;
+use crate::apps::dashboards::Visited;
 use crate::apps::drafts::Submitted;
+use crate::apps::projects::Posting;
 use crate::auth::User;
 use crate::call::Call;
 use crate::connection::Transports;
-use crate::envelope::{Envelope, Event, ReplyId, socket_io};
+use crate::envelope::{Envelope, Event, Mark, ReplyId, socket_io};
 use crate::frame::Frame;
 use crate::http::Response;
-use crate::ids::{ConnectionId, RequestId, RoomId, Ticket};
+use crate::ids::{ConnectionId, RequestId, RoomId, Ticket, UserId};
 use crate::job::Job;
 use crate::outbox::Class;
 use crate::record::Record;
 use crate::refusal::Refusal;
 use crate::rng::Rng;
-use crate::room::{Delivered, PostId, Replayed, Rooms};
+use crate::room::{Delivered, JudgedIn, PostId, Replayed, Rooms};
 use crate::settings::Settings;
 use crate::stats::Stats;
 use crate::store::{Entry, StoreRequest};
@@ -72,6 +74,12 @@ pub struct Effects<'a> {
     pub respelled: &'a mut Vec<(ConnectionId, Envelope)>,
     /// Pages of logs for those who fold them; `server.rs` gives them to their apps.
     pub replayed: &'a mut Vec<Replayed>,
+    /// What became of what was judged; `server.rs` gives it to the apps.
+    pub judged: &'a mut Vec<JudgedIn>,
+    /// Backends' events for dashboards; `server.rs` gives them there.
+    pub board_posts: &'a mut Vec<(PostId, Box<Posting>)>,
+    /// What became of those who want to become connections for dashboards; `server.rs` gives it to the door.
+    pub visited: &'a mut Vec<Visited>,
     /// The answers of apps to requests that they were handed; `server.rs` gives them to the door.
     pub answered: &'a mut Vec<(RequestId, Response)>,
 }
@@ -101,10 +109,25 @@ impl Effects<'_> {
         }
     }
 
-    /// The number of the next frame, where clients may name it when they come back.
-    pub fn offset(&mut self, envelope: Envelope, class: Class) -> Option<u64> {
+    /// What the next frame says of itself: its number, where clients may name it when they come back, or its id and
+    /// time.
+    pub fn mark(&mut self, envelope: Envelope, class: Class) -> Mark {
         let kept = matches!(class, Class::Kept | Class::Page);
-        (kept && self.recovers(envelope)).then(|| self.transports.next_offset())
+        match envelope {
+            Envelope::Realtime => {
+                Mark::Message { id: self.rng.id("msg"), at: self.now, by: UserId::server() }
+            }
+            Envelope::SocketIo if kept && self.recovers(envelope) => {
+                Mark::Offset(self.transports.next_offset())
+            }
+            Envelope::SocketIo
+            | Envelope::Fields
+            | Envelope::Event
+            | Envelope::Draft
+            | Envelope::DraftBase64
+            | Envelope::YWebsocket
+            | Envelope::Hocuspocus => Mark::None,
+        }
     }
 
     /// Whether who writes like this may come back after being cut off.
@@ -115,10 +138,13 @@ impl Effects<'_> {
     /// The frames that answer a call, under its id if it had one.
     pub fn answer(&mut self, to: &Caller, event: &Event) -> Vec<Frame> {
         event.code.into_iter().for_each(|code| self.stats.refused(code));
-        let offset = self.offset(to.envelope, Class::Kept);
-        let frames = to.envelope.answer(event, to.reply_to.as_ref(), offset);
+        let mut mark = self.mark(to.envelope, Class::Kept);
+        if let Mark::Message { by, .. } = &mut mark {
+            *by = to.user.id.clone();
+        }
+        let frames = to.envelope.answer(event, to.reply_to.as_ref(), &mark);
         // An ack carries no number.
-        if let Some(offset) = offset.filter(|_| frames.iter().any(socket_io::is_event)) {
+        if let Some(offset) = mark.offset().filter(|_| frames.iter().any(socket_io::is_event)) {
             self.transports.sent_alone(to.connection, offset);
         }
         frames
@@ -139,9 +165,9 @@ impl Effects<'_> {
 
     /// Tells one connection something that is no answer.
     pub fn tell(&mut self, to: ConnectionId, envelope: Envelope, event: &Event, class: Class) {
-        let offset = self.offset(envelope, class);
-        let Some(frame) = envelope.encode(event, offset) else { return };
-        offset.into_iter().for_each(|offset| self.transports.sent_alone(to, offset));
+        let mark = self.mark(envelope, class);
+        let Some(frame) = envelope.encode(event, &mark) else { return };
+        mark.offset().into_iter().for_each(|offset| self.transports.sent_alone(to, offset));
         self.send(to, frame, class);
     }
 

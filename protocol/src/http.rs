@@ -162,7 +162,7 @@ fn body_length(head: &RequestHead, limit: impl FnOnce(&RequestHead) -> usize) ->
 pub fn body_bytes_max(head: &RequestHead) -> usize {
     match (head.method.as_str(), head.path()) {
         ("PUT", path) if path.starts_with("/api/admin/") => BODY_BYTES_MAX,
-        ("POST", "/api/events") => BODY_BYTES_MAX,
+        ("POST", "/api/events" | "/api/realtime") => BODY_BYTES_MAX,
         ("POST", ENGINE_PATH) => ENGINE_PAYLOAD_BYTES_MAX as usize,
         ("POST", FILES_PATH) if head.has_credential() => FILE_BYTES_MAX as usize,
         ("POST", path) if path.starts_with("/api/drafts/") => SMALL_BODY_BYTES_MAX,

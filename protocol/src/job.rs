@@ -2,11 +2,16 @@
 //! core) and what is slow. A driver runs them with `Job::run` wherever it likes and hands the outcome back.
 
 mod inspection;
+mod unpacking;
 
 pub use inspection::{Content, Inspected, TEXT};
+pub use unpacking::Unpacked;
 
+use crate::apps::dashboards::{self, Base, Board};
 use crate::auth::{AuthFailure, Keys, User, verify_service, verify_token};
 use crate::docs::{DocId, DocJob, DocOutcome, Docs};
+use crate::ids::Seq;
+use crate::store::Entry;
 use crate::time::Timestamp;
 use bytes::Bytes;
 use pulldown_cmark::{Event, Options, Parser, html};
@@ -50,6 +55,23 @@ pub enum Job {
         /// What to do.
         job: DocJob,
     },
+    /// Take a large message about a draft apart.
+    Unpack {
+        /// The message, in 003's JSON.
+        text: Bytes,
+    },
+    /// Fold a dashboard further.
+    FoldBoard {
+        /// As far as it is folded.
+        base: Base,
+        /// What follows.
+        entries: Vec<Entry>,
+    },
+    /// Write a dashboard as a snapshot.
+    WriteBoard {
+        /// The board.
+        board: Box<Board>,
+    },
 }
 
 /// Up to this size a file is looked at within microseconds.
@@ -70,6 +92,12 @@ pub enum Outcome {
     Joined(Bytes),
     /// What came of it in a document.
     Doc(DocOutcome),
+    /// What a message brings, or what is wrong with it.
+    Unpacked(Result<Unpacked, String>),
+    /// A dashboard, unless its snapshot cannot be read.
+    Board(Option<Box<Board>>),
+    /// A snapshot, and the last entry in it.
+    Written(Seq, Bytes),
 }
 
 impl Job {
@@ -78,7 +106,12 @@ impl Job {
         match self {
             Self::VerifyToken { .. } | Self::VerifyService { .. } => true,
             Self::Inspect { content } => content.len() <= CHEAP_BYTES_MAX,
-            Self::Render { .. } | Self::Join { .. } | Self::Doc { .. } => false,
+            Self::FoldBoard { base, entries } => {
+                let entries: usize = entries.iter().map(|entry| entry.body.len()).sum();
+                base.bytes() + entries <= CHEAP_BYTES_MAX
+            }
+            Self::WriteBoard { board } => board.bytes() <= CHEAP_BYTES_MAX,
+            Self::Render { .. } | Self::Join { .. } | Self::Doc { .. } | Self::Unpack { .. } => false,
         }
     }
 
@@ -92,6 +125,11 @@ impl Job {
             Self::Inspect { content } => Outcome::Inspected(content.inspect()),
             Self::Join { pieces } => Outcome::Joined(pieces.concat().into()),
             Self::Doc { doc, job } => Outcome::Doc(docs.run(doc, job)),
+            Self::Unpack { text } => Outcome::Unpacked(unpacking::unpack(text)),
+            Self::FoldBoard { base, entries } => {
+                Outcome::Board(dashboards::fold(base, entries).map(Box::new))
+            }
+            Self::WriteBoard { board } => Outcome::Written(board.seq, board.snapshot()),
         }
     }
 }
@@ -106,6 +144,9 @@ impl fmt::Debug for Job {
             Self::Inspect { .. } => "Inspect",
             Self::Join { .. } => "Join",
             Self::Doc { doc, job } => return write!(f, "Doc({:?}, {job:?})", doc.draft),
+            Self::Unpack { .. } => "Unpack",
+            Self::FoldBoard { .. } => "FoldBoard",
+            Self::WriteBoard { .. } => "WriteBoard",
         })
     }
 }

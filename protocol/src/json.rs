@@ -25,8 +25,9 @@ impl Json {
         }))
     }
 
-    /// Text that its maker knows to be JSON.
-    pub(crate) fn trusted(text: String) -> Self {
+    /// A text that was put together from what is known to be JSON.
+    pub fn written(text: String) -> Self {
+        debug_assert!(serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok(), "no JSON: {text}");
         Self(text)
     }
 

@@ -13,9 +13,10 @@ pub use counts::Counts;
 
 use crate::action::{Action, Actions, CloseCause};
 use crate::apps::chat::{Chat, Upload};
+use crate::apps::dashboards::{Dashboards, Visited};
 use crate::apps::documents::Documents;
 use crate::apps::drafts::{Drafts, Submitted};
-use crate::apps::projects::Projects;
+use crate::apps::projects::{Posting, Projects};
 use crate::connection::{Connections, Endpoint, Transports};
 use crate::context::{Context, Effects};
 use crate::door::Door;
@@ -26,7 +27,7 @@ use crate::ids::{ConnectionId, RequestId, RoomId, RoomKind};
 use crate::input::Input;
 use crate::refusal::Refusal;
 use crate::rng::Rng;
-use crate::room::{Delivered, PostId, Replayed, Rooms, Turn};
+use crate::room::{Delivered, JudgedIn, PostId, Replayed, Rooms, Turn};
 use crate::settings::Settings;
 use crate::stats::Stats;
 use crate::store::Entry;
@@ -51,6 +52,7 @@ pub struct Server {
     chat: Chat,
     projects: Projects,
     drafts: Drafts,
+    dashboards: Dashboards,
     hook: Hook,
     timers: Timers,
     transports: Transports,
@@ -76,6 +78,12 @@ pub struct Server {
     respelled: Vec<(ConnectionId, Envelope)>,
     /// Pages of logs for those who fold them.
     replayed: Vec<Replayed>,
+    /// What became of what was judged.
+    judged: Vec<JudgedIn>,
+    /// Backends' events for dashboards.
+    board_posts: Vec<(PostId, Box<Posting>)>,
+    /// What became of those who want to become connections for dashboards.
+    visited: Vec<Visited>,
     /// The answers of apps to requests.
     answered: Vec<(RequestId, Response)>,
 }
@@ -88,6 +96,7 @@ struct Parts<'a> {
     chat: &'a mut Chat,
     projects: &'a mut Projects,
     drafts: &'a mut Drafts,
+    dashboards: &'a mut Dashboards,
     hook: &'a mut Hook,
     drain: &'a mut drain::Drain,
     sessions: &'a mut sessions::Sessions,
@@ -108,6 +117,7 @@ impl Server {
             chat: Chat::default(),
             projects: Projects::default(),
             drafts: Drafts::default(),
+            dashboards: Dashboards::default(),
             hook: Hook::default(),
             timers: Timers::default(),
             transports: Transports::default(),
@@ -124,6 +134,9 @@ impl Server {
             drafted: Vec::new(),
             respelled: Vec::new(),
             replayed: Vec::new(),
+            judged: Vec::new(),
+            board_posts: Vec::new(),
+            visited: Vec::new(),
             answered: Vec::new(),
         }
     }
@@ -168,6 +181,9 @@ impl Server {
             drafted: &mut self.drafted,
             respelled: &mut self.respelled,
             replayed: &mut self.replayed,
+            judged: &mut self.judged,
+            board_posts: &mut self.board_posts,
+            visited: &mut self.visited,
             answered: &mut self.answered,
         };
         Parts {
@@ -177,6 +193,7 @@ impl Server {
             chat: &mut self.chat,
             projects: &mut self.projects,
             drafts: &mut self.drafts,
+            dashboards: &mut self.dashboards,
             hook: &mut self.hook,
             drain: &mut self.drain,
             sessions: &mut self.sessions,
@@ -194,6 +211,7 @@ impl Parts<'_> {
             self.take_uploaded();
             self.take_replayed();
             self.take_drafted();
+            self.run_dashboards();
             self.chat.run_due(&mut self.ctx);
             self.count_refusals();
             for feed in std::mem::take(self.ctx.fx.opened_feeds) {
@@ -232,8 +250,8 @@ impl Parts<'_> {
     fn take_replayed(&mut self) {
         for (room, page) in std::mem::take(self.ctx.fx.replayed) {
             match room.kind {
-                RoomKind::Dashboard => {}
                 RoomKind::Draft => self.drafts.on_replayed(&room, page, &mut self.ctx),
+                RoomKind::Dashboard => self.dashboards.on_replayed((room, page), &mut self.ctx),
                 RoomKind::Document
                 | RoomKind::Chat
                 | RoomKind::Project
@@ -244,13 +262,42 @@ impl Parts<'_> {
         }
     }
 
+    /// Dashboards go on as far as they can at once: what was stored is told, what waits is judged, and those at the door
+    /// come in.
+    fn run_dashboards(&mut self) {
+        loop {
+            let judged = std::mem::take(self.ctx.fx.judged);
+            let posts = std::mem::take(self.ctx.fx.board_posts);
+            let visited = std::mem::take(self.ctx.fx.visited);
+            if judged.is_empty() && posts.is_empty() && visited.is_empty() && !self.dashboards.is_due() {
+                return;
+            }
+            for (room, appended) in judged {
+                // Other rooms do not judge.
+                if room.kind == RoomKind::Dashboard {
+                    self.dashboards.on_judged(&room, appended, &mut self.ctx);
+                }
+            }
+            for (post, posting) in posts {
+                if let Some(posting) = self.dashboards.on_posting(post, posting, &mut self.ctx) {
+                    self.projects.speak(post, *posting, &mut self.ctx);
+                }
+            }
+            for visited in visited {
+                let decided = self.door.on_visited(visited, &mut self.ctx);
+                self.carry_out(decided);
+            }
+            self.dashboards.run_due(&mut self.ctx);
+        }
+    }
+
     /// Forgets rooms that nobody has used for a while, with the states that apps keep of them.
     fn forget_rooms(&mut self, now: Timestamp) {
         let drafts = &*self.drafts;
         for room in self.ctx.rooms.tidy(now, |room| drafts.needs(room)) {
             match room.kind {
-                RoomKind::Dashboard => {}
                 RoomKind::Draft => self.drafts.forget(&room, &mut self.ctx),
+                RoomKind::Dashboard => self.dashboards.on_forgotten(&room),
                 RoomKind::Document
                 | RoomKind::Chat
                 | RoomKind::Project
@@ -350,6 +397,7 @@ impl Parts<'_> {
                 self.door.addresses.tidy(now);
                 self.forget_rooms(now);
                 self.projects.tidy(now);
+                self.dashboards.tidy(now);
                 self.chat.tidy(&mut self.ctx);
                 self.sessions.recovery.tidy(now);
             }
@@ -403,6 +451,7 @@ impl Parts<'_> {
     /// A connection is out of its rooms and its session.
     fn take_out(&mut self, id: ConnectionId) {
         self.documents.on_gone(id, &mut self.ctx);
+        self.dashboards.on_gone(id);
         let Some(caller) = self.connections.caller(id, None) else { return };
         self.projects.on_gone(&caller);
         self.drafts.on_gone(&caller, &mut self.ctx);
@@ -413,7 +462,8 @@ impl Parts<'_> {
                     self.projects.on_left(&room, &caller, &mut self.ctx);
                 }
                 RoomKind::Draft => self.drafts.on_left(&room, &caller, &mut self.ctx),
-                RoomKind::Document | RoomKind::Supervisors | RoomKind::Dashboard => {
+                RoomKind::Dashboard => self.dashboards.on_left(&room, &caller, &mut self.ctx),
+                RoomKind::Document | RoomKind::Supervisors => {
                     self.ctx.rooms.leave(&room, id, &mut self.ctx.fx);
                 }
             }

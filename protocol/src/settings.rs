@@ -11,6 +11,8 @@ pub struct Settings {
     pub version: String,
     /// Who asks for the next question.
     pub interviewer: Interviewer,
+    /// `PUBLIC_URL`: how clients reach this server; `None`: as whoever asks did.
+    pub public_url: Option<String>,
     /// `ALLOWED_ORIGINS`
     pub origins: Origins,
     /// `TRUSTED_PROXIES`
@@ -53,6 +55,8 @@ pub struct Settings {
     pub rate_limit_calls: u32,
     /// `RATE_LIMIT_SIGNALS`: signals of one user in a second; `signals_at_once` may come together.
     pub rate_limit_signals: u32,
+    /// `RATE_LIMIT_DASHBOARD`: calls of one user to dashboards in a second; `dashboard_calls_at_once` may come together.
+    pub rate_limit_dashboard: u32,
     /// `REFUSALS_MAX`: refusals in 60 s after which a connection is closed.
     pub refusals_max: u32,
     /// `AI_RETRY_FIRST`: the wait before the second attempt.
@@ -96,6 +100,11 @@ impl Settings {
         self.interviewer == Interviewer::Service
     }
 
+    /// How many calls to dashboards may come together: those of five seconds (WIRE §0.9).
+    pub fn dashboard_calls_at_once(&self) -> u32 {
+        self.rate_limit_dashboard.saturating_mul(5)
+    }
+
     /// How many signals may come together: those of two and a half seconds (WIRE §0.9).
     pub fn signals_at_once(&self) -> u32 {
         self.rate_limit_signals.saturating_mul(5).div_ceil(2)
@@ -107,6 +116,7 @@ impl Default for Settings {
         Self {
             version: env!("CARGO_PKG_VERSION").to_string(),
             interviewer: Interviewer::BuiltIn,
+            public_url: None,
             origins: Origins::SameHost,
             trusted_proxies: Vec::new(),
             create_on_open: false,
@@ -128,6 +138,7 @@ impl Default for Settings {
             hook: false,
             rate_limit_calls: 100,
             rate_limit_signals: 20,
+            rate_limit_dashboard: 20,
             refusals_max: 1_000,
             ai_retry_first: Duration::from_millis(500),
             ai_retry_second: Duration::from_millis(2_000),

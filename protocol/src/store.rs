@@ -103,7 +103,7 @@ pub enum StoreRequest {
     },
     /// Where the logs of these rooms end: `Heads`.
     Heads(Vec<RoomId>),
-    /// Rows that fit: `Found`; or the entries of all logs as one: `Appended`.
+    /// Rows that fit: `Found`; the entries of all logs as one: `Appended`; or an entry by its id: `Entries`.
     Look(Query),
 }
 

@@ -1,7 +1,7 @@
 //! What the core waits for: one bounded table of typed continuations, each with a deadline. A reply that
 //! comes late finds nothing and is dropped; whoever waited was told so at the deadline.
 
-use crate::apps::{chat, documents, drafts, projects};
+use crate::apps::{chat, dashboards, documents, drafts, projects};
 use crate::connection;
 use crate::door;
 use crate::hook;
@@ -34,6 +34,8 @@ pub enum Pending {
     Projects(projects::Waiting),
     /// The drafts app.
     Drafts(drafts::Waiting),
+    /// The dashboards app.
+    Dashboards(dashboards::Waiting),
     /// The event hook.
     Hook(hook::Waiting),
 }

@@ -28,7 +28,7 @@ pub fn configuration(given: &Given, folder: &Path) -> Result<Configuration, Stop
         keys: keys(given),
         host,
         port: u16::try_from(given.number("WEBSOCKET_PORT")).unwrap_or_default(),
-        public_url: given.set("PUBLIC_URL").map(|url| url.trim_end_matches('/').to_string()),
+        public_url: public_url(given),
         database: folder.join(database(given.text("DATABASE_URL")).unwrap_or_default()),
         durability: match given.text("DURABILITY") {
             "process" => Durability::Process,
@@ -136,12 +136,17 @@ fn services(given: &Given) -> Services {
     }
 }
 
+fn public_url(given: &Given) -> Option<String> {
+    given.set("PUBLIC_URL").map(|url| url.trim_end_matches('/').to_string())
+}
+
 fn core(given: &Given, trial: bool, services: &Services) -> Settings {
     Settings {
         interviewer: match services.ai {
             Some(_) => Interviewer::Service,
             None => Interviewer::BuiltIn,
         },
+        public_url: public_url(given),
         origins: origins(given.text("ALLOWED_ORIGINS")).unwrap_or(Origins::SameHost),
         trusted_proxies: addresses(given.text("TRUSTED_PROXIES")).unwrap_or_default(),
         create_on_open: given.set("CREATE_ON_OPEN").map_or(trial, |word| word == "true"),
@@ -163,6 +168,7 @@ fn core(given: &Given, trial: bool, services: &Services) -> Settings {
         hook: services.hook.is_some(),
         rate_limit_calls: given.count("RATE_LIMIT_CALLS"),
         rate_limit_signals: given.count("RATE_LIMIT_SIGNALS"),
+        rate_limit_dashboard: given.count("RATE_LIMIT_DASHBOARD"),
         refusals_max: given.count("REFUSALS_MAX"),
         ai_retry_first: given.time("AI_RETRY_FIRST"),
         ai_retry_second: given.time("AI_RETRY_SECOND"),

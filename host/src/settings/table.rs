@@ -181,6 +181,12 @@ pub const SETTINGS: &[Setting] = &[
         "20",
         "Signals of one user in a second, typing among them; two and a half times as many at once",
     ),
+    setting(
+        "RATE_LIMIT_DASHBOARD",
+        COUNT,
+        "20",
+        "Calls of one user to dashboards in a second; five times as many at once",
+    ),
     setting("REFUSALS_MAX", COUNT, "1000", "Refusals in 60 s after which a connection is closed"),
     setting(
         "HEARTBEAT_INTERVAL",
@@ -252,8 +258,7 @@ pub const SETTINGS: &[Setting] = &[
 pub const CONFIG: &str = "PARLOR_CONFIG";
 
 /// What later builds will know. Refused wherever it is set: who sets it counts on it.
-pub const LATER: &[&str] =
-    &["COMPRESSION", "JWT_JWKS_URL", "RATE_LIMIT_DASHBOARD", "REDIS_URL", "RETENTION", "TLS_CERT", "TLS_KEY"];
+pub const LATER: &[&str] = &["COMPRESSION", "JWT_JWKS_URL", "REDIS_URL", "RETENTION", "TLS_CERT", "TLS_KEY"];
 
 const COUNT: Kind = number(0, 1_000_000, "; 0 is no limit");
 

@@ -3,6 +3,7 @@
 
 mod attempts;
 pub mod chat;
+pub mod dashboards;
 pub mod documents;
 pub mod drafts;
 pub mod projects;
@@ -26,7 +27,7 @@ pub fn told(entry: &Entry) -> Option<Event> {
         RoomKind::Chat => chat::told(entry),
         RoomKind::Supervisors => chat::told_to_supervisors(entry),
         RoomKind::Project | RoomKind::User | RoomKind::Everyone => projects::told(entry),
-        RoomKind::Dashboard => None,
+        RoomKind::Dashboard => dashboards::told(entry),
         RoomKind::Draft => drafts::told(entry),
     }
 }
@@ -65,7 +66,7 @@ pub fn answer(entry: &Entry) -> Event {
         RoomKind::Document => documents::answer(entry),
         RoomKind::Chat | RoomKind::Supervisors => chat::answer(entry),
         RoomKind::Project | RoomKind::User | RoomKind::Everyone => projects::answer(entry),
-        RoomKind::Dashboard => projects::answer(entry),
+        RoomKind::Dashboard => dashboards::answer(entry),
         RoomKind::Draft => drafts::answer(entry),
     }
 }
@@ -76,7 +77,7 @@ pub fn is_repeat(kind: RoomKind, came: &Bytes, stored: &Bytes) -> bool {
         RoomKind::Document => documents::is_repeat(came, stored),
         RoomKind::Chat | RoomKind::Supervisors => chat::is_repeat(came, stored),
         RoomKind::Project | RoomKind::User | RoomKind::Everyone => projects::is_repeat(came, stored),
-        RoomKind::Dashboard => came == stored,
+        RoomKind::Dashboard => dashboards::is_repeat(came, stored),
         RoomKind::Draft => drafts::is_repeat(came, stored),
     }
 }
@@ -91,8 +92,9 @@ pub fn may_hear(room: &Room, user: &User) -> bool {
         RoomKind::Supervisors => {
             user.user_type == UserType::Supervisor && *room.id.name == *user.firm.as_str()
         }
+        RoomKind::Dashboard => dashboards::may_hear(room, user),
         RoomKind::Draft => drafts::may_hear(room, user),
-        RoomKind::Document | RoomKind::Dashboard => false,
+        RoomKind::Document => false,
     }
 }
 
@@ -100,11 +102,11 @@ pub fn may_hear(room: &Room, user: &User) -> bool {
 pub fn comes_back(room: &RoomId, caller: &Caller, ctx: &mut Context<'_>) {
     match room.kind {
         RoomKind::Chat => chat::comes_back(room, caller, ctx),
+        RoomKind::Dashboard => dashboards::Dashboards::comes_back(room, caller, ctx),
         RoomKind::Project
         | RoomKind::User
         | RoomKind::Everyone
         | RoomKind::Supervisors
-        | RoomKind::Dashboard
         | RoomKind::Draft
         | RoomKind::Document => {}
     }
@@ -116,7 +118,7 @@ pub fn refuse(kind: RoomKind, to: &Caller, refusal: Refusal, fx: &mut Effects<'_
         RoomKind::Document => documents::refused(&refusal),
         RoomKind::Chat | RoomKind::Supervisors => chat::refused(&refusal),
         RoomKind::Project | RoomKind::User | RoomKind::Everyone => projects::refused(&refusal),
-        RoomKind::Dashboard => projects::refused(&refusal),
+        RoomKind::Dashboard => dashboards::refused(&refusal),
         RoomKind::Draft => drafts::refused(&refusal),
     };
     fx.refuse(to, &event);
@@ -126,7 +128,7 @@ pub fn refuse(kind: RoomKind, to: &Caller, refusal: Refusal, fx: &mut Effects<'_
 pub fn roles(kind: RoomKind) -> &'static [&'static str] {
     match kind {
         RoomKind::Project => &projects::ROLES,
-        RoomKind::Dashboard => &["editor", "viewer"],
+        RoomKind::Dashboard => &dashboards::ROLES,
         RoomKind::Draft => &drafts::ROLES,
         RoomKind::Chat | RoomKind::Document | RoomKind::User | RoomKind::Everyone | RoomKind::Supervisors => {
             &[chat::MEMBER]

@@ -33,6 +33,8 @@ pub const MALFORMED_MAX: u32 = 10;
 pub enum Waiting {
     /// A new token is being verified.
     Refresh(Caller),
+    /// A large message of `/ws` is taken apart.
+    Unpacked(ConnectionId),
     /// The token for a document over `/hocuspocus` is being verified.
     Document {
         /// On which connection.
@@ -68,6 +70,8 @@ pub enum Endpoint {
     YWebsocket,
     /// `/hocuspocus`
     Hocuspocus,
+    /// `/api/realtime`
+    Realtime,
 }
 
 impl Endpoint {
@@ -82,6 +86,7 @@ impl Endpoint {
             Self::Drafts => "/ws",
             Self::YWebsocket => "/yjs",
             Self::Hocuspocus => "/hocuspocus",
+            Self::Realtime => "/api/realtime",
         }
     }
 
@@ -99,6 +104,7 @@ impl Endpoint {
             Self::Drafts => Envelope::Draft,
             Self::YWebsocket => Envelope::YWebsocket,
             Self::Hocuspocus => Envelope::Hocuspocus,
+            Self::Realtime => Envelope::Realtime,
         }
     }
 
@@ -107,6 +113,7 @@ impl Endpoint {
         match self {
             Self::Echo => SocketLimits { message_bytes_max: 16 << 20, fragments_max: 262_144 },
             Self::SocketIo => SocketLimits { message_bytes_max: 1_000_000, fragments_max: 1_024 },
+            Self::Realtime => SocketLimits { message_bytes_max: 256 << 10, fragments_max: 1_024 },
             Self::Documents | Self::Chat | Self::Connect => {
                 SocketLimits { message_bytes_max: 64 << 10, fragments_max: 1_024 }
             }
@@ -165,6 +172,7 @@ struct UserUse {
     connections: u32,
     calls: Calls,
     signals: Bucket,
+    dashboards: Bucket,
 }
 
 /// What users use together.
@@ -292,6 +300,21 @@ impl Connections {
         }
     }
 
+    /// Counts a call of this user to a dashboard; how long to wait if it is over the limit.
+    pub fn count_dashboard_call(
+        &mut self,
+        user: &User,
+        rate: u32,
+        at_once: u32,
+        now: Timestamp,
+    ) -> Result<(), std::time::Duration> {
+        let known = self.users.entry((user.firm.clone(), user.id.clone())).or_default();
+        match rate == 0 || known.dashboards.take(rate, at_once, now) {
+            true => Ok(()),
+            false => Err(std::time::Duration::from_secs(1) / rate),
+        }
+    }
+
     /// How many connections this user has.
     pub fn count_of(&self, user: &User) -> u32 {
         self.users.get(&(user.firm.clone(), user.id.clone())).map_or(0, |used| used.connections)
@@ -332,7 +355,10 @@ impl Connections {
     /// Forgets users who have gone and whose calls are long ago.
     pub fn tidy(&mut self, now: Timestamp) {
         self.users.retain(|_, used| {
-            used.connections > 0 || used.calls.is_recent(now) || !used.signals.is_full(now)
+            used.connections > 0
+                || used.calls.is_recent(now)
+                || !used.signals.is_full(now)
+                || !used.dashboards.is_full(now)
         });
     }
 }

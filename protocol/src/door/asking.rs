@@ -38,6 +38,10 @@ pub struct Asked {
     pub bearer: bool,
     /// Whether a refusal comes as an upgrade and a close.
     pub by_close: bool,
+    /// `Host`
+    pub host: String,
+    /// `dashboardId`
+    pub dashboard: Option<String>,
     /// `templateId`
     pub template: Option<TemplateId>,
     /// The draft, as `draftId` or the path names it.
@@ -73,6 +77,8 @@ impl Asked {
             by_header: bearers(head).next().is_some(),
             bearer,
             by_close,
+            host: head.header("host").unwrap_or_default().to_string(),
+            dashboard: head.parameter("dashboardId"),
             template: head.parameter("templateId").filter(|id| !id.is_empty()).map(TemplateId::from),
             draft,
             fresh: head.parameter("session").as_deref() == Some("new"),
@@ -91,7 +97,7 @@ impl Asked {
         let Route::Open(endpoint) = self.route else { return None };
         let Self { request, address, bearer, .. } = *self;
         let draft = self.draft.as_deref().and_then(|draft| draft_id(draft).ok());
-        Some(Admitted { request, endpoint, user, address, bearer, template, draft })
+        Some(Admitted { request, endpoint, user, address, bearer, template, draft, board: None })
     }
 }
 
@@ -102,13 +108,12 @@ fn refuses_by_close(head: &RequestHead, route: &Route) -> bool {
 }
 
 fn named_draft(head: &RequestHead, route: &Route) -> Option<String> {
-    match route {
-        Route::Open(Endpoint::Drafts) => head.parameter("draftId").filter(|id| !id.is_empty()),
-        Route::Open(Endpoint::YWebsocket) => {
-            decode(head.path().strip_prefix(YJS_PATH)?, false).filter(|id| !id.is_empty())
-        }
-        _ => None,
-    }
+    let named = if *route == Route::Open(Endpoint::YWebsocket) {
+        decode(head.path().strip_prefix(YJS_PATH)?, false)
+    } else {
+        head.parameter("draftId").filter(|_| *route == Route::Open(Endpoint::Drafts))
+    };
+    named.filter(|id| !id.is_empty())
 }
 
 /// Every token there is, in headers, query and subprotocols: all of them must be the same (WIRE §0.2). What is no

@@ -3,6 +3,7 @@
 use super::asking::Asked;
 use crate::action::CloseCause;
 use crate::apps::chat::{Offer, Wanted};
+use crate::apps::dashboards::Visit;
 use crate::apps::drafts;
 use crate::auth::{AuthFailure, User};
 use crate::connection::Endpoint;
@@ -36,6 +37,8 @@ pub enum Decided {
     Wanted(Box<Wanted>),
     /// A user asks something of a draft.
     Draft(Box<drafts::Call>),
+    /// A user comes for a dashboard.
+    Visited(Box<Visit>),
 }
 
 /// What a backend posts, and where it is answered.
@@ -85,6 +88,8 @@ pub struct Admitted {
     pub template: Option<(TemplateRow, bool)>,
     /// The draft that a connection is there for.
     pub draft: Option<RoomId>,
+    /// The dashboard that it is for.
+    pub board: Option<RoomId>,
 }
 
 /// What a backend changed.

@@ -11,6 +11,7 @@ mod limits;
 mod origin;
 mod rest;
 mod route;
+mod visiting;
 mod writing;
 
 pub use answering::{dressed, refusal_response, refused};
@@ -81,6 +82,8 @@ pub struct Door {
     waiting: BTreeSet<RequestId>,
     /// The pages from which requests come whose answer is another part's.
     posting: BTreeMap<RequestId, Option<String>>,
+    /// Those who want to become connections, and are looked at by another part.
+    entering: BTreeMap<RequestId, Box<Asked>>,
     /// What the addresses use.
     pub addresses: Addresses,
     /// Whether nobody new comes in.
@@ -181,7 +184,8 @@ impl Door {
                 | Endpoint::Chat
                 | Endpoint::Connect
                 | Endpoint::Drafts
-                | Endpoint::YWebsocket,
+                | Endpoint::YWebsocket
+                | Endpoint::Realtime,
             )
             | Route::User(_) => self.verify(asked, ctx),
             Route::Open(Endpoint::SocketIo) => None,
@@ -262,7 +266,10 @@ impl Door {
             | Outcome::Rendered(_)
             | Outcome::Inspected(_)
             | Outcome::Joined(_)
-            | Outcome::Doc(_) => {
+            | Outcome::Doc(_)
+            | Outcome::Unpacked(_)
+            | Outcome::Board(_)
+            | Outcome::Written(..) => {
                 let refusal = Refusal::new(Code::ServerError, "another answer than was asked for");
                 self.answer(&asked, refused(500, &refusal), ctx);
                 None
@@ -304,11 +311,13 @@ impl Door {
                     }
                 }
             }
+            Route::Open(Endpoint::Realtime) => self.visit(asked, user, ctx),
             Route::Open(_) => self.admit(&asked, Some(user), None),
             Route::User(_) if let Some(response) = crowding::too_many_calls(&user, connections, ctx) => {
                 self.answer(&asked, response, ctx);
                 None
             }
+            Route::User(UserCall::Realtime | UserCall::Sync) => self.visit(asked, user, ctx),
             Route::User(UserCall::Statistics) => Some(Decided::Statistics(asked, Some(user))),
             Route::User(UserCall::Draft { .. }) => self.ask_draft(*asked, user),
             Route::User(call) => match rest::query(call, &user) {
@@ -390,6 +399,7 @@ impl Door {
     pub fn on_gone(&mut self, request: RequestId) {
         self.waiting.remove(&request);
         self.posting.remove(&request);
+        self.entering.remove(&request);
     }
 
     fn admit(

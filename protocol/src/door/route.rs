@@ -54,6 +54,10 @@ pub enum UserCall {
     Documents,
     /// `GET /api/websocket/stats`; a backend may ask it too.
     Statistics,
+    /// `GET /api/realtime`
+    Realtime,
+    /// `POST /api/realtime`
+    Sync,
     /// `GET /api/documents/{id}`; a backend may ask it too.
     Document(DocumentId),
     /// `POST /api/files?roomId=R&name=N`
@@ -143,6 +147,7 @@ pub fn route(head: &RequestHead) -> Result<Route, NoRoute> {
         [""] if head.is_upgrade() => Ok(Route::Open(Endpoint::Documents)),
         [""] => read_only(head, Route::Asset(Cow::Borrowed("index.html"))),
         ["console", file] => read_only(head, Route::Asset(Cow::Owned((*file).to_string()))),
+        ["console", folder, file] => read_only(head, Route::Asset(Cow::Owned(format!("{folder}/{file}")))),
         ["client", file] => read_only(head, Route::Asset(Cow::Owned(format!("client/{file}")))),
         ["health"] | ["api", "health"] | ["api", "websocket", "health"] => read_only(head, Route::Health),
         ["documents"] => read_only(head, Route::Open(Endpoint::Documents)),
@@ -155,6 +160,11 @@ pub fn route(head: &RequestHead) -> Result<Route, NoRoute> {
         }
         ["ws"] => read_only(head, Route::Open(Endpoint::Drafts)),
         ["hocuspocus"] => read_only(head, Route::Open(Endpoint::Hocuspocus)),
+        ["api", "realtime"] if head.is_upgrade() => Ok(Route::Open(Endpoint::Realtime)),
+        ["api", "realtime"] => match methods(head, "GET, HEAD, POST", &["GET", "HEAD", "POST"])? {
+            "POST" => Ok(Route::User(UserCall::Sync)),
+            _ => Ok(Route::User(UserCall::Realtime)),
+        },
         ["echo"] => read_only(head, Route::Open(Endpoint::Echo)),
         ["api", "admin", rest @ ..] => service(head, rest).map(Route::Service),
         ["api", "events"] => methods(head, "POST", &["POST"]).map(|_| Route::Service(ServiceCall::Events)),

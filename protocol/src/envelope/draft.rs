@@ -45,11 +45,11 @@ pub fn decode(text: &str) -> Result<Call<'_>, Malformed> {
 pub fn encode(event: &Event, reply_to: Option<&ReplyId>, spelling: Spelling) -> Frame {
     match event.family {
         Some(FAMILY) => {
-            let data = Json::trusted(data(event, spelling).into_owned());
+            let data = Json::written(data(event, spelling).into_owned());
             fields::encode(&Event { data, said: None, ..event.clone() }, reply_to)
         }
         Some(_) | None => {
-            let data = Json::trusted(format!("{{\"data\":{}}}", event.data.as_str()));
+            let data = Json::written(format!("{{\"data\":{}}}", event.data.as_str()));
             fields::encode(&Event { data, ..event.clone() }, reply_to)
         }
     }

@@ -4,11 +4,14 @@
 mod draft;
 mod event;
 mod fields;
+mod realtime;
 pub mod socket_io;
 
 use crate::frame::Frame;
+use crate::ids::UserId;
 use crate::json::{self, Json};
 use crate::refusal::{Code, Refusal};
+use crate::time::Timestamp;
 use crate::y_sync::hocuspocus::Said;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -36,6 +39,8 @@ pub struct Event {
     pub code: Option<Code>,
     /// How it is said in the protocols of Yjs providers. What bytes it brings stand in the data as `data` elsewhere.
     pub said: Option<Arc<Said>>,
+    /// Who said it, where that is told beside the data.
+    pub by: Option<UserId>,
 }
 
 impl Event {
@@ -46,7 +51,7 @@ impl Event {
 
     /// An event whose name is not known beforehand.
     pub fn named(name: Cow<'static, str>, data: Json) -> Self {
-        Self { name, data, family: None, within: None, refusal: None, code: None, said: None }
+        Self { name, data, family: None, within: None, refusal: None, code: None, said: None, by: None }
     }
 
     /// An event that says why not; `data` is what it says where it is told as an event.
@@ -62,6 +67,11 @@ impl Event {
     /// The same, with how it is said in the protocols of Yjs providers.
     pub fn said(self, said: Said) -> Self {
         Self { said: Some(Arc::new(said)), ..self }
+    }
+
+    /// The same as said by this user.
+    pub fn by(self, user: UserId) -> Self {
+        Self { by: Some(user), ..self }
     }
 
     /// The same about one of several things of an app.
@@ -120,13 +130,52 @@ pub enum Envelope {
     YWebsocket,
     /// The protocol of `@hocuspocus/provider`
     Hocuspocus,
+    /// `{"type":name,"id","timestamp","userId","payload","correlationId"?}` (002)
+    Realtime,
+}
+
+/// What a frame says of itself, where its envelope has a place for that.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Mark {
+    /// Nothing.
+    None,
+    /// Its place for connection state recovery.
+    Offset(u64),
+    /// What every message of 002 says.
+    Message {
+        /// Its id.
+        id: String,
+        /// When it is sent.
+        at: Timestamp,
+        /// Its author, where the event does not say it.
+        by: UserId,
+    },
+}
+
+impl Mark {
+    /// The place for connection state recovery, if it is one.
+    pub fn offset(&self) -> Option<u64> {
+        match self {
+            Self::Offset(offset) => Some(*offset),
+            Self::None | Self::Message { .. } => None,
+        }
+    }
 }
 
 impl Envelope {
     /// Reads a text message.
     pub fn decode(self, text: &[u8]) -> Result<Call<'_>, Malformed> {
         let text = std::str::from_utf8(text).map_err(Malformed::because)?;
-        json::check(text.as_bytes()).map_err(|why| Malformed::no_call(text, why))?;
+        json::check(text.as_bytes()).map_err(|why| match self {
+            Self::Realtime => realtime::no_call(text, why),
+            Self::Fields
+            | Self::Event
+            | Self::SocketIo
+            | Self::Draft
+            | Self::DraftBase64
+            | Self::YWebsocket
+            | Self::Hocuspocus => Malformed::no_call(text, why),
+        })?;
         let call = match self {
             Self::Fields => fields::decode(text),
             Self::Event => event::decode(text),
@@ -135,17 +184,18 @@ impl Envelope {
             Self::YWebsocket | Self::Hocuspocus => {
                 Err(Malformed::because("text where only bytes are spoken"))
             }
+            Self::Realtime => realtime::decode(text),
         }?;
         call.checked()
     }
 
-    /// Writes an event as many hear it; `None`: there is no word for it here. `offset`: its place for connection state
-    /// recovery, where there is that.
-    pub fn encode(self, event: &Event, offset: Option<u64>) -> Option<Frame> {
+    /// Writes an event as many hear it; `None`: there is no word for it here.
+    pub fn encode(self, event: &Event, mark: &Mark) -> Option<Frame> {
         match self {
             Self::Fields => Some(fields::encode(event, None)),
             Self::Event => Some(event::encode(event, None)),
-            Self::SocketIo => Some(socket_io::encode(event, offset)),
+            Self::SocketIo => Some(socket_io::encode(event, mark.offset())),
+            Self::Realtime => Some(realtime::encode(event, None, mark)),
             Self::Draft => Some(draft::encode(event, None, draft::Spelling::Integers)),
             Self::DraftBase64 => Some(draft::encode(event, None, draft::Spelling::Base64)),
             Self::YWebsocket => draft::encode_y_websocket(event),
@@ -154,15 +204,17 @@ impl Envelope {
     }
 
     /// Writes an event as the answer to a call, under its id if it had one: one frame, or an ack and the event besides.
-    pub fn answer(self, event: &Event, reply_to: Option<&ReplyId>, offset: Option<u64>) -> Vec<Frame> {
+    pub fn answer(self, event: &Event, reply_to: Option<&ReplyId>, mark: &Mark) -> Vec<Frame> {
+        let offset = mark.offset();
         match (self, reply_to) {
             (Self::Fields, reply_to) => vec![fields::encode(event, reply_to)],
             (Self::Event, reply_to) => vec![event::encode(event, reply_to)],
+            (Self::Realtime, reply_to) => vec![realtime::encode(event, reply_to, mark)],
             (Self::SocketIo, Some(ReplyId::SocketIo(call))) => socket_io::answer(event, call, offset),
             (Self::SocketIo, Some(ReplyId::Request(_)) | None) => vec![socket_io::encode(event, offset)],
             (Self::Draft, reply_to) => vec![draft::encode(event, reply_to, draft::Spelling::Integers)],
             (Self::DraftBase64, reply_to) => vec![draft::encode(event, reply_to, draft::Spelling::Base64)],
-            (Self::YWebsocket | Self::Hocuspocus, _) => self.encode(event, None).into_iter().collect(),
+            (Self::YWebsocket | Self::Hocuspocus, _) => self.encode(event, mark).into_iter().collect(),
         }
     }
 }
@@ -246,9 +298,9 @@ mod tests {
             ("user_response", Some(ReplyId::Request("r".into())))
         );
         let event = Event::new("response_saved", &serde_json::json!({"turn": 2}));
-        let frame = Envelope::Fields.answer(&event, Some(&ReplyId::Request("r".into())), None);
+        let frame = Envelope::Fields.answer(&event, Some(&ReplyId::Request("r".into())), &Mark::None);
         assert_eq!(frame, [Frame::text(r#"{"type":"response_saved","turn":2,"requestId":"r"}"#)]);
-        let bare = Envelope::Fields.encode(&Event::new("pong", &serde_json::json!({})), None);
+        let bare = Envelope::Fields.encode(&Event::new("pong", &serde_json::json!({})), &Mark::None);
         assert_eq!(bare, Some(Frame::text(r#"{"type":"pong"}"#)));
     }
 
@@ -259,8 +311,11 @@ mod tests {
             .expect("good");
         assert_eq!((call.name.as_ref(), call.data), ("a:b", r#"{"x":[1]}"#));
         assert_eq!(call.reply_to, Some(ReplyId::Request("r".into())));
-        let frame =
-            Envelope::Event.answer(&Event::new("a:c", &[1, 2]), Some(&ReplyId::Request("r\"".into())), None);
+        let frame = Envelope::Event.answer(
+            &Event::new("a:c", &[1, 2]),
+            Some(&ReplyId::Request("r\"".into())),
+            &Mark::None,
+        );
         assert_eq!(frame, [Frame::text(r#"{"event":"a:c","data":[1,2],"requestId":"r\"","version":"1"}"#)]);
         assert_eq!(Envelope::Event.decode(br#"{"event":"x"}"#).expect("good").data, "null");
     }

@@ -152,12 +152,13 @@ impl Room {
 
     /// Whether nothing is being stored.
     pub(super) fn appends_nothing(&self) -> bool {
-        self.appends.out.is_empty() && self.appends.queued.is_empty()
+        self.appends.out.is_empty() && self.appends.queued.is_empty() && self.judged.out.is_empty()
     }
 
     /// Whether an entry is on its way to the store, or its answer on its way back.
     pub(super) fn is_on_its_way(&self, entry: &Entry) -> bool {
-        let mut out = self.appends.out.iter().map(|queued| &queued.submission.entry);
+        let submitted = self.appends.out.iter().map(|queued| &queued.submission.entry);
+        let mut out = submitted.chain(&self.judged.out);
         out.any(|out| out.id == entry.id && out.author == entry.author)
     }
 

@@ -1,6 +1,6 @@
 //! Entries come in, are put in order, and are told once.
 
-use super::{Room, Standing, Waiting};
+use super::{Appended, Room, Standing, Waiting};
 use crate::apps;
 use crate::context::Effects;
 use crate::ids::{ConnectionId, RoomKind, Seq};
@@ -61,9 +61,9 @@ impl Room {
         told
     }
 
-    /// The place after which entries are missing, if some came ahead of them.
+    /// The place after which entries are missing, if some came ahead of them, or are known to be stored.
     pub fn missing(&self) -> Option<Seq> {
-        (!self.ahead.is_empty()).then_some(self.head)
+        (!self.ahead.is_empty() || self.judged.known > self.head).then_some(self.head)
     }
 
     fn tell(&mut self, origin: Option<ConnectionId>, entry: Entry, fx: &mut Effects<'_>) -> Told {
@@ -138,7 +138,7 @@ impl Room {
     }
 
     /// Reads what is missing, one read at a time.
-    fn mend(&mut self, fx: &mut Effects<'_>) {
+    pub(super) fn mend(&mut self, fx: &mut Effects<'_>) {
         let Some(after) = self.missing().filter(|_| !self.mending) else { return };
         self.mending = true;
         let request = StoreRequest::Read { room: self.id.clone(), after, max: GAP_ENTRIES_MAX };
@@ -146,7 +146,16 @@ impl Room {
     }
 
     pub(super) fn on_gap(&mut self, reply: StoreReply, fx: &mut Effects<'_>) -> Vec<Told> {
-        if let StoreReply::Entries { mut entries, .. } = reply {
+        if let StoreReply::Entries { mut entries, head } = reply {
+            self.judged.known = self.judged.known.min(head);
+            if self.missing().is_none() {
+                self.mending = false;
+                if self.judged.out.is_empty() {
+                    // Whoever waits for it to judge again need not wait any more.
+                    fx.judged.push((self.id.clone(), Appended::Stale));
+                }
+                return Vec::new();
+            }
             // What is being stored here comes with its answer, which its sender has before anything that follows.
             entries.truncate(entries.iter().take_while(|entry| !self.is_on_its_way(entry)).count());
             if !entries.is_empty() {

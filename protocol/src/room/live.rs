@@ -64,9 +64,9 @@ impl Room {
         let except_socket = except.and_then(|except| fx.transports.socket(except));
         let mut heard = HeardBy::default();
         for list in self.hearing(audience, fx).iter() {
-            let offset = fx.offset(list.envelope, class);
-            heard.number = offset.or(heard.number);
-            let Some(frame) = list.envelope.encode(event, offset) else { continue };
+            let mark = fx.mark(list.envelope, class);
+            heard.number = mark.offset().or(heard.number);
+            let Some(frame) = list.envelope.encode(event, &mark) else { continue };
             heard.by += list.tell(&frame, class, (except, except_socket), fx);
         }
         heard
@@ -100,9 +100,9 @@ impl Room {
         let mut numbered = None;
         let hearing = self.present.values().filter(|present| !skip(&present.caller));
         for list in &lists(hearing.map(|present| &**present), fx) {
-            let offset = fx.offset(list.envelope, class);
-            numbered = offset.or(numbered);
-            if let Some(frame) = list.envelope.encode(event, offset) {
+            let mark = fx.mark(list.envelope, class);
+            numbered = mark.offset().or(numbered);
+            if let Some(frame) = list.envelope.encode(event, &mark) {
                 list.tell(&frame, class, (None, None), fx);
             }
         }

@@ -7,6 +7,7 @@ mod appends;
 mod audience;
 mod folding;
 mod gate;
+mod judged;
 mod live;
 mod pacing;
 mod parking;
@@ -18,6 +19,7 @@ pub use appends::{Delivered, Origin, PostId, QUEUED_ENTRIES_MAX, QUEUED_EVENTS_M
 pub use audience::Audience;
 pub use folding::Replayed;
 pub use gate::Told;
+pub use judged::{Appended, JudgedIn, Under};
 pub use pacing::{Pacing, Turn};
 pub use parking::Parking;
 pub use presence::{Change, PRESENCE_INTERVAL, PRESENCE_NAMES_MAX};
@@ -58,6 +60,11 @@ pub enum Waiting {
         /// To which room.
         room: RoomId,
     },
+    /// The commit of what was judged.
+    Judged {
+        /// For which room.
+        room: RoomId,
+    },
     /// A page of what is replayed.
     Replay {
         /// In which room.
@@ -83,6 +90,7 @@ impl Waiting {
             Self::Page { room, .. }
             | Self::Gap { room }
             | Self::Append { room }
+            | Self::Judged { room }
             | Self::Replay { room, .. }
             | Self::Snapshot { room, .. } => room,
         }
@@ -128,6 +136,7 @@ pub struct Room {
     numbers: Option<Box<trail::Numbers>>,
     appends: appends::Appends,
     folding: folding::Folding,
+    judged: judged::Judged,
     presence: presence::Presence,
 }
 
@@ -179,6 +188,7 @@ impl Room {
             numbers: None,
             appends: appends::Appends::default(),
             folding: folding::Folding::of(record.snapshot),
+            judged: judged::Judged::default(),
             presence: presence::Presence::default(),
         }
     }

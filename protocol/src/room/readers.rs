@@ -201,8 +201,8 @@ impl Present {
             }
             let frame = frames.entry((envelope, entry.seq)).or_insert_with(|| {
                 apps::told(entry).and_then(|event| {
-                    let offset = fx.offset(envelope, Class::Kept);
-                    envelope.encode(&event, offset)
+                    let mark = fx.mark(envelope, Class::Kept);
+                    envelope.encode(&event, &mark)
                 })
             });
             sending.extend(frame.clone());

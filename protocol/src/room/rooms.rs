@@ -231,6 +231,10 @@ impl Rooms {
             Waiting::Page { after, tries, .. } => room.on_page((after, tries), reply, &mut self.pacing, fx),
             Waiting::Gap { .. } => room.on_gap(reply, fx),
             Waiting::Append { .. } => room.on_appended(reply, fx),
+            Waiting::Judged { .. } => {
+                room.on_judged(reply, fx);
+                Vec::new()
+            }
             Waiting::Replay { after, tries, .. } => {
                 room.on_replay((after, tries), reply, fx);
                 Vec::new()

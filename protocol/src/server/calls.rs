@@ -2,11 +2,11 @@
 
 use super::Parts;
 use crate::action::{Action, CloseCause};
-use crate::apps::{chat, documents, drafts, projects};
+use crate::apps::{chat, dashboards, documents, drafts, projects};
 use crate::auth::{TOKEN_BYTES_MAX, User};
 use crate::connection::{Endpoint, MALFORMED_MAX, Waiting};
 use crate::context::Caller;
-use crate::envelope::{Call, Event, Malformed};
+use crate::envelope::{Call, Envelope, Event, Malformed, ReplyId};
 use crate::frame::Frame;
 use crate::ids::{ConnectionId, SocketId};
 use crate::input::Message;
@@ -21,8 +21,12 @@ use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Above so many bytes a message is read outside the lock.
+const READ_BYTES_MAX: usize = 64 * 1024;
 /// Calls that do not count, where they are spoken.
 const FREE_CALLS: [&str; 2] = ["ping", "pong"];
+/// What clients of `/api/realtime` say that is taken in silence.
+const SILENT_CALLS: [&str; 3] = ["PONG", "ACK", "NACK"];
 /// How many pings a second, and how many at once, are answered; pongs and free calls count with them.
 const PINGS_PER_SECOND: u32 = 10;
 const PINGS_AT_ONCE: u32 = 20;
@@ -35,6 +39,7 @@ pub(super) enum Asked {
     Chat(Result<chat::Command, Refusal>),
     Projects(Result<projects::Command, Refusal>),
     Drafts(Result<drafts::Command, Refusal>),
+    Dashboards(Result<dashboards::Command, Refusal>),
     Unknown,
 }
 
@@ -46,8 +51,12 @@ impl Asked {
         match self {
             Self::Documents(Ok(command)) => command.session().map(|session| ("sessionId", session.0.clone())),
             Self::Drafts(Ok(command)) => Some(("draftId", command.draft.name.clone())),
+            Self::Dashboards(Ok(command)) => {
+                command.board.as_ref().map(|board| ("dashboardId", board.name.clone()))
+            }
             Self::Documents(Err(_))
             | Self::Drafts(Err(_))
+            | Self::Dashboards(Err(_))
             | Self::Chat(_)
             | Self::Projects(_)
             | Self::Unknown => None,
@@ -62,6 +71,7 @@ pub(super) enum App {
     Chat,
     Projects,
     Drafts,
+    Dashboards,
 }
 
 impl App {
@@ -74,6 +84,8 @@ impl App {
             Endpoint::Connect | Endpoint::SocketIo if name.starts_with("document:") => Self::Documents,
             Endpoint::Connect | Endpoint::SocketIo if name.starts_with("chat:") => Self::Chat,
             Endpoint::Connect | Endpoint::SocketIo if name.starts_with("draft:") => Self::Drafts,
+            Endpoint::Realtime => Self::Dashboards,
+            Endpoint::Connect | Endpoint::SocketIo if name.starts_with("dashboard:") => Self::Dashboards,
             Endpoint::Connect | Endpoint::SocketIo => Self::Projects,
         }
     }
@@ -131,6 +143,9 @@ impl Parts<'_> {
         let Some(caller) = self.connections.caller(id, None) else { return };
         let Some(endpoint) = self.connections.find(id).map(|connection| connection.endpoint) else { return };
         self.ctx.fx.stats.messages_in += 1;
+        if endpoint == Endpoint::Drafts && text.len() > READ_BYTES_MAX {
+            return self.unpack(id, text.clone());
+        }
         match caller.envelope.decode(text) {
             Ok(call) => self.on_call(endpoint, call, caller),
             Err(malformed) => self.on_malformed(endpoint, malformed, caller),
@@ -160,7 +175,20 @@ impl Parts<'_> {
     pub(super) fn on_call(&mut self, endpoint: Endpoint, call: Call<'_>, caller: Caller) {
         let caller = Caller { reply_to: call.reply_to.clone(), ..caller };
         let app = App::of(endpoint, &call.name);
-        let pings = endpoint != Endpoint::Chat && FREE_CALLS.contains(&&*call.name);
+        if endpoint == Endpoint::Realtime && SILENT_CALLS.contains(&&*call.name) {
+            return;
+        }
+        let pings = match endpoint {
+            Endpoint::Realtime => call.name == "PING",
+            Endpoint::Chat => false,
+            Endpoint::Echo
+            | Endpoint::Documents
+            | Endpoint::Connect
+            | Endpoint::SocketIo
+            | Endpoint::Drafts
+            | Endpoint::YWebsocket
+            | Endpoint::Hocuspocus => FREE_CALLS.contains(&&*call.name),
+        };
         let free = pings || call.name == "auth:refresh";
         if free && !self.may_call_free(caller.connection) {
             let wait = Duration::from_secs(1) / PINGS_PER_SECOND;
@@ -169,7 +197,7 @@ impl Parts<'_> {
         }
         match &*call.name {
             "auth:refresh" => return self.on_refresh(app, call.data, caller),
-            "ping" if pings => return self.pong(app, &caller),
+            "ping" | "PING" if pings => return self.pong(app, &caller),
             "pong" if pings => return,
             _ => {}
         }
@@ -185,12 +213,14 @@ impl Parts<'_> {
     }
 
     fn pong(&mut self, app: App, caller: &Caller) {
-        let data = match app {
-            App::Documents | App::Drafts => json!({}),
-            App::Chat | App::Projects => json!({"timestamp": self.ctx.fx.now.to_string()}),
+        let pong = match app {
+            App::Documents => Event::new("pong", &json!({})),
+            App::Drafts => Event::new("pong", &json!({})).of("draft"),
+            App::Dashboards => Event::new("PONG", &json!({})),
+            App::Chat | App::Projects => {
+                Event::new("pong", &json!({"timestamp": self.ctx.fx.now.to_string()}))
+            }
         };
-        let pong = Event::new("pong", &data);
-        let pong = if app == App::Drafts { pong.of("draft") } else { pong };
         self.ctx.fx.reply(caller, &pong);
     }
 
@@ -224,6 +254,14 @@ impl Parts<'_> {
             App::Documents => documents::Command::parse_among(&call.name, call.data).map(Asked::Documents),
             App::Chat => chat::Command::parse(&call.name, call.data, call.attachments).map(Asked::Chat),
             App::Projects => projects::Command::parse(&call.name, call.data).map(Asked::Projects),
+            App::Dashboards if endpoint == Endpoint::Realtime => {
+                let id = match &call.reply_to {
+                    Some(ReplyId::Request(id)) => Some(&**id),
+                    Some(ReplyId::SocketIo(_)) | None => None,
+                };
+                dashboards::Command::parse(&call.name, call.data, id).map(Asked::Dashboards)
+            }
+            App::Dashboards => dashboards::Command::parse_among(&call.name, call.data).map(Asked::Dashboards),
         };
         Some(asked.unwrap_or(Asked::Unknown))
     }
@@ -241,11 +279,17 @@ impl Parts<'_> {
             | Asked::Drafts(Err(_))
             | Asked::Documents(_)
             | Asked::Projects(_)
+            | Asked::Dashboards(_)
             | Asked::Unknown => false,
         };
         if is_signal {
             let (rate, at_once) = (settings.rate_limit_signals, settings.signals_at_once());
             let counted = self.connections.count_signal(&caller.user, rate, at_once, now);
+            return counted.map_err(|wait| Refusal::rate_limited(rate, Duration::from_secs(1), wait));
+        }
+        if matches!(asked, Asked::Dashboards(_)) || caller.envelope == Envelope::Realtime {
+            let (rate, at_once) = (settings.rate_limit_dashboard, settings.dashboard_calls_at_once());
+            let counted = self.connections.count_dashboard_call(&caller.user, rate, at_once, now);
             return counted.map_err(|wait| Refusal::rate_limited(rate, Duration::from_secs(1), wait));
         }
         let limit = settings.rate_limit_calls;
@@ -273,10 +317,12 @@ impl Parts<'_> {
                 self.drafts.apply(command, caller, &mut self.ctx);
                 Ok(())
             }
+            Asked::Dashboards(Ok(command)) => self.dashboards.apply(command, caller, &mut self.ctx),
             Asked::Documents(Err(refusal))
             | Asked::Chat(Err(refusal))
             | Asked::Projects(Err(refusal))
-            | Asked::Drafts(Err(refusal)) => Err((caller, refusal)),
+            | Asked::Drafts(Err(refusal))
+            | Asked::Dashboards(Err(refusal)) => Err((caller, refusal)),
             Asked::Unknown => Err(self.unknown(call, caller)),
         }
     }
@@ -361,7 +407,10 @@ impl Parts<'_> {
             | Outcome::Rendered(_)
             | Outcome::Inspected(_)
             | Outcome::Joined(_)
-            | Outcome::Doc(_) => {
+            | Outcome::Doc(_)
+            | Outcome::Unpacked(_)
+            | Outcome::Board(_)
+            | Outcome::Written(..) => {
                 self.refuse(app, &caller, &Refusal::new(Code::AuthFailed, "authentication failed"));
             }
         }
@@ -375,5 +424,6 @@ fn refused(app: App, refusal: &Refusal) -> Event {
         App::Chat => chat::refused(refusal),
         App::Projects => projects::refused(refusal),
         App::Drafts => drafts::refused(refusal),
+        App::Dashboards => dashboards::refused(refusal),
     }
 }

@@ -78,7 +78,10 @@ impl Server {
             paced: self.rooms.pacing.len(),
             engines: self.sessions.len(),
             remembered: self.sessions.remembered_len(),
-            parked: self.chat.parked_len() + self.projects.held_len() + self.drafts.len(),
+            parked: self.chat.parked_len()
+                + self.projects.held_len()
+                + self.dashboards.held_len()
+                + self.drafts.len(),
             sessions: self.documents.len(),
             tickets: self.tickets.len(),
             timers: self.timers.len(),

@@ -106,7 +106,10 @@ impl Parts<'_> {
             | Outcome::Rendered(_)
             | Outcome::Inspected(_)
             | Outcome::Joined(_)
-            | Outcome::Doc(_) => {
+            | Outcome::Doc(_)
+            | Outcome::Unpacked(_)
+            | Outcome::Board(_)
+            | Outcome::Written(..) => {
                 self.refuse_connect(id, &AuthFailure::Bad);
             }
         }

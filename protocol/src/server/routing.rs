@@ -44,6 +44,7 @@ impl Parts<'_> {
             Some(Pending::Chat(waiting)) => self.chat.on_stored(waiting, reply, &mut self.ctx),
             Some(Pending::Projects(waiting)) => self.projects.on_stored(waiting, reply, &mut self.ctx),
             Some(Pending::Drafts(waiting)) => self.drafts.on_stored(waiting, reply, &mut self.ctx),
+            Some(Pending::Dashboards(waiting)) => self.dashboards.on_stored(waiting, reply, &mut self.ctx),
             Some(Pending::Hook(waiting)) => self.hook.on_stored(waiting, reply, &mut self.ctx.fx),
             Some(Pending::Connection(_)) | None => {}
         }
@@ -76,9 +77,11 @@ impl Parts<'_> {
             Pending::Chat(waiting) => self.chat.on_late(waiting, &mut self.ctx),
             Pending::Projects(waiting) => self.projects.on_late(waiting, &mut self.ctx),
             Pending::Drafts(waiting) => self.drafts.on_late(waiting, &mut self.ctx),
+            Pending::Connection(Waiting::Unpacked(connection)) => self.on_unpacked(connection, None),
             Pending::Connection(Waiting::Document { connection, document }) => {
                 self.on_token_late(connection, &document);
             }
+            Pending::Dashboards(waiting) => self.dashboards.on_late(waiting, &mut self.ctx),
             Pending::Hook(waiting) => self.hook.on_late(waiting, &mut self.ctx.fx),
             Pending::Connection(Waiting::Refresh(caller)) => self.refuse_late(&caller),
             Pending::Connection(Waiting::Connect { connection, .. }) => self.connect_late(connection),
@@ -91,7 +94,7 @@ impl Parts<'_> {
             RoomKind::Chat | RoomKind::Supervisors => self.chat.on_told(told, &mut self.ctx),
             RoomKind::Project | RoomKind::User | RoomKind::Everyone => {}
             RoomKind::Draft => self.drafts.on_told(told, &mut self.ctx),
-            RoomKind::Dashboard => {}
+            RoomKind::Dashboard => self.dashboards.on_told(told, &mut self.ctx),
         }
     }
 
@@ -100,6 +103,7 @@ impl Parts<'_> {
             Some(Pending::Door(_) | Pending::Connection(_)) => true,
             Some(Pending::Chat(waiting)) => waiting.is_job(),
             Some(Pending::Drafts(waiting)) => waiting.is_job(),
+            Some(Pending::Dashboards(waiting)) => waiting.is_job(),
             Some(Pending::Room(_) | Pending::Documents(_) | Pending::Projects(_) | Pending::Hook(_))
             | None => false,
         };
@@ -115,11 +119,17 @@ impl Parts<'_> {
             Some(Pending::Connection(Waiting::Connect { connection, recover })) => {
                 self.on_connect_verified(connection, recover, outcome);
             }
+            Some(Pending::Connection(Waiting::Unpacked(connection))) => {
+                self.on_unpacked(connection, Some(outcome));
+            }
             Some(Pending::Connection(Waiting::Document { connection, document })) => {
                 self.on_document_verified(connection, document, outcome);
             }
             Some(Pending::Chat(waiting)) => self.chat.on_worked(waiting, outcome, &mut self.ctx),
             Some(Pending::Drafts(waiting)) => self.drafts.on_worked(waiting, outcome, &mut self.ctx),
+            Some(Pending::Dashboards(waiting)) => {
+                self.dashboards.on_worked(waiting, outcome, &mut self.ctx);
+            }
             Some(Pending::Room(_) | Pending::Documents(_) | Pending::Projects(_) | Pending::Hook(_))
             | None => {}
         }
@@ -135,7 +145,8 @@ impl Parts<'_> {
                 | Pending::Connection(_)
                 | Pending::Room(_)
                 | Pending::Projects(_)
-                | Pending::Drafts(_),
+                | Pending::Drafts(_)
+                | Pending::Dashboards(_),
             )
             | None => false,
         };
@@ -151,7 +162,8 @@ impl Parts<'_> {
                 | Pending::Connection(_)
                 | Pending::Room(_)
                 | Pending::Projects(_)
-                | Pending::Drafts(_),
+                | Pending::Drafts(_)
+                | Pending::Dashboards(_),
             )
             | None => {}
         }
@@ -186,6 +198,7 @@ impl Parts<'_> {
             Some(Decided::Changed(changed)) => self.on_changed(changed),
             Some(Decided::Posted(post)) => self.on_post(&post),
             Some(Decided::Offered(offer)) => self.chat.on_offer(*offer, &mut self.ctx),
+            Some(Decided::Visited(visit)) => self.dashboards.on_visit(*visit, &mut self.ctx),
             Some(Decided::Wanted(wanted)) => self.chat.on_wanted(*wanted, &mut self.ctx),
             Some(Decided::Draft(call)) => self.drafts.on_call(*call, &mut self.ctx),
             Some(Decided::Statistics(asked, user)) => {
@@ -222,9 +235,11 @@ impl Parts<'_> {
             self.on_user_came(&caller);
         }
         self.admit_to_draft(id, &admitted);
-        if let (Some((template, fresh)), Some(caller)) =
-            (admitted.template, self.connections.caller(id, None))
-        {
+        let Some(caller) = self.connections.caller(id, None) else { return };
+        if let Some(board) = admitted.board {
+            self.dashboards.come(board, &caller, &mut self.ctx);
+        }
+        if let Some((template, fresh)) = admitted.template {
             self.documents.open(caller, template, fresh, &mut self.ctx);
         }
     }
@@ -258,6 +273,7 @@ impl Parts<'_> {
             | Changed::Member(MemberRow { room: id, .. }) => {
                 self.chat.on_room_changed(id);
                 self.projects.on_room_changed(id);
+                self.dashboards.on_room_changed(id);
             }
             Changed::RoomKept(_) | Changed::Else => {}
         }
@@ -269,6 +285,9 @@ impl Parts<'_> {
                 }
                 if id.kind == RoomKind::Draft {
                     self.drafts.on_changed(&id, ctx);
+                }
+                if id.kind == RoomKind::Dashboard {
+                    self.dashboards.send_away(&id, ctx);
                 }
             }
             Changed::Member(row) => {
@@ -290,7 +309,7 @@ impl Parts<'_> {
                     | RoomKind::Everyone
                     | RoomKind::Supervisors => self.chat.on_room_removed(&id, ctx),
                     RoomKind::Draft => self.drafts.on_room_removed(&id, ctx),
-                    RoomKind::Dashboard => {}
+                    RoomKind::Dashboard => self.dashboards.on_room_removed(&id, ctx),
                 }
                 ctx.rooms.removal_ends(&id);
             }
@@ -304,7 +323,7 @@ impl Parts<'_> {
                     self.chat.on_member_removed(&id, &user, ctx);
                 }
                 RoomKind::Draft => self.drafts.on_member_removed(&id, &user, ctx),
-                RoomKind::Dashboard => {}
+                RoomKind::Dashboard => self.dashboards.on_member_removed(&id, &user, ctx),
             },
             Changed::Else => {}
         }

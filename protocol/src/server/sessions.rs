@@ -370,7 +370,7 @@ fn code_of(cause: CloseCause) -> Code {
         CloseCause::TokenExpired => Code::TokenExpired,
         CloseCause::AuthenticationFailed => Code::AuthFailed,
         CloseCause::Abusive | CloseCause::PingFlood => Code::RateLimited,
-        CloseCause::AccessDenied => Code::PermissionDenied,
+        CloseCause::AccessDenied => Code::RoomAccessDenied,
         CloseCause::ParameterMissing
         | CloseCause::ResourceUnknown
         | CloseCause::Undecodable

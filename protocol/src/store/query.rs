@@ -1,10 +1,12 @@
 //! What can be looked for in the store.
 
-use crate::ids::{DocumentId, EscalationId, FileId, FirmId, RoomId, RoomKind, SessionId, TemplateId, UserId};
+use crate::ids::{
+    DocumentId, EntryId, EscalationId, FileId, FirmId, RoomId, RoomKind, SessionId, TemplateId, UserId,
+};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// Which rows are looked for: `Found`, but for `Appended`. At most `FOUND_ROWS_MAX` of a kind are found,
+/// Which rows are looked for: `Found`, but for `Appended` and `Entry`. At most `FOUND_ROWS_MAX` of a kind are found,
 /// `ROOM_MEMBERS_MAX` members of a room, and `FOUND_PARTS_MAX` pieces of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Query {
@@ -90,6 +92,15 @@ pub enum Query {
     OpenEscalations {
         /// The firm.
         firm: FirmId,
+    },
+    /// The entry that stands in a room's log under this author and id, if one does: `Entries`.
+    Entry {
+        /// In which room.
+        room: RoomId,
+        /// Whose.
+        author: UserId,
+        /// Its id.
+        id: EntryId,
     },
     /// The mark with this name.
     Mark(String),

@@ -56,6 +56,10 @@ impl ModelStore {
                 StoreReply::Heads(rooms.iter().map(head).collect())
             }
             StoreRequest::Look(Query::Appended { after, max }) => self.appended(*after, *max),
+            StoreRequest::Look(Query::Entry { room, author, id }) => {
+                let entries = self.under(room, author, id).cloned().into_iter().collect();
+                StoreReply::Entries { entries, head: Seq(self.entries(room).len() as u64) }
+            }
             StoreRequest::Look(query) => StoreReply::Found(self.rows.look(query)),
         }
     }
@@ -123,8 +127,12 @@ impl ModelStore {
     }
 
     fn standing(&self, room: &RoomId, new: &NewEntry) -> Option<&Entry> {
+        self.under(room, &new.author, &new.id)
+    }
+
+    fn under(&self, room: &RoomId, author: &UserId, id: &EntryId) -> Option<&Entry> {
         let log = self.logs.get(room)?;
-        log.entries.get(*log.places.get(&(new.author.clone(), new.id.clone()))?)
+        log.entries.get(*log.places.get(&(author.clone(), id.clone()))?)
     }
 
     fn load(&self, id: &RoomId) -> Option<RoomRecord> {

@@ -237,7 +237,7 @@ impl Rows {
             }
             Query::Mark(name) => self.marks.get(name).cloned().map(Row::Mark).into_iter().collect(),
             // Entries are no rows.
-            Query::Appended { .. } => Vec::new(),
+            Query::Appended { .. } | Query::Entry { .. } => Vec::new(),
         }
     }
 

@@ -36,7 +36,7 @@ pub(super) fn head(connection: &Connection, room: &RoomId) -> Result<Seq> {
 pub(super) fn all_stand(connection: &Connection, append: &Append) -> Result<bool> {
     let Some(log) = find(connection, &append.room)? else { return Ok(append.entries.is_empty()) };
     for new in &append.entries {
-        if standing(connection, &append.room, log, new)?.is_none() {
+        if under(connection, &append.room, log, &new.author, &new.id)?.is_none() {
             return Ok(false);
         }
     }
@@ -74,7 +74,7 @@ pub(super) fn append(
             let NewEntry { id, author, body } = new.clone();
             entries.push(Entry { room: room.clone(), seq, id, author, at, body });
         } else {
-            entries.extend(standing(connection, room, log, new)?);
+            entries.extend(under(connection, room, log, &new.author, &new.id)?);
         }
     }
     if log.head > before {
@@ -193,12 +193,18 @@ fn fitting<T>(
 }
 
 /// The entry that stands in the log under this author and id.
-fn standing(connection: &Connection, room: &RoomId, log: Log, new: &NewEntry) -> Result<Option<Entry>> {
+pub(super) fn under(
+    connection: &Connection,
+    room: &RoomId,
+    log: Log,
+    author: &UserId,
+    id: &EntryId,
+) -> Result<Option<Entry>> {
     connection
         .prepare_cached(
             "SELECT seq, id, author, at, body FROM room_entries WHERE log = ?1 AND author = ?2 AND id = ?3",
         )?
-        .query_row(params![log.number, new.author.as_str(), new.id.as_str()], |row| read(room, row, 0))
+        .query_row(params![log.number, author.as_str(), id.as_str()], |row| read(room, row, 0))
         .optional()
 }
 

@@ -52,7 +52,7 @@ pub(super) fn look(connection: &Connection, query: &Query) -> Result<Vec<Row>> {
         }
         Query::Mark(name) => mark(connection, name),
         // Entries are no rows.
-        Query::Appended { .. } => Ok(Vec::new()),
+        Query::Appended { .. } | Query::Entry { .. } => Ok(Vec::new()),
     }
 }
 

@@ -42,6 +42,9 @@ pub(super) fn read(connection: &Connection, request: &StoreRequest) -> Result<St
             Ok(StoreReply::Heads(heads.collect::<Result<_>>()?))
         }
         StoreRequest::Look(Query::Appended { after, max }) => log::appended(connection, *after, *max),
+        StoreRequest::Look(Query::Entry { room, author, id }) => page(connection, room, |log| {
+            Ok(log::under(connection, room, log, author, id)?.into_iter().collect())
+        }),
         StoreRequest::Look(query) => Ok(StoreReply::Found(look::look(connection, query)?)),
         StoreRequest::Commit { .. } => Ok(StoreReply::Unavailable),
     }

@@ -139,6 +139,7 @@ fn questions() -> Vec<StoreRequest> {
         Query::OpenEscalations { firm },
         Query::Mark("m".into()),
         Query::Appended { after: 1, max: 2 },
+        Query::Entry { room: room.clone(), author: "ann".into(), id: "1".into() },
     ];
     let pages = [
         StoreRequest::Load { room: room.clone() },
@@ -194,7 +195,7 @@ fn every_question_is_answered_from_an_index_in_its_order() {
             statements += 1;
         }
     }
-    assert_eq!(statements, 34);
+    assert_eq!(statements, 36);
     reader::read(&store.connection, &StoreRequest::Look(Query::Templates(None))).unwrap();
     assert!(cost.try_iter().any(|(_, [scanned, _])| scanned > 0), "a scan is seen");
 }

@@ -209,6 +209,11 @@ fn chat_query() -> impl Strategy<Value = Query> {
         firm().prop_map(|firm| Query::OpenEscalations { firm: firm.into() }),
         id().prop_map(|id| Query::Mark(id.into())),
         (0..20u64, 0..9u32).prop_map(|(after, max)| Query::Appended { after, max }),
+        (room(), user(), id()).prop_map(|(room, author, id)| Query::Entry {
+            room,
+            author: author.into(),
+            id: id.into()
+        }),
     ]
 }
 

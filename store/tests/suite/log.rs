@@ -10,6 +10,7 @@ laws! {
     a_repeated_id_is_answered_with_the_first_entry_and_stored_once
     an_id_repeated_within_a_commit_is_stored_once
     the_same_id_of_another_author_or_in_another_room_is_another_entry
+    an_entry_is_found_by_its_author_and_id
     an_append_that_expects_another_end_stores_nothing
     a_stale_append_takes_the_whole_commit_with_it
     ids_are_looked_up_before_the_end_is_judged
@@ -45,6 +46,21 @@ fn entries_are_counted_from_one_without_gaps_in_each_room(store: &mut dyn Subjec
     );
     let whole = vec![entry("x", 1, 10, a), entry("x", 2, 10, b), entry("x", 3, 12, c)];
     assert_eq!(store.read(&chat("x"), 0, 9), (whole, 3));
+}
+
+fn an_entry_is_found_by_its_author_and_id(store: &mut dyn Subject) {
+    let (a, b) = (new("ann", "1", "a"), new("bob", "1", "b"));
+    store.append(5, to("x", [a.clone(), b]));
+    store.append(5, to("y", [a.clone()]));
+    let mut under = |room: &str, author: &str, id: &str| {
+        let query = Query::Entry { room: chat(room), author: author.into(), id: id.into() };
+        page(store.answer(0, &StoreRequest::Look(query)))
+    };
+    assert_eq!(under("x", "ann", "1"), (vec![entry("x", 1, 5, a.clone())], 2));
+    assert_eq!(under("y", "ann", "1"), (vec![entry("y", 1, 5, a)], 1));
+    assert_eq!(under("x", "ann", "2"), (vec![], 2));
+    assert_eq!(under("y", "bob", "1"), (vec![], 1));
+    assert_eq!(under("z", "ann", "1"), (vec![], 0));
 }
 
 fn a_commit_stores_in_several_rooms_at_once(store: &mut dyn Subject) {

@@ -53,7 +53,7 @@ pub trait Subject {
     }
 }
 
-fn page(reply: StoreReply) -> (Vec<Entry>, u64) {
+pub fn page(reply: StoreReply) -> (Vec<Entry>, u64) {
     match reply {
         StoreReply::Entries { entries, head } => (entries, head.0),
         other => panic!("{other:?}"),

@@ -60,6 +60,7 @@ impl Company {
             interviewer: Interviewer::Service,
             rate_limit_calls: 0,
             rate_limit_signals: 0,
+            rate_limit_dashboard: 0,
             refusals_max: 0,
             ..Settings::default()
         };

@@ -13,7 +13,12 @@ pub fn outcome(job: &Job, now: Timestamp, docs: &mut Docs) -> Outcome {
         Job::VerifyService { bearer } if bearer == "service" => Outcome::Service(Ok(())),
         Job::VerifyService { .. } => Outcome::Service(Err(AuthFailure::Bad)),
         Job::Render { markdown, .. } => Outcome::Rendered(markdown.clone()),
-        Job::Inspect { .. } | Job::Join { .. } | Job::Doc { .. } => job.run(&Keys::default(), now, docs),
+        Job::Inspect { .. }
+        | Job::Join { .. }
+        | Job::Doc { .. }
+        | Job::Unpack { .. }
+        | Job::FoldBoard { .. }
+        | Job::WriteBoard { .. } => job.run(&Keys::default(), now, docs),
     }
 }
 

@@ -4,6 +4,7 @@
 
 pub mod chat;
 pub mod company;
+pub mod dashboards;
 pub mod dice;
 pub mod documents;
 pub mod jobs;
@@ -241,7 +242,8 @@ impl World {
         let mut headers =
             vec![("host".into(), "a".into()), ("authorization".into(), format!("Bearer {token}"))];
         headers.extend(further.into_iter().map(|(name, value)| (name.into(), value.into())));
-        let plain = target.starts_with("/api") && target != "/api/connect";
+        let opens = ["/api/connect", "/api/realtime"].iter().any(|path| target.starts_with(path));
+        let plain = target.starts_with("/api") && !opens;
         if method == "GET" && !plain && !target.contains("transport=polling") {
             for (name, value) in [
                 ("connection", "Upgrade"),

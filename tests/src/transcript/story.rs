@@ -110,6 +110,13 @@ impl Story {
                     given(format!("/api/admin/rooms/project/{id}/members/{user}"), &body);
                 }
             }
+            ("dashboard", id) if !id.is_empty() => given(format!("/api/admin/rooms/dashboard/{id}"), rest),
+            (role @ ("editors" | "viewers"), id) if !id.is_empty() => {
+                let body = format!(r#"{{"role":"{}"}}"#, role.trim_end_matches('s'));
+                for user in rest.split_whitespace() {
+                    given(format!("/api/admin/rooms/dashboard/{id}/members/{user}"), &body);
+                }
+            }
             _ => return Err(format!("the header knows no {word:?}")),
         }
         Ok(())

@@ -9,6 +9,7 @@
 mod any_facts;
 mod chat;
 mod company;
+mod dashboards;
 mod documents;
 mod openings;
 mod projects;

@@ -181,7 +181,7 @@ impl Drafts {
                 seat.owed += u32::from(!answers);
                 draft.to_ask.insert(who);
             }
-            Envelope::Fields | Envelope::Event | Envelope::SocketIo => {
+            Envelope::Fields | Envelope::Event | Envelope::SocketIo | Envelope::Realtime => {
                 draft.to_ask.insert(who);
                 self.refuse(&from, id, refusal, ctx);
             }

@@ -1,5 +1,6 @@
 //! How a backend's event stands in the log, and how it is told.
 
+use crate::apps::dashboards;
 use crate::envelope::Event;
 use crate::ids::{RoomId, RoomKind, Seq};
 use crate::json::Json;
@@ -53,6 +54,9 @@ pub fn told(entry: &Entry) -> Option<Event> {
 
 /// An event as members hear it; without a place, because it is not kept.
 pub fn signalled(room: &RoomId, kept: Kept, at: Timestamp) -> Event {
+    if room.kind == RoomKind::Dashboard {
+        return dashboards::signalled(room, &kept.event, &dashboards::Raw::of(&kept.data));
+    }
     spelled(room, kept.event, kept.data, None, at)
 }
 

@@ -13,6 +13,7 @@ mod speaking;
 pub use command::Command;
 pub use joining::ROLES;
 pub use log::{answer, audience, is_repeat, told};
+pub use posting::Posting;
 
 use crate::auth::User;
 use crate::context::{Caller, Context};
@@ -24,7 +25,6 @@ use crate::store::{RoomRecord, StoreReply, StoreRequest};
 use crate::tickets::Pending;
 use answers::Answers;
 use feeds::Listeners;
-use posting::Posting;
 use remembered::Remembered;
 
 /// What the projects wait for.

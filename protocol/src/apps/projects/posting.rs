@@ -3,6 +3,7 @@
 use super::joining::ROLES;
 use super::log::Kept;
 use crate::apps::composed;
+use crate::apps::dashboards::board_id;
 use crate::envelope::ID_BYTES_MAX;
 use crate::ids::{RoomId, RoomKind, UserId};
 use crate::json;
@@ -156,9 +157,11 @@ impl To {
                 match kind.as_str() {
                     "project" => Ok(RoomId::project(&composed(&id))),
                     "chat" => Ok(RoomId::chat(&composed(&id))),
+                    "dashboard" => board_id(&id),
                     kind => {
-                        let message =
-                            format!("rooms of kind {kind:.64?} take no events; chat and project do");
+                        let message = format!(
+                            "rooms of kind {kind:.64?} take no events; chat, project and dashboard do"
+                        );
                         Err(Refusal::new(Code::ClientError, message))
                     }
                 }
@@ -222,7 +225,7 @@ mod tests {
             assert_eq!(room(to).expect_err(to).message, message);
         }
         let draft = room(r#"{"room":{"kind":"draft","id":"d"}}"#).expect_err("no such kind yet");
-        assert_eq!(draft.message, r#"rooms of kind "draft" take no events; chat and project do"#);
+        assert_eq!(draft.message, r#"rooms of kind "draft" take no events; chat, project and dashboard do"#);
         let empty = room(r#"{"userId":""}"#).expect_err("nobody");
         assert_eq!(empty.message, "userId is empty or has control characters");
     }

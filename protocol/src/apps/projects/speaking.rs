@@ -30,6 +30,9 @@ impl Projects {
         for (place, posting) in postings.into_iter().enumerate() {
             let id = PostId { request, place };
             match posting {
+                Ok(posting) if posting.room.kind == RoomKind::Dashboard => {
+                    ctx.fx.board_posts.push((id, Box::new(posting)));
+                }
                 Ok(posting) if !self.is_closed(&posting.room, ctx) => self.speak(id, posting, ctx),
                 Ok(_) if self.has_no_place(ctx) => ctx.fx.posted.push((id, Err(Refusal::busy()))),
                 Ok(posting) => {
@@ -47,7 +50,7 @@ impl Projects {
     }
 
     /// Says something in an open room.
-    pub(super) fn speak(&mut self, id: PostId, posting: Posting, ctx: &mut Context<'_>) {
+    pub fn speak(&mut self, id: PostId, posting: Posting, ctx: &mut Context<'_>) {
         let result = match posting.volatile {
             true => self.signal(posting, ctx).map(Some),
             false => submit(id, posting, ctx).map(|()| None),

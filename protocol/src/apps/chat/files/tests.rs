@@ -70,7 +70,13 @@ impl World {
                 let outcome = match &job {
                     Job::VerifyToken { token } => Outcome::Token(Ok(user(token))),
                     Job::VerifyService { .. } => Outcome::Service(Ok(())),
-                    Job::Render { .. } | Job::Inspect { .. } | Job::Join { .. } | Job::Doc { .. } => {
+                    Job::Render { .. }
+                    | Job::Inspect { .. }
+                    | Job::Join { .. }
+                    | Job::Doc { .. }
+                    | Job::Unpack { .. }
+                    | Job::FoldBoard { .. }
+                    | Job::WriteBoard { .. } => {
                         job.run(&Default::default(), self.now, &mut Default::default())
                     }
                 };
