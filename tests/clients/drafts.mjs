@@ -35,6 +35,7 @@ export async function draft(server, members = {}, id = `draft-${(drafts += 1)}`,
 export async function about(server, user, draftId, rest, init = {}) {
   const { claims, ...request } = init;
   const answer = await fetch(`${server.url}/api/drafts/${encodeURIComponent(draftId)}/${rest}`, {
+    signal: AbortSignal.timeout(60_000),
     ...request,
     headers: { authorization: `Bearer ${token(user, claims)}`, 'content-type': 'application/json' },
   });
