@@ -99,7 +99,8 @@ mod tests {
         let files = std::fs::read_dir(folder).expect("the folder is there");
         let names = files.map(|file| file.expect("a file").file_name().into_string().expect("a plain name"));
         let endings = [".js", ".css", ".svg", ".html", ".txt"];
-        let served = |name: &String| endings.iter().any(|ending| name.ends_with(ending)) && name != "entry.js";
+        let served =
+            |name: &String| endings.iter().any(|ending| name.ends_with(ending)) && name != "entry.js";
         names.filter(served).map(|name| format!("{prefix}{name}")).collect()
     }
 
