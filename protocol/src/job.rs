@@ -2,8 +2,10 @@
 //! core) and what is slow. A driver runs them with `Job::run` wherever it likes and hands the outcome back.
 
 mod inspection;
+mod unpacking;
 
 pub use inspection::{Content, Inspected, TEXT};
+pub use unpacking::Unpacked;
 
 use crate::apps::dashboards::{self, Base, Board};
 use crate::auth::{AuthFailure, Keys, User, verify_service, verify_token};
@@ -53,6 +55,11 @@ pub enum Job {
         /// What to do.
         job: DocJob,
     },
+    /// Take a large message about a draft apart.
+    Unpack {
+        /// The message, in 003's JSON.
+        text: Bytes,
+    },
     /// Fold a dashboard further.
     FoldBoard {
         /// As far as it is folded.
@@ -85,6 +92,8 @@ pub enum Outcome {
     Joined(Bytes),
     /// What came of it in a document.
     Doc(DocOutcome),
+    /// What a message brings, or what is wrong with it.
+    Unpacked(Result<Unpacked, String>),
     /// A dashboard, unless its snapshot cannot be read.
     Board(Option<Box<Board>>),
     /// A snapshot, and the last entry in it.
@@ -102,7 +111,7 @@ impl Job {
                 base.bytes() + entries <= CHEAP_BYTES_MAX
             }
             Self::WriteBoard { board } => board.bytes() <= CHEAP_BYTES_MAX,
-            Self::Render { .. } | Self::Join { .. } | Self::Doc { .. } => false,
+            Self::Render { .. } | Self::Join { .. } | Self::Doc { .. } | Self::Unpack { .. } => false,
         }
     }
 
@@ -116,6 +125,7 @@ impl Job {
             Self::Inspect { content } => Outcome::Inspected(content.inspect()),
             Self::Join { pieces } => Outcome::Joined(pieces.concat().into()),
             Self::Doc { doc, job } => Outcome::Doc(docs.run(doc, job)),
+            Self::Unpack { text } => Outcome::Unpacked(unpacking::unpack(text)),
             Self::FoldBoard { base, entries } => {
                 Outcome::Board(dashboards::fold(base, entries).map(Box::new))
             }
@@ -134,6 +144,7 @@ impl fmt::Debug for Job {
             Self::Inspect { .. } => "Inspect",
             Self::Join { .. } => "Join",
             Self::Doc { doc, job } => return write!(f, "Doc({:?}, {job:?})", doc.draft),
+            Self::Unpack { .. } => "Unpack",
             Self::FoldBoard { .. } => "FoldBoard",
             Self::WriteBoard { .. } => "WriteBoard",
         })

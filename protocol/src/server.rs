@@ -273,7 +273,10 @@ impl Parts<'_> {
                 return;
             }
             for (room, appended) in judged {
-                self.dashboards.on_judged(&room, appended, &mut self.ctx);
+                // Other rooms do not judge.
+                if room.kind == RoomKind::Dashboard {
+                    self.dashboards.on_judged(&room, appended, &mut self.ctx);
+                }
             }
             for (post, posting) in posts {
                 if let Some(posting) = self.dashboards.on_posting(post, posting, &mut self.ctx) {

@@ -267,6 +267,7 @@ impl Door {
             | Outcome::Inspected(_)
             | Outcome::Joined(_)
             | Outcome::Doc(_)
+            | Outcome::Unpacked(_)
             | Outcome::Board(_)
             | Outcome::Written(..) => {
                 let refusal = Refusal::new(Code::ServerError, "another answer than was asked for");

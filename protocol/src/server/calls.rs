@@ -21,6 +21,8 @@ use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Above so many bytes a message is read outside the lock.
+const READ_BYTES_MAX: usize = 64 * 1024;
 /// Calls that do not count, where they are spoken.
 const FREE_CALLS: [&str; 2] = ["ping", "pong"];
 /// What clients of `/api/realtime` say that is taken in silence.
@@ -141,6 +143,9 @@ impl Parts<'_> {
         let Some(caller) = self.connections.caller(id, None) else { return };
         let Some(endpoint) = self.connections.find(id).map(|connection| connection.endpoint) else { return };
         self.ctx.fx.stats.messages_in += 1;
+        if endpoint == Endpoint::Drafts && text.len() > READ_BYTES_MAX {
+            return self.unpack(id, text.clone());
+        }
         match caller.envelope.decode(text) {
             Ok(call) => self.on_call(endpoint, call, caller),
             Err(malformed) => self.on_malformed(endpoint, malformed, caller),
@@ -403,6 +408,7 @@ impl Parts<'_> {
             | Outcome::Inspected(_)
             | Outcome::Joined(_)
             | Outcome::Doc(_)
+            | Outcome::Unpacked(_)
             | Outcome::Board(_)
             | Outcome::Written(..) => {
                 self.refuse(app, &caller, &Refusal::new(Code::AuthFailed, "authentication failed"));

@@ -16,6 +16,7 @@ pub fn outcome(job: &Job, now: Timestamp, docs: &mut Docs) -> Outcome {
         Job::Inspect { .. }
         | Job::Join { .. }
         | Job::Doc { .. }
+        | Job::Unpack { .. }
         | Job::FoldBoard { .. }
         | Job::WriteBoard { .. } => job.run(&Keys::default(), now, docs),
     }

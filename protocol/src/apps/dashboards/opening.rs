@@ -278,6 +278,7 @@ impl Dashboards {
             | Outcome::Inspected(_)
             | Outcome::Joined(_)
             | Outcome::Doc(_)
+            | Outcome::Unpacked(_)
             | Outcome::Board(_) => room.drop_snapshot(),
         }
     }

@@ -52,6 +52,7 @@ impl Drafts {
             Task::Updates(updates) => {
                 DocJob::Apply { updates: updates.iter().map(|one| one.update.clone()).collect() }
             }
+            Task::Known(incoming) => DocJob::Knows { update: incoming.update.clone() },
             Task::Foreign(update) => DocJob::Replay { updates: vec![update.clone()] },
             Task::State(wanted) => DocJob::Diff { since: wanted.since.clone() },
             Task::Fold(_) => DocJob::Fold,
@@ -63,7 +64,7 @@ impl Drafts {
         let at = ctx.rooms.find(id).map_or(Seq::ZERO, |room| room.head());
         let task = match task {
             Task::Fold(_) => Task::Fold(Folding { seq: at, comments: draft.comments.kept() }),
-            Task::Updates(_) | Task::Foreign(_) | Task::State(_) | Task::Restore(_) => task,
+            Task::Updates(_) | Task::Foreign(_) | Task::Known(_) | Task::State(_) | Task::Restore(_) => task,
         };
         draft.working = true;
         let waiting = Waiting::Task { draft: id.clone(), life: draft.life, task: Box::new(task), at };
@@ -86,6 +87,17 @@ impl Drafts {
                 if each.len() == updates.len() =>
             {
                 self.on_applied(id, updates.into_iter().zip(each), standing, ctx);
+            }
+            (Task::Known(incoming), DocOutcome::Known(true)) => {
+                draft.waiting.push_back((draft.given, Settled::Saved(incoming)));
+            }
+            (Task::Known(incoming), DocOutcome::Known(false)) => {
+                self.readings.answered(incoming.from.connection, &mut ctx.fx);
+                self.refuse(&incoming.from, id, &viewers_read(), ctx);
+            }
+            (Task::State(wanted), DocOutcome::DiffRefused(why)) => {
+                let refusal = Refusal::new(Code::ClientError, why.to_string());
+                self.refuse_state(id, &wanted, &refusal, ctx);
             }
             (Task::State(wanted), DocOutcome::Diff { update, state_vector }) => {
                 draft.vector = state_vector;
@@ -268,10 +280,13 @@ impl Drafts {
             }
             Task::Fold(_) => ctx.rooms.find(id).into_iter().for_each(|room| room.drop_snapshot()),
             Task::Foreign(_) => {}
+            Task::Known(incoming) => {
+                self.readings.answered(incoming.from.connection, &mut ctx.fx);
+                self.refuse(&incoming.from, id, &viewers_read(), ctx);
+            }
             Task::State(wanted) => {
-                if let Some(draft) = self.open.get_mut(id) {
-                    draft.work.push_front(Task::State(wanted));
-                }
+                let refusal = Refusal::new(Code::ServerError, "the document cannot be written");
+                self.refuse_state(id, &wanted, &refusal, ctx);
             }
         }
         self.lose(id, ctx);
@@ -301,6 +316,20 @@ impl Drafts {
         }
     }
 
+    /// Somebody is not told what it lacks. Who was to come in with it does not.
+    fn refuse_state(&mut self, id: &RoomId, wanted: &Wanted, refusal: &Refusal, ctx: &mut Context<'_>) {
+        let who = wanted.to.connection;
+        let Some(seat) = self.open.get_mut(id).and_then(|draft| draft.seats.get_mut(&who)) else { return };
+        seat.answering = false;
+        let (next, inside) = (seat.asks_next.take(), seat.inside);
+        self.refuse_unless_provider(&wanted.to, id, refusal, ctx);
+        match next {
+            Some(next) => self.want(id, next, ctx),
+            None if !inside => ctx.fx.close(who, CloseCause::Overloaded),
+            None => {}
+        }
+    }
+
     /// Somebody asks for what it lacks. One answer is under way at a time, and the last question waits for it.
     pub(super) fn want(&mut self, id: &RoomId, wanted: Wanted, ctx: &mut Context<'_>) {
         let Some(draft) = self.open.get_mut(id) else { return };
@@ -322,7 +351,9 @@ impl Drafts {
 fn next(work: &mut VecDeque<Task>) -> Option<Task> {
     let mut updates = match work.pop_front()? {
         Task::Updates(updates) => updates,
-        other @ (Task::Foreign(_) | Task::State(_) | Task::Fold(_) | Task::Restore(_)) => return Some(other),
+        other @ (Task::Foreign(_) | Task::Known(_) | Task::State(_) | Task::Fold(_) | Task::Restore(_)) => {
+            return Some(other);
+        }
     };
     let mut bytes: usize = updates.iter().map(|one| one.update.len()).sum();
     while updates.len() < JOB_UPDATES_MAX
@@ -334,6 +365,11 @@ fn next(work: &mut VecDeque<Task>) -> Option<Task> {
         work.pop_front();
     }
     Some(Task::Updates(updates))
+}
+
+/// Why a viewer's update is not taken.
+pub(super) fn viewers_read() -> Refusal {
+    Refusal::new(Code::PermissionDenied, "viewers cannot change the draft")
 }
 
 /// Runs a job of a document.
@@ -355,6 +391,7 @@ fn task_name(task: &Task) -> &'static str {
     match task {
         Task::Updates(_) => "over updates of clients",
         Task::Foreign(_) => "over what others stored",
+        Task::Known(_) => "while it was compared with what somebody has",
         Task::State(_) => "while it was written for somebody",
         Task::Fold(_) => "while it was folded",
         Task::Restore(_) => "while a version was brought back",

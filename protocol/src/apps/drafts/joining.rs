@@ -1,6 +1,7 @@
 //! Coming into a draft and going: on an endpoint of its own as the connection does, elsewhere by calls. A draft belongs
 //! to a firm; who is of the firm or a member comes in, and who is a member as a viewer changes nothing.
 
+use super::command::Asks;
 use super::draft::{Seat, Stage, Wanted};
 use super::log;
 use super::{Drafts, Parked, Waiting, not_found};
@@ -72,6 +73,11 @@ impl Drafts {
     /// Whether a connection sits in a draft.
     pub fn sits(&self, draft: &RoomId, who: ConnectionId) -> bool {
         self.open.get(draft).is_some_and(|draft| draft.seats.contains_key(&who))
+    }
+
+    /// What somebody says of a document that it was not let into yet waits for that; false: it is too much.
+    pub fn wait_for_token(&mut self, who: ConnectionId, draft: RoomId, asks: Asks) -> bool {
+        self.early.keep(who, draft, asks)
     }
 
     /// Nothing more is read of a connection until `read_on`.
@@ -278,15 +284,16 @@ impl Drafts {
         self.tell_states(id, who, ctx);
         self.tell_people_to(id, who, ctx);
         self.people_changed(id, ctx);
+        for asks in self.early.take(who, id) {
+            self.say(id, asks, caller.clone(), ctx);
+        }
     }
 
     /// Why somebody does not come in.
     fn turn_away(&mut self, caller: &Caller, id: &RoomId, refusal: &Refusal, ctx: &mut Context<'_>) {
         let who = caller.connection;
-        let cause = match refusal.code {
-            Code::NotFound => CloseCause::AccessDenied,
-            _ => CloseCause::Overloaded,
-        };
+        let for_good = refusal.code == Code::NotFound;
+        let cause = if for_good { CloseCause::AccessDenied } else { CloseCause::Overloaded };
         match caller.envelope {
             Envelope::Draft | Envelope::DraftBase64 | Envelope::YWebsocket => ctx.fx.close(who, cause),
             Envelope::Hocuspocus => {
@@ -350,6 +357,7 @@ impl Drafts {
             self.on_left(&id, caller, ctx);
         }
         self.dedicated.remove(&who);
+        self.early.forget(who);
         self.readings.forget(who);
     }
 
@@ -361,7 +369,7 @@ impl Drafts {
         for seat in draft.seats.values_mut() {
             match access(room, &seat.caller.user) {
                 Access::None => out.push(seat.caller.clone()),
-                now => seat.writes = now == Access::Write,
+                now @ (Access::Read | Access::Write) => seat.writes = now == Access::Write,
             }
         }
         for caller in out {

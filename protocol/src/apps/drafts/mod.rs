@@ -7,6 +7,7 @@ mod command;
 mod comments;
 mod document;
 mod draft;
+mod early;
 mod history;
 mod joining;
 mod log;
@@ -18,7 +19,7 @@ mod saving;
 mod speaking;
 mod versions;
 
-pub use command::{Asks, Command, draft_id};
+pub use command::{Asks, Command, draft_id, read_bytes};
 pub use joining::{ROLES, may_hear};
 pub use log::{answer, is_repeat, refused, shown, told};
 pub use rest::{Ask, Call};
@@ -34,6 +35,7 @@ use crate::refusal::{Code, Refusal};
 use crate::room::Parking;
 use crate::store::StoreReply;
 use draft::{Draft, Task};
+use early::Early;
 use history::Reading;
 use reading::Readings;
 use std::collections::BTreeMap;
@@ -117,6 +119,8 @@ pub struct Drafts {
     open: BTreeMap<RoomId, Box<Draft>>,
     /// The connections that are there for one draft.
     dedicated: BTreeMap<ConnectionId, RoomId>,
+    /// What came before its draft was open to the connection.
+    early: Early,
     /// How connections are read that bring updates.
     readings: Readings,
     /// How many lives documents have had.
@@ -182,11 +186,10 @@ impl Drafts {
 
     /// An answer never came.
     pub fn on_late(&mut self, waiting: Waiting, ctx: &mut Context<'_>) {
-        match waiting {
-            waiting if waiting.is_job() => self.on_worked(waiting, Outcome::Doc(DocOutcome::Absent), ctx),
-            Waiting::Create { draft, .. } => self.refuse_parked(&draft, &Refusal::store_unavailable(), ctx),
-            waiting => self.on_stored(waiting, StoreReply::Unavailable, ctx),
+        if waiting.is_job() {
+            return self.on_worked(waiting, Outcome::Doc(DocOutcome::Absent), ctx);
         }
+        self.on_stored(waiting, StoreReply::Unavailable, ctx);
     }
 
     /// A time that was set for a draft has come.
@@ -222,9 +225,9 @@ impl Drafts {
 
     /// How many drafts are open, wait for their room, or are looked at as they were; and the connections that bring updates.
     pub fn len(&self) -> usize {
-        let Self { parked, open, dedicated, readings, lives: _, copies } = self;
+        let Self { parked, open, dedicated, early, readings, lives: _, copies } = self;
         let held = open.values().map(|draft| draft.seats.len() + draft.work.len() + draft.awareness.len());
-        parked.len() + held.sum::<usize>() + dedicated.len() + readings.len() + copies
+        parked.len() + held.sum::<usize>() + dedicated.len() + early.len() + readings.len() + copies
     }
 
     /// Tells a caller why not.

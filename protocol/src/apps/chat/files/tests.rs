@@ -74,6 +74,7 @@ impl World {
                     | Job::Inspect { .. }
                     | Job::Join { .. }
                     | Job::Doc { .. }
+                    | Job::Unpack { .. }
                     | Job::FoldBoard { .. }
                     | Job::WriteBoard { .. } => {
                         job.run(&Default::default(), self.now, &mut Default::default())

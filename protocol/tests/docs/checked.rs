@@ -66,19 +66,31 @@ impl Checked {
 
     /// Panics if the document cannot be read, whole or since any time before, or says something else then.
     pub fn check(&mut self) {
-        let folded = self.docs.run(&live(), &DocJob::Fold);
-        let DocOutcome::Folded(Ok(whole)) = folded else { panic!("{folded:?}") };
-        assert_eq!(self.diff(None), whole);
+        let content = self.content();
+        let whole = self.diff(None);
+        self.check_read(Some(whole), Vec::new(), &content);
         // One that had everything up to some point, and hears of the rest.
         let then = (self.vectors.len() * 7 / 11).min(self.vectors.len() - 1);
         let rest = self.diff(Some(&self.vectors[then].clone()));
-        let mut other = Self::default();
-        let mut updates = self.canonical[..then].to_vec();
-        updates.push(rest);
-        let opened = other.run(&DocJob::Open { snapshot: None, updates });
+        let updates = self.canonical[..then].iter().cloned().chain([rest]).collect();
+        self.check_read(None, updates, &content);
+    }
+
+    /// Panics if the document cannot be folded, or says something else then.
+    pub fn fold(&mut self) {
+        let content = self.content();
+        let folded = self.docs.run(&live(), &DocJob::Fold);
+        let DocOutcome::Folded(Ok(whole)) = folded else { panic!("{folded:?}") };
+        self.check_read(Some(whole), Vec::new(), &content);
+        assert_eq!(self.content(), content);
+    }
+
+    fn check_read(&self, snapshot: Option<Bytes>, updates: Vec<Bytes>, content: &serde_json::Value) {
+        let mut docs = Docs::default();
+        let opened = docs.run(&live(), &DocJob::Open { snapshot, updates });
         let DocOutcome::Opened(Ok(standing)) = opened else { panic!("{opened:?}") };
         assert_eq!(Some(&standing.state_vector), self.vectors.last());
-        assert_eq!(other.content(), self.content());
+        assert_eq!(docs.content(&live()).expect("it is open").as_ref(), Ok(content));
     }
 }
 
@@ -97,4 +109,15 @@ pub fn read_vector(vector: &[u8]) -> BTreeMap<u64, u64> {
         }
     };
     (0..number()).map(|_| (number(), number())).collect()
+}
+
+/// Bytes as hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Bytes of hexadecimal digits.
+pub fn unhex(text: &str) -> Vec<u8> {
+    let digits = |at: usize| u8::from_str_radix(&text[at..at + 2], 16).expect("hexadecimal");
+    (0..text.len()).step_by(2).map(digits).collect()
 }
