@@ -206,6 +206,7 @@ impl Door {
             | Outcome::Joined(_)
             | Outcome::Doc(_)
             | Outcome::Unpacked(_)
+            | Outcome::Spelled(_)
             | Outcome::Board(_)
             | Outcome::Written(..) => {
                 let refusal = Refusal::new(Code::ServerError, "another answer than was asked for");

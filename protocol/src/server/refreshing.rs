@@ -69,6 +69,7 @@ impl Parts<'_> {
             | Outcome::Joined(_)
             | Outcome::Doc(_)
             | Outcome::Unpacked(_)
+            | Outcome::Spelled(_)
             | Outcome::Board(_)
             | Outcome::Written(..) => {
                 self.refuse(app, &caller, &Refusal::new(Code::AuthFailed, "authentication failed"));

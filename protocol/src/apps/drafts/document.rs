@@ -4,11 +4,14 @@
 use super::draft::{Folding, Incoming, Restoring, Settled, Stage, Task, Wanted};
 use super::log::{self, Kept};
 use super::saving::Whose;
+use super::spelling::{Hearers, Speech};
 use super::{Drafts, Waiting, fault};
 use crate::action::CloseCause;
 use crate::context::{Caller, Context};
 use crate::docs::{Applied, DocId, DocJob, DocOutcome, RestoreRefused, Standing, Why};
 use crate::door::refusal_response;
+use crate::envelope::is_written_outside;
+use crate::frame::Frame;
 use crate::ids::{ConnectionId, RoomId, Seq};
 use crate::job::Job;
 use crate::outbox::Class;
@@ -271,10 +274,31 @@ impl Drafts {
     ) {
         let who = wanted.to.connection;
         let Some(seat) = self.open.get_mut(id).and_then(|draft| draft.seats.get_mut(&who)) else { return };
-        let (came, envelope, next) = (!seat.inside, seat.caller.envelope, seat.asks_next.take());
+        let envelope = seat.caller.envelope;
+        if is_written_outside(envelope, update.len()) {
+            let hearers = Hearers::One(wanted, at);
+            return self.spell(id, envelope, Speech::State(update), hearers, ctx);
+        }
+        let to = Caller { envelope, ..wanted.to.clone() };
+        let frames = ctx.fx.answer(&to, &log::state(id, update));
+        self.hand_state(id, wanted, frames, at, ctx);
+    }
+
+    /// What a connection lacked is written.
+    pub(super) fn hand_state(
+        &mut self,
+        id: &RoomId,
+        wanted: Wanted,
+        frames: Vec<Frame>,
+        at: Seq,
+        ctx: &mut Context<'_>,
+    ) {
+        let who = wanted.to.connection;
+        let Some(seat) = self.open.get_mut(id).and_then(|draft| draft.seats.get_mut(&who)) else { return };
+        let (came, next) = (!seat.inside, seat.asks_next.take());
         (seat.answering, seat.inside) = (false, true);
         let caller = Caller { reply_to: None, ..seat.caller.clone() };
-        ctx.rooms.show(&Caller { envelope, ..wanted.to }, &log::state(id, update), &mut ctx.fx);
+        ctx.rooms.show_frames(who, frames, &mut ctx.fx);
         if came {
             ctx.rooms.enter(id, caller, at, &mut ctx.fx);
             self.on_inside(id, who, ctx);
