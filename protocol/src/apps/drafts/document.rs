@@ -91,6 +91,8 @@ impl Drafts {
                 draft.vector = state_vector;
                 draft.waiting.push_back((draft.given, Settled::State { wanted, update, at }));
             }
+            // Asked again it would be refused again.
+            (Task::State(wanted), DocOutcome::DiffRefused(why)) => self.refuse_state(id, wanted, &why, ctx),
             (Task::Fold(Folding { seq, comments }), DocOutcome::Folded(Ok(document))) => {
                 let state = snapshot(&comments, &document);
                 draft.waiting.push_back((draft.given, Settled::Snapshot { seq, state }));
@@ -297,6 +299,22 @@ impl Drafts {
             self.on_inside(id, who, ctx);
         }
         if let Some(next) = next {
+            self.want(id, next, ctx);
+        }
+    }
+
+    /// Nobody can say what somebody lacks whose state vector is none.
+    fn refuse_state(&mut self, id: &RoomId, wanted: Wanted, why: &Why, ctx: &mut Context<'_>) {
+        let message = match why {
+            Why::Malformed(fault) => format!("malformed state vector: {fault}"),
+            Why::TooLarge { .. } | Why::Full { .. } | Why::TooManyClients { .. } => why.to_string(),
+        };
+        let refusal = Refusal::new(Code::ClientError, message);
+        self.refuse_unless_provider(&wanted.to, id, &refusal, ctx);
+        let seat = self.open.get_mut(id).and_then(|draft| draft.seats.get_mut(&wanted.to.connection));
+        let Some(seat) = seat else { return };
+        seat.answering = false;
+        if let Some(next) = seat.asks_next.take() {
             self.want(id, next, ctx);
         }
     }
