@@ -101,13 +101,15 @@ impl Drafts {
                 self.refuse(&incoming.from, id, &viewers_read(), ctx);
             }
             (Task::State(wanted), DocOutcome::DiffRefused(why)) => {
-                let refusal = Refusal::new(Code::ClientError, why.to_string());
+                let fault = if let Why::Malformed(fault) = why { fault } else { why.to_string() };
+                let refusal = Refusal::new(Code::ClientError, format!("malformed state vector: {fault}"));
                 self.refuse_state(id, &wanted, &refusal, ctx);
             }
             (Task::State(wanted), DocOutcome::Diff { update, state_vector }) => {
                 draft.vector = state_vector;
                 draft.waiting.push_back((draft.given, Settled::State { wanted, update, at }));
             }
+            // Asked again it would be refused again.
             (Task::Fold(Folding { seq, comments }), DocOutcome::Folded(Ok(document))) => {
                 let state = snapshot(&comments, &document);
                 draft.waiting.push_back((draft.given, Settled::Snapshot { seq, state }));
