@@ -77,7 +77,17 @@ impl Provider {
                 say.frame(line, self.frame(Said::Sync(step)));
             }
             Said::Awareness(_) | Said::SyncStatus(true) => {}
-            said => return Err(format!("it heard {said:?}")),
+            said @ (Said::Sync(_)
+            | Said::SyncReply(_)
+            | Said::QueryAwareness
+            | Said::Auth { .. }
+            | Said::AskToken
+            | Said::Authenticated { .. }
+            | Said::Denied(_)
+            | Said::Stateless(_)
+            | Said::BroadcastStateless(_)
+            | Said::Close(_)
+            | Said::SyncStatus(_)) => return Err(format!("it heard {said:?}")),
         }
         Ok(Heard::Nothing)
     }
@@ -99,7 +109,9 @@ impl Provider {
         };
         match Frame::read(&bytes)? {
             Frame::Said { document, said } if document == *own => Ok(said),
-            other => Ok(Said::Stateless(format!("{other:?} and not of {own}"))),
+            other @ (Frame::Said { .. } | Frame::Ping | Frame::Pong) => {
+                Ok(Said::Stateless(format!("{other:?} and not of {own}")))
+            }
         }
     }
 

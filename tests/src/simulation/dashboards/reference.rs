@@ -87,9 +87,10 @@ impl Reference {
         }
         let mut value = versions.last().and_then(|last| last.value.clone()).unwrap_or_default();
         for (name, change) in changes {
-            match change {
-                Value::Null => drop(value.remove(name)),
-                change => drop(value.insert(name.clone(), change.clone())),
+            if change.is_null() {
+                value.remove(name);
+            } else {
+                value.insert(name.clone(), change.clone());
             }
         }
         versions.push(Version { value: Some(value), changed: Some(names), by });
