@@ -279,6 +279,7 @@ impl Dashboards {
             | Outcome::Joined(_)
             | Outcome::Doc(_)
             | Outcome::Unpacked(_)
+            | Outcome::Spelled(_)
             | Outcome::Board(_) => room.drop_snapshot(),
         }
     }
