@@ -64,6 +64,8 @@ pub struct Dashboards {
     coming: BTreeSet<usize>,
     known: BTreeMap<SocketId, Known>,
     asked: BTreeMap<String, Asked>,
+    /// What was asked in more than one way: who asked on one may hear it from the other.
+    twice: BTreeSet<String>,
     /// The answers that were given, by id.
     stored: BTreeMap<String, Value>,
     conflicts: BTreeMap<String, (String, String)>,
@@ -96,6 +98,7 @@ impl Dashboards {
             coming: BTreeSet::new(),
             known: BTreeMap::new(),
             asked: BTreeMap::new(),
+            twice: BTreeSet::new(),
             stored: BTreeMap::new(),
             conflicts: BTreeMap::new(),
             requests: BTreeMap::new(),
@@ -151,6 +154,12 @@ impl Dashboards {
         }
         self.end();
         self.kill();
+        self.wait(SETTLING);
+        // What the process that was killed had folded is judged against again, from versions that are old.
+        for bytes in (0..24_u8).map(|step| [7 + step % 3, step, step]) {
+            self.change(usize::from(bytes[1] % 2), bytes);
+            self.wait(Duration::from_secs(1));
+        }
         self.wait(SETTLING);
         self.end();
         (0..CLIENTS.len()).for_each(|client| self.cut(client));
@@ -324,6 +333,7 @@ impl Dashboards {
             .map(|(id, asked)| (id.clone(), asked.clone()))
             .collect();
         let Some((id, asked)) = own.get(usize::from(place) % own.len().max(1)).cloned() else { return };
+        self.twice.insert(id.clone());
         if place.is_multiple_of(2) {
             self.post_these(client, vec![(id, asked)]);
         } else if self.of(client).is_some_and(|known| known.replica.is_some()) {
@@ -438,6 +448,10 @@ impl Dashboards {
         if asked.name == "WIDGET_UPDATE" {
             assert_eq!(body["changes"], asked.payload["changes"], "what is stored is what was asked");
         }
+        if asked.name.starts_with("WIDGET") || asked.name == "LAYOUT_UPDATE" {
+            let base = asked.payload.get("baseVersion");
+            assert_eq!(body.get("baseVersion"), base, "it is judged from the version that was seen");
+        }
         let told = json!({"seq": seq, "version": answer["version"], "results": answer["results"]});
         if let Some(version) = answer["version"].as_u64() {
             assert_eq!(body["version"].as_u64(), Some(version), "an answer says what is stored: {answer}");
@@ -548,8 +562,12 @@ impl Dashboards {
         let board = known.board.clone();
         assert!(known.places.insert(seq), "everybody hears everything once: {data}");
         let log = self.log(&board);
-        let body: Value = serde_json::from_slice(&log[seq as usize - 1].body).expect("JSON");
+        let entry = &log[seq as usize - 1];
+        let body: Value = serde_json::from_slice(&entry.body).expect("JSON");
         assert_eq!(body["type"].as_str(), Some(name), "what is heard is stored: {data}");
+        let known = &self.known[&socket];
+        let is_own = known.waiting.contains(entry.id.as_str()) && !self.twice.contains(entry.id.as_str());
+        assert!(!is_own, "a sender does not hear its own: {data}");
         assert_eq!(body.get("changes"), data.get("changes"), "what is heard is stored: {data}");
         self.moves_on(socket, seq, &board);
     }

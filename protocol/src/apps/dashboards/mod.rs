@@ -11,6 +11,7 @@ mod desk;
 mod joining;
 mod judging;
 mod kept;
+mod lookups;
 mod opening;
 mod rounds;
 mod snapshot;
