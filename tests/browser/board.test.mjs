@@ -56,7 +56,8 @@ class World {
   untilPosted() {
     for (let facts = 0; facts < 100; facts += 1) {
       const orders = this.wait();
-      const [posted] = orders[0] === 'open' ? this.take({ fact: 'closed', code: 1006 }) : orders;
+      if (orders.includes('open')) orders.push(...this.take({ fact: 'closed', code: 1006 }));
+      const posted = orders.find((one) => one.type === 'SYNC');
       if (posted) return posted;
     }
     return assert.fail('nothing is posted');
@@ -172,6 +173,18 @@ test('what others do is applied in its order; a gap is asked for, and what came 
   assert.deepEqual([world.shown('w'), world.shown('v')], [undefined, { x: 1 }]);
 });
 
+test('an answer that was overtaken tells nothing, and a log that begins anew replaces all', () => {
+  const world = new World();
+  world.open(full(5, [widget('w', 5, { a: 5 })], layout(3, { w: { x: 3 } })));
+  const [asked] = world.hear('WIDGET_DELETE', { widgetId: 'v', version: 1, seq: 9 });
+  world.hear('SYNC_RESPONSE', { seq: 4, full: false, widgets: [widget('w', 4, { a: 4 })], removed: ['w'], layout: null }, asked.id);
+  assert.deepEqual([world.shown('w'), world.machine.board.seq], [{ a: 5 }, 5]);
+  world.take({ fact: 'closed', code: 1006 });
+  world.wait();
+  world.comeBack(full(2, [widget('w', 1, { a: 1 })], layout(1, { w: { x: 1 } })));
+  assert.deepEqual([world.shown('w'), world.places, world.machine.board.seq], [{ a: 1 }, { w: { x: 1 } }, 2]);
+});
+
 test('too many updates before the answer that they go after end the connection', () => {
   const world = new World();
   world.take({ fact: 'connect' });
@@ -272,6 +285,27 @@ test('there is a request every few seconds as long as there is no socket', () =>
   const posted = world.now;
   world.untilPosted();
   assert.equal(world.now - posted, POLL_MS);
+});
+
+test('a request that fails is made again soon, however often the socket failed, and also when one opened meanwhile', () => {
+  for (const opensMeanwhile of [false, true]) {
+    const world = new World();
+    world.take({ fact: 'connect' });
+    world.take({ fact: 'closed', code: 1006 });
+    world.wait();
+    world.take({ fact: 'closed', code: 1006 });
+    for (let attempt = 0; attempt < 8; attempt += 1) {
+      world.take({ fact: 'posted', answer: { results: [], sync: full(4) } });
+      world.untilPosted();
+    }
+    world.take({ fact: 'online' });
+    if (opensMeanwhile) world.take({ fact: 'opened' });
+    world.take({ fact: 'post_failed', error: { code: 'OVERLOADED', message: '', recoverable: true } });
+    world.take({ fact: 'closed', code: 4100 });
+    const failed = world.now;
+    world.untilPosted();
+    assert.equal(world.now - failed, 1_500);
+  }
 });
 
 test('what is refused for the time being is sent again after a pause, and for good it is taken back and told', () => {

@@ -18,7 +18,7 @@ const conflict = (tab) => tab.page.getByTestId('conflict');
 /** Adds a card and gives it fields. */
 async function add(tab, kind, fields) {
   await tab.page.locator('.adder summary').click();
-  await tab.page.getByRole('button', { name: kind }).click();
+  await tab.page.locator('.kind').filter({ hasText: kind }).click();
   await fill(tab, fields);
   await save(tab);
 }

@@ -22,15 +22,20 @@ export class Board {
   layouts = [];
 
   /**
-   * Takes in the answer to `SYNC_REQUEST`: all of it, or what has changed since.
+   * Takes in the answer to `SYNC_REQUEST`: what has changed since, or all of it in place of what was known. One that
+   * was overtaken tells nothing; but all of it, where only what is new was asked for, comes from a log that begins anew.
    * @param {{seq: number, full: boolean, widgets: Widget[], removed?: string[], layout?: Layout|null}} told
+   * @param {number|null} since what was asked for
    * @returns {Change[]}
    */
-  sync({ seq, full, widgets, removed = [], layout }) {
+  sync({ seq, full, widgets, removed = [], layout }, since) {
+    const isAnew = full && since !== null;
+    if (this.seq !== null && seq < this.seq && !isAnew) return [];
     const told = new Set(widgets.map(({ widgetId }) => widgetId));
     const gone = full ? [...this.widgets.keys()].filter((id) => !told.has(id)) : removed;
-    const changes = widgets.flatMap((widget) => this.#replace(widget));
+    const changes = widgets.flatMap((widget) => this.#replace(widget, isAnew));
     changes.push(...gone.flatMap((id) => this.#delete(id, Infinity)));
+    if (isAnew) this.layout = null;
     if (layout) changes.push(...this.lay(layout));
     this.seq = seq;
     return changes;
@@ -90,9 +95,9 @@ export class Board {
     return widget && typeof widget.value === 'object' && widget.value ? this.#replace(widget) : [];
   }
 
-  #replace(widget) {
+  #replace(widget, isAnew = false) {
     const known = this.widgets.get(widget.widgetId);
-    if (known && known.version >= widget.version) return [];
+    if (known && known.version >= widget.version && !isAnew) return [];
     this.widgets.set(widget.widgetId, widget);
     const { widgetId, version, value } = widget;
     return [{ widgetId, version, fields: differing(known?.value ?? {}, value), after: value }];

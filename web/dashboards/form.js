@@ -54,16 +54,17 @@ export class WidgetForm {
     this.#list.querySelector('input, textarea')?.focus();
   }
 
-  /** What the widget is now. @param {Record<string, any>|undefined} value */
+  /** What the widget is now; what becomes of one that was deleted is asked when the form is sent. @param {Record<string, any>|undefined} value */
   refresh(value) {
+    if (!value) return;
     for (const [name, row] of this.#rows) {
-      const set = value?.[name];
+      const set = value[name];
       if (isSame(row.known, set)) continue;
       if (row.isTouched) row.hint.textContent = set === undefined ? 'Somebody has removed it meanwhile.' : `Somebody has set it to ${textOf(set)} meanwhile.`;
       else this.#set(row, set);
       row.known = set;
     }
-    for (const [name, set] of Object.entries(value ?? {})) if (!this.#rows.has(name)) this.#add(name, set);
+    for (const [name, set] of Object.entries(value)) if (!this.#rows.has(name)) this.#add(name, set);
   }
 
   #add(name, set) {

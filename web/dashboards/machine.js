@@ -53,10 +53,13 @@ export class Machine {
   #failures = 0;
   /** The id of the question for what was missed, and what came before its answer. */
   #syncId = null;
+  #syncSince = null;
   #syncUntil = Infinity;
   #early = [];
   #asked = 0;
   #isPosting = false;
+  #postSince = null;
+  #postFailures = 0;
   #postAt = Infinity;
   #pausedUntil = 0;
 
@@ -145,8 +148,6 @@ export class Machine {
     if (!this.#isOpen && !this.#isOpening && this.#reconnectAt <= this.#now) this.#open();
   }
 
-  // The socket.
-
   #open() {
     if (this.#isOpen || this.#isOpening) return;
     this.#isOpening = true;
@@ -172,8 +173,7 @@ export class Machine {
   }
 
   #abandon(reason) {
-    if (!this.#isOpen && !this.#isOpening) return;
-    this.#order('close');
+    if (this.#isOpen || this.#isOpening) this.#order('close');
     this.#lost(1006, reason);
   }
 
@@ -210,7 +210,8 @@ export class Machine {
   }
 
   #sync() {
-    this.#syncId = this.#send('SYNC_REQUEST', this.board.seq === null ? {} : { since: this.board.seq });
+    this.#syncSince = this.board.seq;
+    this.#syncId = this.#send('SYNC_REQUEST', sinceOf(this.#syncSince));
     this.#syncUntil = this.#now + SYNC_MS_MAX;
     this.#early = [];
   }
@@ -245,7 +246,7 @@ export class Machine {
     this.state = 'open';
     this.#failures = 0;
     this.#backoff.attempts = 0;
-    this.#changed(this.board.sync(told));
+    this.operations.changed(this.board.sync(told, this.#syncSince));
     for (const operation of this.operations.sent) this.#order('send', { frame: operation.frame });
     for (const frame of early) this.#happened(frame);
   }
@@ -273,13 +274,9 @@ export class Machine {
     if (type === 'SYNC_UPDATE') this.#order('tell', { event: 'said', name: payload.event, data: payload.data });
     else if (type === 'WIDGET_BATCH') for (const part of payload.operations ?? []) this.#apply({ ...part, userId, timestamp });
     else {
-      this.#changed(this.board.apply(frame));
+      this.operations.changed(this.board.apply(frame));
       if (payload.widgetId) this.#order('tell', { event: 'changed', widgetId: payload.widgetId });
     }
-  }
-
-  #changed(changes) {
-    for (const change of changes) this.operations.changed(change);
   }
 
   // What is done here.
@@ -318,17 +315,16 @@ export class Machine {
     for (const operation of this.operations.due()) frameOf(operation, this.board);
     this.#isPosting = true;
     this.#postAt = Infinity;
-    const since = this.board.seq === null ? {} : { since: this.board.seq };
-    this.#order('post', { body: { type: 'SYNC', ...since, operations: this.operations.sent.map(({ frame }) => frame) } });
+    this.#postSince = this.board.seq;
+    this.#order('post', { body: { type: 'SYNC', ...sinceOf(this.#postSince), operations: this.operations.sent.map(({ frame }) => frame) } });
   }
 
   #posted({ results, sync }) {
     this.#isPosting = false;
+    this.#postFailures = 0;
     this.#postAt = this.#now + POLL_MS;
-    if (!this.#isOpen) {
-      this.state = 'polling';
-      this.#changed(this.board.sync(sync));
-    }
+    if (!this.#isOpen) this.state = 'polling';
+    this.operations.changed(this.board.sync(sync, this.#postSince));
     for (const { id, ok, error, conflict, ...told } of results) {
       if (ok) this.#acknowledged(id, told, null);
       else if (conflict) this.#conflicted(id, conflict);
@@ -338,10 +334,11 @@ export class Machine {
 
   #postFailed(error) {
     this.#isPosting = false;
+    this.#postAt = this.#now + this.#backoff.afterRefusal(error, this.#postFailures);
+    this.#postFailures += 1;
     if (this.#isOpen) return;
     if (FINAL_REFUSALS.has(error.code)) return this.#end(error.message);
     this.state = 'waiting';
-    this.#postAt = this.#backoff.afterRefusal(error, this.#failures) + this.#now;
   }
 
   #acknowledged(id, { version, seq }, timestamp) {
@@ -390,10 +387,14 @@ export class Machine {
     const current = told.current?.deleted ? null : told.current;
     const conflict = { conflictId, widgetId: did.widgetId, baseVersion, current, fields, operation: did, isResolving: false };
     this.conflicts.set(conflictId, conflict);
-    if (did.widgetId !== null) this.#changed(this.board.see(current));
-    else if (current) this.#changed(this.board.lay(current));
+    if (did.widgetId !== null) this.operations.changed(this.board.see(current));
+    else if (current) this.operations.changed(this.board.lay(current));
     // Widgets that others have moved and we have not are no reason to ask anybody.
     if (did.moves && current && !isContested(did, current)) this.#resolve({ id: `${id}-merged`, conflictId, resolution: 'mine' });
     else this.#order('tell', { event: 'conflict', conflict });
   }
+}
+
+function sinceOf(seq) {
+  return seq === null ? {} : { since: seq };
 }

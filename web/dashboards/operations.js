@@ -103,17 +103,10 @@ export class Operations {
   /**
    * Somebody else has changed something. What waits and does not touch it is from now on based on what there is;
    * what does stays based on what its author had seen.
-   * @param {import('./board.js').Change} change
+   * @param {import('./board.js').Change[]} changes
    */
-  changed({ widgetId, version, fields, after, isGone }) {
-    const own = this.#all.filter((one) => one.frame && one.widgetId === widgetId).map(({ changes, moves }) => changes ?? moves ?? {});
-    const foreign = fields.filter((name) => !own.some((sent) => name in sent && isSame(sent[name], after[name] ?? null)));
-    for (const operation of this.#waitingFor(widgetId)) {
-      if (isGone || (!operation.isBegun && touches(operation, foreign))) operation.isStale = true;
-      if (operation.isBegun) foreign.forEach((name) => operation.touched.add(name));
-      if (operation.isBegun) operation.newest = version;
-      else if (!operation.isStale) operation.base = version;
-    }
+  changed(changes) {
+    for (const change of changes) this.#changed(change);
   }
 
   /**
@@ -162,6 +155,17 @@ export class Operations {
       if (moved) shown = changed(shown, moved);
     }
     return shown;
+  }
+
+  #changed({ widgetId, version, fields, after, isGone }) {
+    const own = this.#all.filter((one) => one.frame && one.widgetId === widgetId).map(({ changes, moves }) => changes ?? moves ?? {});
+    const foreign = fields.filter((name) => !own.some((sent) => name in sent && isSame(sent[name], after[name] ?? null)));
+    for (const operation of this.#waitingFor(widgetId)) {
+      if (isGone || (!operation.isBegun && touches(operation, foreign))) operation.isStale = true;
+      if (operation.isBegun) foreign.forEach((name) => operation.touched.add(name));
+      if (operation.isBegun) operation.newest = version;
+      else if (!operation.isStale) operation.base = version;
+    }
   }
 
   #waitingFor(widgetId) {

@@ -165,7 +165,7 @@ export class DashboardView {
     this.#showState(state, operations.pending.length);
     this.#showNotices();
     this.#showPanel();
-    if (this.#edit) this.#edit.form.refresh(board.widgets.get(this.#edit.form.widgetId)?.value);
+    if (this.#edit) this.#edit.form.refresh(shown.get(this.#edit.form.widgetId)?.value);
   }
 
   #newCard(id) {

@@ -163,6 +163,7 @@ export class DraftView {
   }
 
   #showPeople() {
+    this.#people.classList.toggle('unknown', this.#draft.connection !== 'open');
     const people = this.#draft.people.map(({ userId, name }) => ({ id: userId, name: name || userId }));
     const key = JSON.stringify(people);
     if (this.#keys.people === key) return;
