@@ -294,22 +294,39 @@ describe('on the wire', () => {
     await editor(t, id, 'ada');
   });
 
-  test('text is 1003', async (t) => {
-    const ada = raw(t);
-    await ada.opened;
-    ada.say('{"type":"ping"}');
-    assert.equal((await ada.ends()).code, 1003);
+  test('what comes before the token waits for it', async (t) => {
+    const id = await draft(server);
+    const ada = await editor(t, id, 'ada');
+    ada.write('Hello');
+    await ada.ready();
+    const ben = raw(t);
+    await ben.opened;
+    ben.say(step1(id), auth(id, 'ben'));
+    const { octets } = saidOf(await ben.hears(says({ kind: KIND.sync, sync: SYNC.step2 })));
+    const doc = new Y.Doc();
+    Y.applyUpdate(doc, octets);
+    assert.equal(doc.getText('text').toString(), 'Hello');
+    assert.deepEqual(saidOf(ben.heard[0]), { name: id, kind: KIND.auth, step: 2, text: 'read-write' });
   });
 
-  test('frames that say nothing are passed over, and the tenth in a minute ends the socket', async (t) => {
+  test('a first frame that says nothing is 4401, and text is 1003', async (t) => {
+    const [garbled, text] = [raw(t), raw(t)];
+    await Promise.all([garbled.opened, text.opened]);
+    garbled.say(new Uint8Array([200, 1, 2, 3]));
+    text.say('{"type":"ping"}');
+    assert.deepEqual([(await garbled.ends()).code, (await text.ends()).code], [4401, 1003]);
+  });
+
+  test('frames that say nothing are passed over later, and the tenth in a minute ends the socket', async (t) => {
     const id = await draft(server);
     const ada = raw(t);
     await ada.opened;
-    const garbled = [[], [200, 1, 2, 3], [0], [1, 97], [1, 97, 0, 9, 0], [1, 97, 77], [3, 255, 255, 255, 0], [255, 255, 255, 255, 255, 255, 255, 255, 255, 255]];
-    ada.say(...garbled.map((octets) => Uint8Array.from(octets)));
-    ada.say(auth(id, 'ada'), step1(id));
+    ada.say(auth(id, 'ada'));
+    await ada.hears(says({ kind: KIND.auth, step: 2 }));
+    const garbled = ['', 'c8010203', '00', '0161', '0161000900', '01614d', '03ffffff00', 'ff'.repeat(10), '0000'];
+    ada.say(...garbled.map((octets) => new Uint8Array(Buffer.from(octets, 'hex'))), step1(id));
     await ada.hears(says({ kind: KIND.sync, sync: SYNC.step2 }));
-    ada.say(...garbled.slice(0, 2).map((octets) => Uint8Array.from(octets)));
+    ada.say(new Uint8Array(Buffer.from(garbled[1], 'hex')));
     assert.equal((await ada.ends()).code, 4403);
   });
 

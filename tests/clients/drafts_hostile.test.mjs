@@ -26,6 +26,8 @@ const SEED = Number(process.env.SEED ?? Date.now() % 1_000_000);
 const MEBIBYTE = 1 << 20;
 /** How many attack at once. */
 const ATTACKERS = 16;
+/** How much each of them writes that only floods. */
+const LOUD_EDITS = 150;
 /** What the server may grow by under any of it: the documents' own limits, and what its allocator keeps. */
 const GROWTH_MAX = 512 * MEBIBYTE;
 
@@ -241,13 +243,13 @@ describe('floods', () => {
     const [id, calm] = [await draft(server), await Calm.begin(t)];
     const loud = await Promise.all(Array.from({ length: ATTACKERS }, (_, at) => new JsonEditor(t, server, id, `loud${at}`).ready()));
     const flood = Promise.all(loud.map(async (editor) => {
-      for (let time = 0; time < 400; time += 1) {
+      for (let time = 0; time < LOUD_EDITS; time += 1) {
         editor.doc.getArray('array').push([`${editor.name}.${time}`]);
         if (time % 20 === 0) await passes(1);
       }
     }));
     await calm.until(flood);
-    const all = ATTACKERS * 400;
+    const all = ATTACKERS * LOUD_EDITS;
     await eventually('all have all', () => loud.every(({ doc }) => doc.getArray('array').length === all));
     const honest = await usable(t, id);
     assert.equal(honest.doc.getArray('array').length, all);
