@@ -1,8 +1,11 @@
-// The console: signs in, then shows the place that the address names (`#/documents…`, `#/chat…`, `#/projects…`).
+// The console: signs in, then shows the place that the address names (`#/documents…`, `#/drafts…`, `#/dashboards…`,
+// `#/chat…`, `#/projects…`).
 
 import { Chat } from './chat.js';
 import { chatPage } from './chat-page.js';
+import { dashboardsPage } from './dashboards/page.js';
 import { documentsPage } from './documents.js';
+import { draftsPage } from './drafts/page.js';
 import { projectsPage } from './projects.js';
 import { announce, button, clock, element, icon, notice, portrait } from './dom.js';
 import { signIn, signOut, takeFromAddress, user } from './session.js';
@@ -17,7 +20,7 @@ let chat = null;
 let page = null;
 let badge = null;
 let title = 'Parlor';
-const TITLES = { documents: 'Documents', chat: 'Chat', projects: 'Projects' };
+const TITLES = { documents: 'Documents', drafts: 'Drafts', dashboards: 'Dashboards', chat: 'Chat', projects: 'Projects' };
 
 const go = {
   to(path, replace = false) {
@@ -58,6 +61,10 @@ function showPlace(isFirst = false) {
   if (place === 'chat') {
     chat ??= new Chat();
     page = chatPage(path, chat, go);
+  } else if (place === 'drafts') {
+    page = draftsPage(path, go);
+  } else if (place === 'dashboards') {
+    page = dashboardsPage(path, go);
   } else if (place === 'projects') {
     page = projectsPage(path, go);
   } else {
@@ -85,7 +92,13 @@ function showMasthead(place) {
   badge = element('span', { class: 'badge', hidden: true });
   const link = (name, label, drawing, ...more) =>
     element('a', { href: `#/${name}`, 'aria-current': name === place ? 'page' : null }, icon(drawing), element('span', {}, label), ...more);
-  const links = [link('documents', 'Documents', 'document'), link('chat', 'Chat', 'chat', badge), link('projects', 'Projects', 'project')];
+  const links = [
+    link('documents', 'Documents', 'document'),
+    link('drafts', 'Drafts', 'draft'),
+    link('dashboards', 'Dashboards', 'board'),
+    link('chat', 'Chat', 'chat', badge),
+    link('projects', 'Projects', 'project'),
+  ];
   const places = element('nav', { class: 'places', 'aria-label': 'Places' }, ...links);
   masthead.replaceChildren(brand, places, account());
 }

@@ -4,9 +4,16 @@ const SVG = 'http://www.w3.org/2000/svg';
 
 const ICONS = {
   back: 'M15 5l-7 7 7 7',
+  bin: 'M5 7h14M10 7V4h4v3M7 7l1 13h8l1-13M10.5 11v5M13.5 11v5',
+  board: 'M4 4h7v9H4ZM13 4h7v5h-7ZM13 11h7v9h-7ZM4 15h7v5H4Z',
   chat: 'M5 5h14a1 1 0 0 1 1 1v9a1 1 0 0 1-1 1h-7l-5 4v-4H5a1 1 0 0 1-1-1V6a1 1 0 0 1 1-1Z',
+  clock: 'M12 20a8 8 0 1 0 0-16 8 8 0 0 0 0 16ZM12 8v4.5l3 2',
+  comment: 'M5 4h14a1 1 0 0 1 1 1v10a1 1 0 0 1-1 1h-8l-4 4v-4H5a1 1 0 0 1-1-1V5a1 1 0 0 1 1-1ZM8 8.5h8M8 11.5h5',
+  corner: 'M19 11v8h-8',
   document: 'M7 3h7l4 4v13a1 1 0 0 1-1 1H7a1 1 0 0 1-1-1V4a1 1 0 0 1 1-1ZM14 3v4h4M9 12h6M9 16h4',
   download: 'M12 4v11M7 11l5 5 5-5M5 20h14',
+  draft: 'M4 20l1-4L16 5l3 3L8 19ZM13.5 7.5l3 3M13 20h7',
+  grip: 'M9 6h.01M15 6h.01M9 12h.01M15 12h.01M9 18h.01M15 18h.01',
   lock: 'M7 11h10v9H7zM9 11V8a3 3 0 0 1 6 0v3',
   open: 'M5 12h13M13 6l6 6-6 6',
   people: 'M9 11a3 3 0 1 0 0-6 3 3 0 0 0 0 6ZM3.5 19a5.5 5.5 0 0 1 11 0M16 5.5a3 3 0 0 1 0 5.2M17.5 14.2a5.5 5.5 0 0 1 3 4.8',
@@ -100,10 +107,19 @@ export function announce(text) {
  * @returns {HTMLElement}
  */
 export function portrait(name, id) {
+  const letter = [...name.trim()][0] ?? '?';
+  return element('span', { class: `portrait tone-${toneOf(id)}`, 'aria-hidden': 'true' }, letter.toUpperCase());
+}
+
+/**
+ * Which of the six tones stands for this id.
+ * @param {string} id
+ * @returns {number}
+ */
+export function toneOf(id) {
   let sum = 0;
   for (const character of id) sum = (sum * 31 + character.codePointAt(0)) % 6;
-  const letter = [...name.trim()][0] ?? '?';
-  return element('span', { class: `portrait tone-${sum}`, 'aria-hidden': 'true' }, letter.toUpperCase());
+  return sum;
 }
 
 /**

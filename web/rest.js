@@ -43,11 +43,37 @@ export async function fetchBlob(path, mediaType) {
   return new Blob([await response.arrayBuffer()], { type: `${mediaType};charset=utf-8` });
 }
 
-async function request(path, accept) {
+/**
+ * Fetches octets.
+ * @param {string} path
+ * @returns {Promise<Uint8Array>}
+ * @throws {Refused}
+ */
+export async function fetchOctets(path) {
+  const response = await request(path, 'application/octet-stream');
+  return new Uint8Array(await response.arrayBuffer());
+}
+
+/**
+ * Posts JSON, and gives the JSON of the answer.
+ * @param {string} path
+ * @param {object} body
+ * @returns {Promise<any>}
+ * @throws {Refused}
+ */
+export async function postJson(path, body) {
+  const response = await request(path, 'application/json', body);
+  return response.json();
+}
+
+async function request(path, accept, sent) {
+  const posted = sent && { method: 'POST', body: JSON.stringify(sent) };
+  const typed = sent && { 'content-type': 'application/json' };
   let response;
   try {
     response = await fetch(path, {
-      headers: { accept, authorization: `Bearer ${token() ?? ''}` },
+      ...posted,
+      headers: { accept, ...typed, authorization: `Bearer ${token() ?? ''}` },
       cache: 'no-store',
       signal: AbortSignal.timeout(WAIT_MS_MAX),
     });

@@ -25,6 +25,7 @@ struct Case {
 enum Kind {
     Chat { past: u8, size: u8 },
     Documents { service: bool },
+    Dashboards { large: bool },
     Nonsense,
 }
 
@@ -44,6 +45,12 @@ fuzz_target!(|case: Case| {
             documents.world.store.fails = fails;
             steps.for_each(|step| documents.play(step));
             documents.settle();
+        }
+        Kind::Dashboards { large } => {
+            let mut dashboards = simulation::dashboards::Dashboards::new(seed);
+            dashboards.world.store.fails = fails;
+            steps.for_each(|step| dashboards.play(step));
+            dashboards.settle(large);
         }
         Kind::Nonsense => {
             let mut nonsense = simulation::nonsense::Nonsense::new(seed);

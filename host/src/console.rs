@@ -10,6 +10,7 @@ pub fn asset(name: &str) -> Option<Asset> {
         Some("css") => "text/css; charset=utf-8",
         Some("js") => "text/javascript; charset=utf-8",
         Some("svg") => "image/svg+xml",
+        Some("txt") => "text/plain; charset=utf-8",
         Some(_) | None => "application/octet-stream",
     };
     Some((media_type, content))
@@ -39,8 +40,38 @@ const FILES: &[(&str, &[u8])] = &[
     file!("client/rooms.js"),
     file!("console.css"),
     file!("console.js"),
+    file!("dashboards/board.js"),
+    file!("dashboards/card.js"),
+    file!("dashboards/client.js"),
+    file!("dashboards/conflict.js"),
+    file!("dashboards/dashboards.css"),
+    file!("dashboards/dragging.js"),
+    file!("dashboards/earlier.js"),
+    file!("dashboards/form.js"),
+    file!("dashboards/grid.js"),
+    file!("dashboards/kinds.js"),
+    file!("dashboards/machine.js"),
+    file!("dashboards/operations.js"),
+    file!("dashboards/page.js"),
+    file!("dashboards/view.js"),
+    file!("dashboards/wire.js"),
     file!("documents.js"),
     file!("dom.js"),
+    file!("drafts/base64.js"),
+    file!("drafts/comments.js"),
+    file!("drafts/cursors.js"),
+    file!("drafts/difference.js"),
+    file!("drafts/draft.js"),
+    file!("drafts/drafts.css"),
+    file!("drafts/history.js"),
+    file!("drafts/marks.js"),
+    file!("drafts/page.js"),
+    file!("drafts/places.js"),
+    file!("drafts/text.js"),
+    file!("drafts/threads.js"),
+    file!("drafts/view.js"),
+    file!("editor/LICENSES.txt"),
+    file!("editor/libraries.js"),
     file!("feed.js"),
     file!("icon.svg"),
     file!("index.html"),
@@ -67,15 +98,18 @@ mod tests {
     fn files_in(folder: &str, prefix: &str) -> Vec<String> {
         let files = std::fs::read_dir(folder).expect("the folder is there");
         let names = files.map(|file| file.expect("a file").file_name().into_string().expect("a plain name"));
+        let endings = [".js", ".css", ".svg", ".html", ".txt"];
         let served =
-            |name: &String| [".js", ".css", ".svg", ".html"].iter().any(|ending| name.ends_with(ending));
+            |name: &String| endings.iter().any(|ending| name.ends_with(ending)) && name != "entry.js";
         names.filter(served).map(|name| format!("{prefix}{name}")).collect()
     }
 
     #[test]
     fn every_file_of_the_console_and_of_the_client_is_carried() {
         let mut names = files_in(WEB, "");
-        names.extend(files_in(&format!("{WEB}/client"), "client/"));
+        for folder in ["client", "dashboards", "drafts", "editor"] {
+            names.extend(files_in(&format!("{WEB}/{folder}"), &format!("{folder}/")));
+        }
         names.sort();
         assert_eq!(FILES.iter().map(|(name, _)| *name).collect::<Vec<_>>(), names);
     }

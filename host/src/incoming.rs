@@ -7,12 +7,13 @@ use crate::line::Line;
 use bytes::Bytes;
 use parlor_protocol::action::SocketLimits;
 use parlor_protocol::frame::Frame;
-use parlor_protocol::input::{Ending, Fault, Message};
+use parlor_protocol::input::{Ending, Fault, Input, Message};
 use parlor_protocol::outbox::Class;
 use parlor_protocol::walker::Walker;
 use std::cell::RefCell;
 use std::io::{self, Read, Write};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use tungstenite::error::{Error, ProtocolError};
 use tungstenite::protocol::WebSocketConfig;
 
@@ -20,6 +21,13 @@ use tungstenite::protocol::WebSocketConfig;
 const SCRATCH_BYTES: usize = 64 * 1024;
 /// What the library asks for at once: enough for most messages, little enough for every connection to hold.
 const LIBRARY_BUFFER_BYTES: usize = 256;
+
+/// While a message comes in, each such stretch that brings `ALIVE_BYTES_MIN` is a sign of life: its client cannot answer
+/// a ping before the message is whole.
+const ALIVE_STRETCH: Duration = Duration::from_secs(1);
+const ALIVE_BYTES_MIN: usize = 1024;
+/// For how many stretches of one message that holds.
+const ALIVE_STRETCHES_MAX: u32 = 300;
 
 thread_local! {
     // Only pages that bytes came into are resident, so a thread for one quiet connection costs little.
@@ -40,6 +48,17 @@ pub struct Incoming {
     fault: Option<Fault>,
     /// The socket may have more to read. A short read means that it has not, and spares the call that says so.
     readable: bool,
+    arriving: Option<Arriving>,
+}
+
+/// A message that takes more than one read.
+#[derive(Debug)]
+struct Arriving {
+    stretch_began: Instant,
+    /// What came in this stretch.
+    bytes: usize,
+    /// How many there were before it.
+    stretches: u32,
 }
 
 impl Incoming {
@@ -54,6 +73,7 @@ impl Incoming {
             taken: 0,
             fault: None,
             readable: false,
+            arriving: None,
         };
         incoming.take_in(early, &mut []);
         incoming
@@ -106,18 +126,39 @@ impl Incoming {
     }
 
     fn receive(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        SCRATCH.with_borrow_mut(|scratch| {
+        let (received, taken) = SCRATCH.with_borrow_mut(|scratch| {
             scratch.clear();
             let received = self.line.receive(scratch);
             self.readable = matches!(received, Ok(count) if count == scratch.capacity());
-            match received? {
-                0 => Ok(0),
-                _ => match self.take_in(scratch, out) {
-                    0 => Err(io::ErrorKind::InvalidData.into()),
-                    count => Ok(count),
-                },
+            (received, self.take_in(scratch, out))
+        });
+        match (received?, taken) {
+            (0, _) => Ok(0),
+            (_, 0) => Err(io::ErrorKind::InvalidData.into()),
+            (received, taken) => {
+                self.note_arriving(received);
+                Ok(taken)
             }
-        })
+        }
+    }
+
+    /// Lets the core know that a client is alive that sends a long message.
+    fn note_arriving(&mut self, received: usize) {
+        if !self.walker.is_within() {
+            self.arriving = None;
+            return;
+        }
+        let begun = || Arriving { stretch_began: Instant::now(), bytes: 0, stretches: 0 };
+        let arriving = self.arriving.get_or_insert_with(begun);
+        arriving.bytes += received;
+        if arriving.stretch_began.elapsed() < ALIVE_STRETCH {
+            return;
+        }
+        let alive = arriving.bytes >= ALIVE_BYTES_MIN && arriving.stretches < ALIVE_STRETCHES_MAX;
+        *arriving = Arriving { stretches: arriving.stretches + 1, ..begun() };
+        if let Some(socket) = self.line.socket().filter(|_| alive) {
+            self.engine.handle(Input::Received { socket, message: Message::Pong(Bytes::new()) });
+        }
     }
 }
 

@@ -108,6 +108,11 @@ impl Line {
         self.peer
     }
 
+    /// The WebSocket that it is, if it is one.
+    pub(crate) fn socket(&self) -> Option<SocketId> {
+        locked(&self.told).socket
+    }
+
     /// Whether all is written. When it is not, the line's task is woken once it is.
     pub(crate) fn is_written(&self) -> bool {
         self.watched.store(true, SeqCst);
@@ -201,7 +206,7 @@ impl Line {
         if !self.is_blocked() {
             self.write_out();
         }
-        if self.flushed.swap(false, SeqCst) { locked(&self.told).socket } else { None }
+        if self.flushed.swap(false, SeqCst) { self.socket() } else { None }
     }
 
     /// The same after the kernel said that it takes more.

@@ -40,6 +40,11 @@ impl Walker {
         Ok(())
     }
 
+    /// Whether a message has begun and is not whole.
+    pub fn is_within(&self) -> bool {
+        self.held > 0 || self.payload > 0 || self.fragments > 0
+    }
+
     /// The length of the header, as far as its first two bytes tell (RFC 6455 §5.2).
     fn header_length(&self) -> usize {
         let extended = match self.header[1] & 0x7f {
@@ -120,6 +125,19 @@ mod tests {
         assert_eq!(walk(&[first, more, more, last].concat()), Err(Fault::Fragments));
         let ping = [0x89, 0x80, 0, 0, 0, 0];
         assert_eq!(walk(&[first, ping, more, ping, last, first, more, last].concat()), Ok(()));
+    }
+
+    #[test]
+    fn a_message_lasts_from_its_first_byte_to_its_last() {
+        let mut walker = Walker::default();
+        let mut within = |bytes: &[u8]| {
+            walker.walk(bytes, &LIMITS).unwrap();
+            walker.is_within()
+        };
+        assert!(within(&[0x01]) && within(&[0x82, 1, 2, 3, 4]) && within(b"a") && within(b"b"));
+        assert!(within(&[0x89, 0x80, 1, 2, 3, 4]), "a ping within a message is not its end");
+        assert!(!within(&[0x80, 0x80, 1, 2, 3, 4]));
+        assert!(!within(&[0x81, 0x81, 1, 2, 3, 4, b'c']));
     }
 
     #[test]

@@ -15,7 +15,7 @@ const FLAGS = [
 ];
 const WAIT_MS_MAX = 20_000;
 /** What Chromium writes when a connection fails; expected only while a test has taken the network away. */
-const NETWORK_LOSS = /ERR_INTERNET_DISCONNECTED|ERR_NETWORK_CHANGED|WebSocket connection to .* failed/;
+const NETWORK_LOSS = /ERR_INTERNET_DISCONNECTED|ERR_NETWORK_CHANGED|ERR_CONNECTION_REFUSED|WebSocket connection to .* failed/;
 
 /**
  * The value of a variable that the launcher sets.
@@ -38,8 +38,13 @@ export class Tab {
   faults = [];
   isOffline = false;
 
-  constructor(page) {
+  /**
+   * @param {import('playwright-core').Page} page
+   * @param {string} [url] the server, if it is not the one that the launcher started
+   */
+  constructor(page, url = setting('PARLOR_URL')) {
     this.page = page;
+    this.url = url;
     page.setDefaultTimeout(WAIT_MS_MAX);
     page.on('pageerror', (error) => this.faults.push(`exception: ${error.message}`));
     page.on('console', (message) => this.#logged(message));
@@ -51,10 +56,11 @@ export class Tab {
    * @param {import('playwright-core').BrowserContext} context
    * @param {string} token
    * @param {string} place such as `#/chat`
+   * @param {string} [url]
    */
-  static async open(context, token, place) {
-    const tab = new Tab(await context.newPage());
-    await tab.page.goto(`${setting('PARLOR_URL')}/#token=${token}`);
+  static async open(context, token, place, url) {
+    const tab = new Tab(await context.newPage(), url);
+    await tab.page.goto(`${tab.url}/#token=${token}`);
     await tab.page.getByTestId('account').waitFor();
     assert.ok(!tab.page.url().includes(token), 'the token is gone from the address bar');
     await tab.go(place);
@@ -63,13 +69,18 @@ export class Tab {
 
   /** @param {string} place */
   async go(place) {
-    await this.page.goto(new URL(place, setting('PARLOR_URL')).href);
+    await this.page.goto(new URL(place, this.url).href);
   }
 
   /** @param {boolean} isOffline */
   async setOffline(isOffline) {
     if (isOffline) this.isOffline = true;
     await this.page.context().setOffline(isOffline);
+  }
+
+  /** From now on the server is gone for a while, and failing connections are to be expected. */
+  expectLoss() {
+    this.isOffline = true;
   }
 
   /** Takes a picture where pictures are wanted. */
@@ -93,7 +104,7 @@ export class Tab {
 
   #requested(address) {
     const { protocol, host } = new URL(address);
-    const isOwn = host === new URL(setting('PARLOR_URL')).host;
+    const isOwn = address === 'about:blank' || host === new URL(this.url).host;
     if (!isOwn && protocol !== 'blob:' && protocol !== 'data:') this.faults.push(`request: ${address}`);
   }
 }

@@ -2,9 +2,10 @@
 // can be ended in both ways, and started again on the same port and data.
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { createHmac } from 'node:crypto';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -14,6 +15,9 @@ import { createInterface } from 'node:readline';
 const BINARY = resolve(process.env.PARLOR_BIN ?? new URL('../../target/debug/parlor', import.meta.url).pathname);
 const SECRET = 'a secret of the tests, long enough to sign with';
 const SERVICE_KEY = 'the key of the backend in the tests';
+
+/** Starts what follows with the signal ignored that a process is sent when it writes over its limit of a file. */
+const SHELL = ['-c', 'trap "" XFSZ; exec "$0" "$@"'];
 
 /** Those that run, which end with the tests however these end. */
 const running = new Set();
@@ -67,7 +71,7 @@ export class Parlor {
       `--${name.toLowerCase().replaceAll('_', '-')}`,
       String(value),
     ]);
-    const child = spawn(BINARY, flags, { cwd: this.#folder, env: {}, stdio: ['ignore', 'pipe', 'inherit'] });
+    const child = spawn('/bin/sh', [...SHELL, BINARY, ...flags], { cwd: this.#folder, env: {}, stdio: ['ignore', 'pipe', 'inherit'] });
     this.#child = child;
     running.add(child);
     child.once('exit', () => running.delete(child));
@@ -86,6 +90,23 @@ export class Parlor {
     const ended = once(this.#child, 'exit');
     this.#child.kill(signal);
     await ended;
+  }
+
+  /** Sends it a signal that does not end it, or whose end nobody waits for. */
+  signal(signal) {
+    this.#child.kill(signal);
+  }
+
+  /** Whether it can write to files at all: where not, it is as with a full disk. */
+  canWrite(can) {
+    execFileSync('prlimit', ['--pid', this.#child.pid, `--fsize=${can ? 'unlimited' : 0}:`]);
+  }
+
+  get pid() { return this.#child.pid; }
+  /** The bytes of memory that it has. */
+  get residentBytes() {
+    const status = readFileSync(`/proc/${this.#child.pid}/status`, 'latin1');
+    return 1_024 * Number(/VmRSS:\s+(\d+) kB/.exec(status)[1]);
   }
 
   /** Whether it still runs. */

@@ -9,4 +9,3 @@ pub mod process;
 pub mod simulation;
 pub mod transcript;
 pub mod wire;
-pub mod yjs;

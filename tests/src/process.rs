@@ -201,8 +201,8 @@ fn command(binary: PathBuf, port: u16, folder: &Folder, arguments: &[&str]) -> C
     command
 }
 
-/// The test lies in `deps` of the folder that the binaries are built into.
-fn beside_the_test(binary: &str) -> PathBuf {
+/// Where a binary is: the test lies in `deps` of the folder that the binaries are built into.
+pub fn beside_the_test(binary: &str) -> PathBuf {
     let test = std::env::current_exe().expect("a test is a file");
     let folder = test.parent().and_then(Path::parent).expect("a test lies in deps");
     folder.join(binary)

@@ -3,7 +3,7 @@
 use parlor_host::trial;
 use parlor_protocol::auth::Keys;
 use parlor_protocol::time::Timestamp;
-use parlor_tests::process::{BINARIES, Folder, Process};
+use parlor_tests::process::{BINARIES, Folder, Process, beside_the_test};
 use std::path::Path;
 use std::process::Command;
 use std::time::SystemTime;
@@ -11,7 +11,7 @@ use std::{env, fs};
 
 const TESTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/browser");
 /// How many tests there are at least.
-const TESTS_MIN: u32 = 10;
+const TESTS_MIN: u32 = 55;
 const CHROMIUM: &str = "/usr/bin/chromium";
 const HOW_TO_HAVE_IT: &str = "`tests/run` installs what the browser tests need";
 
@@ -31,7 +31,7 @@ fn service_key(folder: &Folder) -> String {
 }
 
 #[test]
-fn people_go_through_a_document_a_chat_and_a_project_in_chromium_on_both_servers() {
+fn people_go_through_every_place_of_the_console_in_chromium_on_both_servers() {
     let chromium = env::var("PARLOR_CHROMIUM").unwrap_or_else(|_| CHROMIUM.to_string());
     assert!(Path::new(&chromium).exists(), "there is no {chromium}; {HOW_TO_HAVE_IT}");
     let library = Path::new(TESTS).join("node_modules/playwright-core");
@@ -42,6 +42,7 @@ fn people_go_through_a_document_a_chat_and_a_project_in_chromium_on_both_servers
         let mut node = Command::new("node");
         node.args(["--test", "--test-reporter=tap"]).current_dir(TESTS);
         node.env("PARLOR_URL", format!("http://{}", process.address()))
+            .env("PARLOR_BIN", beside_the_test(binary))
             .env("PARLOR_TOKEN_ADA", token(&folder, "ada"))
             .env("PARLOR_TOKEN_BEN", token(&folder, "ben"))
             .env("PARLOR_SERVICE_KEY", service_key(&folder))

@@ -6,6 +6,8 @@
 use parlor_tests::process::{BINARIES, Folder, Process};
 use parlor_tests::wire::{BINARY, CLOSE, CONTINUATION, FIN, PING, PONG, TEXT, Wire, frame, reason};
 use std::net::SocketAddr;
+use std::thread;
+use std::time::Duration;
 
 #[path = "utf8.rs"]
 mod utf8;
@@ -324,6 +326,27 @@ fn a_message_over_16_mib_closes_with_1009_at_the_header_that_declares_it() {
         row("in one frame", &[], &[], End::Closed(1009)).play(address, &[&declares_more]);
         row("in two", &[], &[], End::Closed(1009)).play(address, &[&half, &more_than_half]);
     });
+}
+
+#[test]
+fn a_message_that_takes_longer_than_the_heartbeat_comes_through_as_long_as_it_goes_on() {
+    let quick = ["--echo", "true", "--heartbeat-interval", "1500", "--heartbeat-timeout", "1500"];
+    for binary in BINARIES {
+        let folder = Folder::new();
+        let process = Process::start(binary, &folder, &quick);
+        let mut wire = Wire::open(process.address(), "/echo");
+        let payload = vec![7; 1 << 20];
+        for piece in frame(FIN | BINARY, &payload).chunks(64 << 10) {
+            wire.write(piece).expect("it is open");
+            thread::sleep(Duration::from_millis(300));
+        }
+        assert!(wire.read_frame().is_ok_and(|echo| echo == (FIN | BINARY, payload)), "{binary}");
+
+        wire.write(&frame(FIN | BINARY, &[7; 100])[..99]).expect("it is open");
+        assert_eq!(wire.read_frame().ok(), Some((FIN | PING, Vec::new())), "{binary}");
+        let (first, payload) = wire.read_frame().expect("a close frame");
+        assert_eq!((first, &payload[..2]), (FIN | CLOSE, &4000_u16.to_be_bytes()[..]), "{binary}");
+    }
 }
 
 #[test]

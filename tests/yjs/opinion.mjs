@@ -1,6 +1,8 @@
 // What yjs makes of updates: the second opinion on our documents. A request is a line of JSON, and so is the answer.
 //
-//   {"op":"apply","doc":1,"update":"<hex>"}          {"pending":bool,"vector":"<hex>"} or {"error":"..."}
+//   {"op":"apply","doc":1,"update":"<hex>"}          {"pending":bool,"vector":"<hex>","own":["<hex>",...]} or
+//                                                    {"error":"..."}; own are the updates that a client would send
+//                                                    then: it removes formats that say nothing any more
 //   {"op":"state","doc":1,"since"?:"<hex>"}          {"update":"<hex>"}
 //   {"op":"content","doc":1,"roots":{"a":true}}      {"content":{...}}; true where the root is a text
 //   {"op":"edit","doc":1,"client":7,"seed":1,"steps":9}   {"updates":["<hex>",...]}, of edits made at random
@@ -26,14 +28,18 @@ function open (name, client = 0) {
 const answers = {
   apply ({ doc: name, update }) {
     const doc = open(name)
+    const own = []
+    const listen = (update, origin, doc, transaction) => transaction.local && own.push(hex(update))
+    doc.on('update', listen)
     try {
       Y.applyUpdate(doc, bytes(update))
     } catch (error) {
       docs.delete(name)
       return { error: String(error?.message ?? error) }
     }
+    doc.off('update', listen)
     const pending = doc.store.pendingStructs !== null || doc.store.pendingDs !== null
-    return { pending, vector: hex(Y.encodeStateVector(doc)) }
+    return { pending, vector: hex(Y.encodeStateVector(doc)), own }
   },
   state ({ doc: name, since }) {
     return { update: hex(Y.encodeStateAsUpdate(open(name), since === undefined ? undefined : bytes(since))) }

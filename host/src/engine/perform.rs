@@ -158,10 +158,8 @@ impl Core {
             }
             Action::Work { ticket, job } if job.is_cheap() => after.jobs.push_back((ticket, job)),
             Action::Work { ticket, job: Job::Doc { doc, job } } => {
-                if let Err(outcome) = engine.documents.add(ticket, doc, job) {
-                    let outcome = Outcome::Doc(outcome);
-                    after.inputs.push_back(Input::Worked { ticket, outcome });
-                }
+                let refused = engine.documents.add(ticket, doc, job).err().map(Outcome::Doc);
+                after.inputs.extend(refused.map(|outcome| Input::Worked { ticket, outcome }));
             }
             // Where the workers do not keep up, whoever brings more has to wait.
             Action::Work { ticket, job } => after.jobs.extend(engine.work.add(ticket, job)),

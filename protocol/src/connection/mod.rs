@@ -33,6 +33,8 @@ pub const MALFORMED_MAX: u32 = 10;
 pub enum Waiting {
     /// A new token is being verified.
     Refresh(Caller),
+    /// A large message of `/ws` is taken apart.
+    Unpacked(ConnectionId),
     /// The token for a document over `/hocuspocus` is being verified.
     Document {
         /// On which connection.

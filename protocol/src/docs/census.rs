@@ -1,7 +1,14 @@
-//! What of a document has to be known to judge an update before `yrs` sees it: how far each client is known, and
-//! in which list each struct stands. It holds no content, and of neighbours in one list it knows the first only.
+//! What of a document has to be known to judge an update before `yrs` sees it: how far each client is known, in which
+//! list each struct stands, and in which order. It holds no content.
+//!
+//! The order is found as `yrs` finds it, but counting its steps: so an update that would keep `yrs` busy for long is
+//! refused instead, and so is an item whose neighbours are none, which `yrs` and `yjs` would place one way now and
+//! another way after loading.
 
-use super::scan::{Id, Parent, REF_DELETED, REF_GC, REF_TYPE, Struct};
+mod order;
+
+use super::scan::{Id, Parent, REF_DELETED, REF_EMBED, REF_FORMAT, REF_GC, REF_STRING, REF_TYPE, Struct};
+use order::{Cell, NONE};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -9,6 +16,12 @@ use std::sync::Arc;
 pub(super) const TYPES_DEPTH_MAX: u16 = 100;
 /// The list of what belongs to nothing any more.
 pub(super) const NOWHERE: u32 = 0;
+/// How many steps an update may cost `yrs`, and for each of its bytes besides. A step is up to 200 ns.
+const STEPS: usize = 50_000;
+const STEPS_PER_BYTE: usize = 4;
+/// So many characters are cut, and so many structs of a client moved aside, in a step.
+const CHARACTERS_PER_STEP: u32 = 128;
+const MOVED_PER_STEP: usize = 64;
 
 /// A list of items: what stands in a root or a type, or what a key of it had one after another.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,57 +45,76 @@ enum Kind {
     Type,
 }
 
-/// Structs of one client, one after another in their clocks, in one list and of one kind. It ends where the next
-/// begins.
-#[derive(Debug, Clone, Copy)]
-struct Run {
-    clock: u32,
-    list: u32,
-    kind: Kind,
-}
-
 #[derive(Debug, Default)]
 struct Client {
-    runs: Vec<Run>,
+    /// By clock.
+    cells: Vec<u32>,
     end: u32,
-    /// Whether it is noted how to go back.
-    noted: bool,
 }
 
 /// What is known of a list by its number.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Known {
     depth: u16,
+    has_key: bool,
     /// Which kinds of content it has had: a bit for each.
     pub(super) kinds: u16,
+    first: u32,
 }
 
 /// The census of one document.
 #[derive(Debug)]
 pub(super) struct Census {
     clients: BTreeMap<u64, Client>,
+    cells: Vec<Cell>,
     lists: Vec<Known>,
     numbers: BTreeMap<List, u32>,
     /// How to go back to where the update began that is being judged.
     undo: Vec<Undo>,
+    /// How many steps it may still cost.
+    steps_left: usize,
+    /// Marks the cells that a search has passed.
+    mark: u32,
 }
 
 #[derive(Debug)]
 enum Undo {
-    NewClient(u64),
-    Client { client: u64, runs: usize, end: u32 },
+    /// The last cell was cut off the one to its left.
+    Cut,
+    /// The last cell was added.
+    Added,
+    /// The last cell of a client has grown.
+    Grown {
+        client: u64,
+        by: u32,
+    },
     NewList(List),
-    Kinds { list: u32, kinds: u16 },
+    Kinds {
+        list: u32,
+        kinds: u16,
+    },
 }
 
 impl Default for Census {
     fn default() -> Self {
-        let nowhere = Known::default();
-        Self { clients: BTreeMap::new(), lists: vec![nowhere], numbers: BTreeMap::new(), undo: Vec::new() }
+        Self {
+            clients: BTreeMap::new(),
+            cells: Vec::new(),
+            lists: vec![Known { depth: 0, has_key: false, kinds: 0, first: NONE }],
+            numbers: BTreeMap::new(),
+            undo: Vec::new(),
+            steps_left: 0,
+            mark: 0,
+        }
     }
 }
 
 impl Census {
+    /// An update of so many bytes is to be judged. What our own log holds was judged before.
+    pub(super) fn begin(&mut self, bytes: Option<usize>) {
+        self.steps_left = bytes.map_or(usize::MAX, |bytes| STEPS + bytes * STEPS_PER_BYTE);
+    }
+
     /// How far a client is known.
     pub(super) fn end(&self, client: u64) -> u32 {
         self.clients.get(&client).map_or(0, |client| client.end)
@@ -97,17 +129,48 @@ impl Census {
         id.clock < self.end(id.client)
     }
 
+    /// How many blocks `yrs` has at most.
+    pub(super) fn blocks(&self) -> usize {
+        self.cells.len()
+    }
+
     /// The lists without a key or with one, in order.
     pub(super) fn lists(&self) -> impl Iterator<Item = (&List, Known)> {
         self.numbers.iter().map(|(list, number)| (list, self.lists[*number as usize]))
     }
 
-    /// In which list a struct goes, or `NOWHERE`. What it needs is known.
-    pub(super) fn place(&mut self, bytes: &[u8], part: &Struct) -> Result<u32, String> {
+    /// Puts a struct in its place. It begins where its client is known to, and what it needs is known. Says whether
+    /// it still belongs to anything.
+    pub(super) fn add(&mut self, bytes: &[u8], client: u64, part: &Struct) -> Result<bool, String> {
+        let list = self.list(bytes, part)?;
+        let kind = match part.kind() {
+            _ if list == NOWHERE => Kind::Gone,
+            REF_DELETED => Kind::Deleted,
+            REF_TYPE => Kind::Type,
+            _ => Kind::Value,
+        };
+        let Known { depth, kinds, has_key, .. } = self.lists[list as usize];
+        if kind == Kind::Type && depth >= TYPES_DEPTH_MAX {
+            return Err(format!("types nested deeper than {TYPES_DEPTH_MAX}"));
+        }
+        if has_key && matches!(part.kind(), REF_STRING | REF_EMBED | REF_FORMAT) {
+            return Err("text under a key".to_string());
+        }
+        let bit = 1 << part.kind();
+        if list != NOWHERE && kinds & bit == 0 {
+            self.undo.push(Undo::Kinds { list, kinds });
+            self.lists[list as usize].kinds |= bit;
+        }
+        self.place(client, part, list, kind)?;
+        Ok(list != NOWHERE)
+    }
+
+    /// In which list a struct goes.
+    fn list(&mut self, bytes: &[u8], part: &Struct) -> Result<u32, String> {
         if part.kind() == REF_GC {
             return Ok(NOWHERE);
         }
-        let mut lists = [part.origin, part.right].into_iter().flatten().map(|id| self.run(id).list);
+        let mut lists = [part.origin, part.right].into_iter().flatten().map(|id| self.cell(id).list);
         let owner = match (lists.next(), lists.next(), &part.parent) {
             (Some(NOWHERE), ..) | (_, Some(NOWHERE), _) => return Ok(NOWHERE),
             (Some(left), Some(right), _) if left != right => {
@@ -115,7 +178,7 @@ impl Census {
             }
             (Some(list), ..) => return Ok(list),
             (None, _, Parent::Root(name)) => Owner::Root(text(bytes, name)),
-            (None, _, Parent::Type(id)) => match self.run(*id).kind {
+            (None, _, Parent::Type(id)) => match self.cell(*id).kind {
                 Kind::Gone | Kind::Deleted => return Ok(NOWHERE),
                 Kind::Value => return Err("an item in what is no type".to_string()),
                 Kind::Type => Owner::Type(*id),
@@ -124,72 +187,9 @@ impl Census {
         };
         let depth = match owner {
             Owner::Root(_) => 0,
-            Owner::Type(id) => self.lists[self.run(id).list as usize].depth + 1,
+            Owner::Type(id) => self.lists[self.cell(id).list as usize].depth + 1,
         };
-        let list = List { owner, key: part.key.as_ref().map(|key| text(bytes, key)) };
-        Ok(self.number(list, depth))
-    }
-
-    /// Takes note of a struct, which begins where its client is known to. Another one tells whether it was within
-    /// the limits.
-    pub(super) fn add(&mut self, client: u64, part: &Struct, list: u32) -> Result<(), String> {
-        let Known { depth, kinds } = self.lists[list as usize];
-        let kind = match part.kind() {
-            _ if list == NOWHERE => Kind::Gone,
-            REF_DELETED => Kind::Deleted,
-            REF_TYPE => Kind::Type,
-            _ => Kind::Value,
-        };
-        if kind == Kind::Type && depth >= TYPES_DEPTH_MAX {
-            return Err(format!("types nested deeper than {TYPES_DEPTH_MAX}"));
-        }
-        let bit = 1 << part.kind();
-        if list != NOWHERE && kinds & bit == 0 {
-            self.undo.push(Undo::Kinds { list, kinds });
-            self.lists[list as usize].kinds |= bit;
-        }
-        let known = self.clients.entry(client).or_default();
-        if !std::mem::replace(&mut known.noted, true) {
-            self.undo.push(match known.end {
-                0 => Undo::NewClient(client),
-                end => Undo::Client { client, runs: known.runs.len(), end },
-            });
-        }
-        if known.runs.last().is_none_or(|run| (run.list, run.kind) != (list, kind) || kind == Kind::Type) {
-            known.runs.push(Run { clock: known.end, list, kind });
-        }
-        known.end = part.end();
-        Ok(())
-    }
-
-    /// What was noted since stays.
-    pub(super) fn keep(&mut self) {
-        for undo in self.undo.drain(..) {
-            if let Undo::NewClient(client) | Undo::Client { client, .. } = undo
-                && let Some(known) = self.clients.get_mut(&client)
-            {
-                known.noted = false;
-            }
-        }
-    }
-
-    /// What was noted since the last `keep` is forgotten.
-    pub(super) fn forget(&mut self) {
-        while let Some(undo) = self.undo.pop() {
-            match undo {
-                Undo::NewClient(client) => drop(self.clients.remove(&client)),
-                Undo::Client { client, runs, end } => {
-                    let known = self.clients.entry(client).or_default();
-                    known.runs.truncate(runs);
-                    (known.end, known.noted) = (end, false);
-                }
-                Undo::NewList(list) => {
-                    self.numbers.remove(&list);
-                    self.lists.pop();
-                }
-                Undo::Kinds { list, kinds } => self.lists[list as usize].kinds = kinds,
-            }
-        }
+        Ok(self.number(List { owner, key: part.key.as_ref().map(|key| text(bytes, key)) }, depth))
     }
 
     fn number(&mut self, list: List, depth: u16) -> u32 {
@@ -197,18 +197,31 @@ impl Census {
             return *number;
         }
         let number = self.lists.len() as u32;
-        self.lists.push(Known { depth, kinds: 0 });
+        self.lists.push(Known { depth, has_key: list.key.is_some(), kinds: 0, first: NONE });
         self.numbers.insert(list.clone(), number);
         self.undo.push(Undo::NewList(list));
         number
     }
 
-    /// The run in which a struct stands that is known.
-    fn run(&self, id: Id) -> Run {
-        let gone = Run { clock: 0, list: NOWHERE, kind: Kind::Gone };
-        let Some(client) = self.clients.get(&id.client) else { return gone };
-        let next = client.runs.partition_point(|run| run.clock <= id.clock);
-        client.runs[..next].last().copied().unwrap_or(gone)
+    /// What was noted since `begin` stays.
+    pub(super) fn keep(&mut self) {
+        self.undo.clear();
+    }
+
+    /// What was noted since `begin` is forgotten.
+    pub(super) fn forget(&mut self) {
+        while let Some(undo) = self.undo.pop() {
+            match undo {
+                Undo::Cut => self.uncut(),
+                Undo::Added => self.remove_last(),
+                Undo::Grown { client, by } => self.shrink(client, by),
+                Undo::NewList(list) => {
+                    self.numbers.remove(&list);
+                    self.lists.pop();
+                }
+                Undo::Kinds { list, kinds } => self.lists[list as usize].kinds = kinds,
+            }
+        }
     }
 }
 

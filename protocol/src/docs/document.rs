@@ -6,10 +6,9 @@ use super::lib0::write_number;
 use super::restore::{RootKinds, content};
 use super::scan::{BLOCK_WEIGHT, Scanned, scan, scan_state_vector};
 use super::settle::settle;
-use super::sieve::{Deletes, Sieved, Stretch, sieve};
+use super::sieve::{Deletes, Sieved, Stretch, rounds, sieve};
 use bytes::Bytes;
 use serde_json::Value as Json;
-use std::collections::BTreeMap;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use yrs::updates::decoder::Decode;
@@ -19,9 +18,6 @@ use yrs::{ClientID, Doc, OffsetKind, Options, ReadTxn, StateVector, Transact, Tr
 const CLIENT_WEIGHT: usize = 200;
 /// The most clients that may have written to a document: `yrs` lists them all again and again.
 const CLIENTS_MAX: usize = 1 << 16;
-/// With up to so many clients in an update `yrs` may find the order itself: it looks through all of them for each
-/// struct that waits.
-const ORDERED_CLIENTS_MAX: usize = 64;
 /// The client id that nobody writes with.
 const NOBODY: u64 = 0;
 
@@ -30,7 +26,8 @@ pub(super) struct Document {
     doc: Doc,
     census: Census,
     bytes: usize,
-    weight: usize,
+    /// How much memory its content takes, without the blocks.
+    content_weight: usize,
     /// At which weight and size both are counted anew.
     count_at: usize,
     count_bytes_at: usize,
@@ -70,7 +67,7 @@ impl Document {
             doc: Doc::with_options(options),
             census: Census::default(),
             bytes: 0,
-            weight: 0,
+            content_weight: 0,
             count_at: WEIGHT_MAX,
             count_bytes_at: DOCUMENT_BYTES_MAX,
             full: None,
@@ -85,12 +82,17 @@ impl Document {
     /// One that holds this state and writes with this client id.
     pub(super) fn load_as(state: &[u8], client: u64) -> Result<Self, String> {
         let mut document = Self::new(client);
-        document.replay(state).map(|()| document)
+        // It is measured when all of it is there.
+        (document.count_at, document.count_bytes_at) = (usize::MAX, usize::MAX);
+        document.replay(state)?;
+        document.measure(state.len());
+        Ok(document)
     }
 
     /// Takes in what our own log holds.
     pub(super) fn replay(&mut self, update: &[u8]) -> Result<(), String> {
         let scanned = scan(update, usize::MAX)?;
+        self.census.begin(None);
         match self.take(update, &scanned) {
             Ok(Taken { pending: false, .. }) => Ok(()),
             Ok(Taken { pending: true, .. }) => Err("it builds on what is not there".to_string()),
@@ -110,11 +112,32 @@ impl Document {
         }
         let malformed = |fault| Fault::Refused(Why::Malformed(fault));
         let scanned = scan(update, WEIGHT_MAX / BLOCK_WEIGHT).map_err(malformed)?;
-        let actual = self.weight + scanned.weight;
+        let actual = self.weight() + scanned.weight + scanned.structs * BLOCK_WEIGHT;
         if actual > WEIGHT_MAX {
             return Err(Fault::Refused(Why::Full { limit: WEIGHT_MAX, actual }));
         }
+        self.census.begin(Some(update.len()));
         self.take(update, &scanned)
+    }
+
+    /// Whether all that an update says is here. What is no update is not.
+    pub(super) fn knows(&mut self, update: &[u8]) -> bool {
+        let Ok(scanned) = scan(update, WEIGHT_MAX / BLOCK_WEIGHT) else { return false };
+        let sieved = sieve(&mut self.census, update, &scanned);
+        self.census.forget();
+        let Ok(sieved) = sieved else { return false };
+        if sieved.pending || sieved.parts.iter().any(|part| part.structs > 0) {
+            return false;
+        }
+        let gone = self.doc.transact().snapshot().delete_set;
+        let is_gone = |client: u64, range: &Range<u32>| {
+            let known = gone.iter().find(|(known, _)| known.get() == client);
+            known.is_some_and(|(_, ranges)| {
+                ranges.iter().any(|known| known.start <= range.start && range.end <= known.end)
+            })
+        };
+        let mut deletes = sieved.deletes_before.iter().chain(&sieved.deletes_after);
+        deletes.all(|(client, ranges)| ranges.iter().all(|range| is_gone(*client, range)))
     }
 
     fn take(&mut self, update: &[u8], scanned: &Scanned) -> Result<Taken, Fault> {
@@ -129,7 +152,7 @@ impl Document {
         let deleted = self.integrate(&sieved).ok_or(Fault::Broken)?;
         let update = encode(&sieved, &deleted);
         if !update.is_empty() {
-            self.grow(update.len(), scanned, &sieved, &deleted)?;
+            self.grow(update.len(), scanned, &sieved)?;
         }
         Ok(Taken { update, pending: sieved.pending })
     }
@@ -141,15 +164,11 @@ impl Document {
             // What is there is deleted first: so long texts are cut in halves, not slice by slice, and what is
             // written in place of the deleted finds them cut.
             apply_deletes(&mut transaction, &sieved.deletes_before)?;
-            if sieved.parts.len() <= ORDERED_CLIENTS_MAX {
-                let whole = sieved.parts.iter().map(|part| (part.client, part.stretch(), &part.bytes[..]));
-                apply(&mut transaction, &structs(whole))?;
-            } else {
-                for (at, stretch) in &sieved.order {
-                    let part = &sieved.parts[*at];
-                    let bytes = &part.bytes[stretch.bytes.clone()];
-                    apply(&mut transaction, &structs([(part.client, stretch.clone(), bytes)].into_iter()))?;
-                }
+            for (at, stretch) in &sieved.order {
+                let part = &sieved.parts[*at];
+                let mut update = write_structs([(part.client, stretch, &part.bytes[stretch.bytes.clone()])]);
+                update.push(0);
+                apply(&mut transaction, &update)?;
             }
             apply_deletes(&mut transaction, &sieved.deletes_after)?;
             transaction.commit();
@@ -164,42 +183,38 @@ impl Document {
     }
 
     /// The document is larger now.
-    fn grow(
-        &mut self,
-        bytes: usize,
-        scanned: &Scanned,
-        sieved: &Sieved,
-        deleted: &Deletes,
-    ) -> Result<(), Fault> {
-        let cuts: usize = deleted.iter().map(|(_, ranges)| 2 * ranges.len()).sum();
-        let written: u64 = sieved.parts.iter().map(|part| part.structs).sum();
+    fn grow(&mut self, bytes: usize, scanned: &Scanned, sieved: &Sieved) -> Result<(), Fault> {
+        let written = sieved.parts.iter().any(|part| part.structs > 0);
         self.bytes += bytes;
-        self.weight += cuts * BLOCK_WEIGHT + if written > 0 { scanned.weight } else { 0 };
-        if self.weight > self.count_at || self.bytes > self.count_bytes_at {
+        self.content_weight += if written { scanned.weight } else { 0 };
+        if self.weight() > self.count_at || self.bytes > self.count_bytes_at {
             self.count().ok_or(Fault::Broken)?;
         }
         Ok(())
     }
 
-    /// Counts how large it is. What was only estimated before is too much, as deleted content is forgotten.
+    /// Counts how large it is. What was estimated before is too much, as deleted content is forgotten and blocks are
+    /// joined: so it goes on as one that is loaded.
     fn count(&mut self) -> Option<()> {
-        let state = self.whole()?;
-        let scanned = scan(&state, usize::MAX).ok()?;
-        self.bytes = state.len();
-        self.weight = scanned.weight + self.census.ends().len() * CLIENT_WEIGHT;
-        self.count_at = (self.weight + WEIGHT_MAX / 8).max(WEIGHT_MAX);
-        self.count_bytes_at = (self.bytes + DOCUMENT_BYTES_MAX / 8).max(DOCUMENT_BYTES_MAX);
-        let clients = self.census.ends().len();
-        self.full = if self.bytes > DOCUMENT_BYTES_MAX {
-            Some(Why::Full { limit: DOCUMENT_BYTES_MAX, actual: self.bytes })
-        } else if self.weight > WEIGHT_MAX {
-            Some(Why::Full { limit: WEIGHT_MAX, actual: self.weight })
+        *self = Self::load(&self.whole()?).ok()?;
+        Some(())
+    }
+
+    /// Takes note of how large it is, whose state has so many bytes.
+    fn measure(&mut self, bytes: usize) {
+        let (weight, clients) = (self.weight(), self.census.ends().len());
+        self.bytes = bytes;
+        self.count_at = (weight + WEIGHT_MAX / 8).max(WEIGHT_MAX);
+        self.count_bytes_at = (bytes + DOCUMENT_BYTES_MAX / 8).max(DOCUMENT_BYTES_MAX);
+        self.full = if bytes > DOCUMENT_BYTES_MAX {
+            Some(Why::Full { limit: DOCUMENT_BYTES_MAX, actual: bytes })
+        } else if weight > WEIGHT_MAX {
+            Some(Why::Full { limit: WEIGHT_MAX, actual: weight })
         } else if clients > CLIENTS_MAX {
             Some(Why::TooManyClients { limit: CLIENTS_MAX, actual: clients })
         } else {
             None
         };
-        Some(())
     }
 
     /// What is missing to who has this state vector.
@@ -222,14 +237,14 @@ impl Document {
         settle(&encoded.ok()?).ok()
     }
 
-    /// The whole state, read back by a document that is empty.
+    /// The whole state, read back by a document that is empty, and which this one is from now on.
     pub(super) fn fold(&mut self) -> Result<Vec<u8>, String> {
-        self.count().ok_or("yrs broke")?;
         let state = self.whole().ok_or("yrs broke")?;
         let read = Self::load(&state)?;
         if !read.census.ends().eq(self.census.ends()) || content(&read, &read)? != content(self, &read)? {
             return Err("it says something else than the document".to_string());
         }
+        *self = read;
         Ok(state)
     }
 
@@ -269,7 +284,7 @@ impl Document {
     }
 
     pub(super) fn weight(&self) -> usize {
-        self.weight
+        self.content_weight + self.census.blocks() * BLOCK_WEIGHT + self.census.ends().len() * CLIENT_WEIGHT
     }
 
     pub(super) fn full(&self) -> Option<&Why> {
@@ -281,38 +296,20 @@ fn apply(transaction: &mut TransactionMut<'_>, update: &[u8]) -> Option<()> {
     transaction.apply_update(Update::decode_v1(update).ok()?).ok()
 }
 
-/// Deletes in an order in which no text is cut more often than its length has digits: each of a client's ranges
-/// only after those that stand in the middle of more of them.
 fn apply_deletes(transaction: &mut TransactionMut<'_>, deletes: &Deletes) -> Option<()> {
-    let mut rounds: BTreeMap<u32, Deletes> = BTreeMap::new();
-    for (client, ranges) in deletes {
-        for (at, range) in ranges.iter().enumerate() {
-            let round = rounds.entry((at + 1).trailing_zeros()).or_default();
-            match round.last_mut() {
-                Some((last, ranges)) if last == client => ranges.push(range.clone()),
-                _ => round.push((*client, vec![range.clone()])),
-            }
-        }
-    }
-    for deletes in rounds.values().rev() {
+    for deletes in rounds(deletes) {
         let mut update = vec![0];
-        write_deletes(&mut update, deletes);
+        write_deletes(&mut update, &deletes);
         apply(transaction, &update)?;
     }
     Some(())
 }
 
-/// An update of these structs that deletes nothing.
-fn structs<'a>(parts: impl Iterator<Item = (u64, Stretch, &'a [u8])>) -> Vec<u8> {
-    let mut update = write_structs(parts.filter(|(_, stretch, _)| stretch.structs > 0));
-    update.push(0);
-    update
-}
-
 /// What was new, as an update; empty if nothing was.
 fn encode(sieved: &Sieved, deleted: &Deletes) -> Bytes {
-    let parts = sieved.parts.iter().filter(|part| part.structs > 0);
-    let mut update = write_structs(parts.map(|part| (part.client, part.stretch(), &part.bytes[..])));
+    let parts: Vec<_> = sieved.parts.iter().map(|part| (part, part.stretch())).collect();
+    let parts = parts.iter().filter(|(part, _)| part.structs > 0);
+    let mut update = write_structs(parts.map(|(part, whole)| (part.client, whole, &part.bytes[..])));
     if update == [0] && deleted.is_empty() {
         return Bytes::new();
     }
@@ -320,7 +317,7 @@ fn encode(sieved: &Sieved, deleted: &Deletes) -> Bytes {
     update.into()
 }
 
-fn write_structs<'a>(parts: impl Iterator<Item = (u64, Stretch, &'a [u8])>) -> Vec<u8> {
+fn write_structs<'a>(parts: impl IntoIterator<Item = (u64, &'a Stretch, &'a [u8])>) -> Vec<u8> {
     let (mut body, mut count) = (Vec::new(), 0);
     for (client, stretch, bytes) in parts {
         count += 1;

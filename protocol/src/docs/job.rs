@@ -46,6 +46,11 @@ pub enum DocJob {
         /// The state vector of whom it is for; none or an empty one stands for everything.
         since: Option<Bytes>,
     },
+    /// Whether all of an update is in the document.
+    Knows {
+        /// As it came.
+        update: Bytes,
+    },
     /// The whole state, checked by loading it into a fresh document, for keeping.
     Fold,
     /// Bring the content back to that of an older state, as new operations on this document.
@@ -80,6 +85,8 @@ pub enum DocOutcome {
     },
     /// Answers `Diff`: the state vector is none.
     DiffRefused(Why),
+    /// Answers `Knows`.
+    Known(bool),
     /// Answers `Fold`.
     Folded(Result<Bytes, Unreadable>),
     /// Answers `Restore`: the canonical update, already applied. Empty if there is nothing to do.
@@ -230,6 +237,7 @@ impl fmt::Debug for DocJob {
             Self::Replay { updates } => f.debug_tuple("Replay").field(&sizes(updates)).finish(),
             Self::Apply { updates } => f.debug_tuple("Apply").field(&sizes(updates)).finish(),
             Self::Diff { since } => f.debug_tuple("Diff").field(&since.as_ref().map(Bytes::len)).finish(),
+            Self::Knows { update } => f.debug_tuple("Knows").field(&update.len()).finish(),
             Self::Fold => f.write_str("Fold"),
             Self::Restore { to, client } => {
                 f.debug_struct("Restore").field("to", &to.len()).field("client", client).finish()
@@ -253,6 +261,7 @@ impl fmt::Debug for DocOutcome {
                 .field("state_vector", state_vector)
                 .finish(),
             Self::DiffRefused(why) => f.debug_tuple("DiffRefused").field(why).finish(),
+            Self::Known(known) => f.debug_tuple("Known").field(known).finish(),
             Self::Folded(folded) => f.debug_tuple("Folded").field(&folded.as_ref().map(Bytes::len)).finish(),
             Self::Restored(restored) => {
                 f.debug_tuple("Restored").field(&restored.as_ref().map(Bytes::len)).finish()

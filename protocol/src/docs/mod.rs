@@ -95,6 +95,7 @@ impl Docs {
                 Err(Fault::Refused(why)) => DocOutcome::DiffRefused(why),
                 Err(Fault::Broken) => DocOutcome::Broken { at: None },
             },
+            DocJob::Knows { update } => DocOutcome::Known(document.knows(update)),
             DocJob::Fold => {
                 let folded = document.fold().map(Bytes::from);
                 DocOutcome::Folded(folded.map_err(|fault| Unreadable { at: None, fault }))

@@ -56,9 +56,13 @@ fn operations(document: &Document, to: &[u8], client: u64) -> Result<Bytes, Rest
             // So the root is there, whatever it is.
             transaction.get_or_insert_array(name.clone());
             let wanted = read_root(&older, &name, is_text).map_err(refused)?;
+            let wanted = wanted.unwrap_or_else(|| Tree::empty(is_text));
+            if let Some(there) = read_root(&transaction, &name, is_text).map_err(refused)? {
+                write::change(&mut transaction, &there, &wanted);
+            }
             let there = read_root(&transaction, &name, is_text).map_err(refused)?;
-            if let Some(there) = there {
-                write::change(&mut transaction, &there, &wanted.unwrap_or_else(|| Tree::empty(is_text)));
+            if there.is_none_or(|there| content::tree(&there) != content::tree(&wanted)) {
+                return Err(refused("it does not become what it was".to_string()));
             }
         }
         transaction.commit();

@@ -3,7 +3,7 @@
 //!
 //! So `yrs` never keeps anything pending and never fills a gap; both are where it breaks.
 
-use super::census::{Census, NOWHERE};
+use super::census::Census;
 use super::lib0::{Reader, write_buffer, write_number};
 use super::scan::{
     HAS_ORIGIN, HAS_RIGHT, Id, REF_ANY, REF_DELETED, REF_GC, REF_STRING, Scanned, Section, Struct,
@@ -74,7 +74,7 @@ pub(super) fn sieve(census: &mut Census, bytes: &[u8], scanned: &Scanned) -> Res
         }
     }
     sieve.out.pending = next.iter().zip(&sections).any(|(next, section)| *next < section.structs.len());
-    sieve.deletes(&scanned.deletes);
+    sieve.deletes(&scanned.deletes)?;
     Ok(sieve.out)
 }
 
@@ -117,20 +117,19 @@ impl Sieve<'_> {
     /// Takes in a struct without its first `known`, which are there already.
     fn take(&mut self, at: usize, client: u64, whole: &Struct, known: u32) -> Result<(), String> {
         let mut rest = whole.clone();
+        rest.clock += known;
+        rest.len -= known;
         if known > 0 && rest.kind() != REF_GC {
-            rest.clock += known;
-            rest.len -= known;
             rest.info |= HAS_ORIGIN;
             rest.origin = Some(Id { client, clock: rest.clock - 1 });
         }
-        let list = self.census.place(self.bytes, &rest)?;
-        self.census.add(client, &rest, list)?;
+        let belongs = self.census.add(self.bytes, client, &rest)?;
         let part = &mut self.out.parts[at];
         part.structs += 1;
         let out = &mut part.bytes;
-        if list == NOWHERE {
+        if !belongs {
             out.push(REF_GC);
-            write_number(out, u64::from(whole.len - known));
+            write_number(out, u64::from(rest.len));
         } else if known == 0 {
             out.extend_from_slice(&self.bytes[whole.whole.clone()]);
         } else {
@@ -167,7 +166,7 @@ impl Sieve<'_> {
     }
 
     /// Deletions of what is there, or will be.
-    fn deletes(&mut self, deletes: &Deletes) {
+    fn deletes(&mut self, deletes: &Deletes) -> Result<(), String> {
         let befores: BTreeMap<u64, u32> =
             self.out.parts.iter().map(|part| (part.client, part.clock)).collect();
         let within = |ranges: &[Range<u32>], from: u32, to: u32| -> Vec<Range<u32>> {
@@ -187,7 +186,29 @@ impl Sieve<'_> {
                 }
             }
         }
+        for deletes in [&self.out.deletes_before, &self.out.deletes_after] {
+            for (client, ranges) in rounds(deletes).iter().flatten() {
+                self.census.cut_deleted(*client, ranges)?;
+            }
+        }
+        Ok(())
     }
+}
+
+/// Deletions in an order in which no text is cut more often than its length has digits: each of a client's ranges
+/// only after those that stand in the middle of more of them.
+pub(super) fn rounds(deletes: &Deletes) -> Vec<Deletes> {
+    let mut rounds: BTreeMap<u32, Deletes> = BTreeMap::new();
+    for (client, ranges) in deletes {
+        for (at, range) in ranges.iter().enumerate() {
+            let round = rounds.entry((at + 1).trailing_zeros()).or_default();
+            match round.last_mut() {
+                Some((last, ranges)) if last == client => ranges.push(range.clone()),
+                _ => round.push((*client, vec![range.clone()])),
+            }
+        }
+    }
+    rounds.into_values().rev().collect()
 }
 
 /// A string without its first so many UTF-16 units. Of a character that is cut through, a replacement is left.

@@ -108,13 +108,12 @@ fn refuses_by_close(head: &RequestHead, route: &Route) -> bool {
 }
 
 fn named_draft(head: &RequestHead, route: &Route) -> Option<String> {
-    match route {
-        Route::Open(Endpoint::Drafts) => head.parameter("draftId").filter(|id| !id.is_empty()),
-        Route::Open(Endpoint::YWebsocket) => {
-            decode(head.path().strip_prefix(YJS_PATH)?, false).filter(|id| !id.is_empty())
-        }
-        _ => None,
-    }
+    let named = if *route == Route::Open(Endpoint::YWebsocket) {
+        decode(head.path().strip_prefix(YJS_PATH)?, false)
+    } else {
+        head.parameter("draftId").filter(|_| *route == Route::Open(Endpoint::Drafts))
+    };
+    named.filter(|id| !id.is_empty())
 }
 
 /// Every token there is, in headers, query and subprotocols: all of them must be the same (WIRE §0.2). What is no

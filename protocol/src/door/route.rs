@@ -147,6 +147,7 @@ pub fn route(head: &RequestHead) -> Result<Route, NoRoute> {
         [""] if head.is_upgrade() => Ok(Route::Open(Endpoint::Documents)),
         [""] => read_only(head, Route::Asset(Cow::Borrowed("index.html"))),
         ["console", file] => read_only(head, Route::Asset(Cow::Owned((*file).to_string()))),
+        ["console", folder, file] => read_only(head, Route::Asset(Cow::Owned(format!("{folder}/{file}")))),
         ["client", file] => read_only(head, Route::Asset(Cow::Owned(format!("client/{file}")))),
         ["health"] | ["api", "health"] | ["api", "websocket", "health"] => read_only(head, Route::Health),
         ["documents"] => read_only(head, Route::Open(Endpoint::Documents)),

@@ -1,6 +1,6 @@
 //! Entries come in, are put in order, and are told once.
 
-use super::{Room, Standing, Waiting};
+use super::{Appended, Room, Standing, Waiting};
 use crate::apps;
 use crate::context::Effects;
 use crate::ids::{ConnectionId, RoomKind, Seq};
@@ -146,7 +146,16 @@ impl Room {
     }
 
     pub(super) fn on_gap(&mut self, reply: StoreReply, fx: &mut Effects<'_>) -> Vec<Told> {
-        if let StoreReply::Entries { mut entries, .. } = reply {
+        if let StoreReply::Entries { mut entries, head } = reply {
+            self.judged.known = self.judged.known.min(head);
+            if self.missing().is_none() {
+                self.mending = false;
+                if self.judged.out.is_empty() {
+                    // Whoever waits for it to judge again need not wait any more.
+                    fx.judged.push((self.id.clone(), Appended::Stale));
+                }
+                return Vec::new();
+            }
             // What is being stored here comes with its answer, which its sender has before anything that follows.
             entries.truncate(entries.iter().take_while(|entry| !self.is_on_its_way(entry)).count());
             if !entries.is_empty() {

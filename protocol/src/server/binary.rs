@@ -9,13 +9,13 @@ use crate::auth::{TOKEN_BYTES_MAX, User};
 use crate::connection::{Endpoint, MALFORMED_MAX, Waiting};
 use crate::context::Caller;
 use crate::door::Admitted;
-use crate::envelope::{Envelope, Event};
+use crate::envelope::{Envelope, Event, Malformed};
 use crate::frame::Frame;
-use crate::ids::{ConnectionId, RoomId};
+use crate::ids::ConnectionId;
 use crate::job::{Job, Outcome};
 use crate::outbox::Class;
 use crate::record::{Level, Record};
-use crate::refusal::Refusal;
+use crate::refusal::{Code, Refusal};
 use crate::tickets::Pending;
 use crate::timers::Timer;
 use crate::y_sync::hocuspocus::{self, Said};
@@ -50,6 +50,34 @@ impl Parts<'_> {
         }
     }
 
+    /// A large message is taken apart outside the lock; until then nothing more is read.
+    pub(super) fn unpack(&mut self, id: ConnectionId, text: Bytes) {
+        self.drafts.stop_reading(id, &mut self.ctx);
+        self.ctx.fx.work(Job::Unpack { text }, Pending::Connection(Waiting::Unpacked(id)));
+    }
+
+    /// A large message was taken apart, or nobody did it in time.
+    pub(super) fn on_unpacked(&mut self, id: ConnectionId, outcome: Option<Outcome>) {
+        self.drafts.read_on(id, &mut self.ctx);
+        let (Some(caller), Some(draft)) = (self.connections.caller(id, None), self.drafts.of(id)) else {
+            return;
+        };
+        let command = match outcome {
+            Some(Outcome::Unpacked(Ok(unpacked))) => drafts::Command::unpacked(draft, unpacked),
+            Some(Outcome::Unpacked(Err(why))) => {
+                let malformed = Malformed { why, reply_to: None, version: false };
+                return self.on_malformed(Endpoint::Drafts, malformed, caller);
+            }
+            Some(_) | None => return self.ctx.fx.close(id, CloseCause::Overloaded),
+        };
+        let refusal = match command {
+            Some(Ok(command)) => return self.on_asks(command, caller),
+            Some(Err(refusal)) => refusal,
+            None => Refusal::new(Code::ClientError, "there is no call of this type that brings bytes"),
+        };
+        self.ctx.fx.refuse(&caller, &drafts::refused(&refusal));
+    }
+
     /// A binary message of a provider.
     pub(super) fn on_bytes(&mut self, id: ConnectionId, endpoint: Endpoint, bytes: &Bytes) {
         self.ctx.fx.stats.messages_in += 1;
@@ -79,6 +107,9 @@ impl Parts<'_> {
         let count = self.connections.find(id).map_or(0, |known| known.malformed.count(now));
         if count >= MALFORMED_MAX {
             self.ctx.fx.close(id, CloseCause::Abusive);
+        } else if self.connections.find(id).is_some_and(|known| known.user.is_none()) {
+            // It says nothing that would let it in.
+            self.ctx.fx.close(id, CloseCause::AuthenticationFailed);
         }
     }
 
@@ -94,7 +125,7 @@ impl Parts<'_> {
             Message::QueryAwareness => Asks::QueryAwareness,
             Message::Denied(_) => return,
         };
-        self.on_asks(draft, asks, caller);
+        self.on_asks(drafts::Command { draft, asks, base64: false }, caller);
     }
 
     fn on_hocuspocus(&mut self, id: ConnectionId, frame: hocuspocus::Frame) {
@@ -112,17 +143,20 @@ impl Parts<'_> {
         if matches!(said, Said::BroadcastStateless(_)) {
             return self.on_bad_bytes(id);
         }
-        let (Ok(draft), Some(caller)) = (drafts::draft_id(&document), self.connections.caller(id, None))
-        else {
-            return;
-        };
-        if let Some(asks) = Drafts::heard(said) {
-            self.on_asks(draft, asks, caller);
+        let Some(asks) = Drafts::heard(said) else { return };
+        let Ok(draft) = drafts::draft_id(&document) else { return self.on_bad_bytes(id) };
+        let caller = self.connections.caller(id, None);
+        if let Some(caller) = caller.clone().filter(|_| self.drafts.sits(&draft, id)) {
+            return self.on_asks(drafts::Command { draft, asks, base64: false }, caller);
+        }
+        // Who nobody knows yet is not to fill the memory.
+        if !self.drafts.wait_for_token(id, draft, asks) && caller.is_none() {
+            self.ctx.fx.close(id, CloseCause::Abusive);
         }
     }
 
-    fn on_asks(&mut self, draft: RoomId, asks: Asks, caller: Caller) {
-        let asked = Asked::Drafts(Ok(drafts::Command { draft, asks, base64: false }));
+    fn on_asks(&mut self, command: drafts::Command, caller: Caller) {
+        let asked = Asked::Drafts(Ok(command));
         // What is too much of a signal is passed over: there is no word for it.
         if self.count(&asked, &caller).is_err() {
             return self.ctx.fx.refused.push(caller.connection);
@@ -166,17 +200,14 @@ impl Parts<'_> {
         let is_other = |user: &User| {
             connection.user.as_ref().is_some_and(|known| known.id != user.id || known.firm != user.firm)
         };
-        let user = match outcome {
-            Outcome::Token(Ok(user)) if !is_other(&user) => Arc::new(user),
-            _ => {
-                self.ctx.fx.stats.auth_failures += 1;
-                let address = connection.address.to_string();
-                let record =
-                    Record::new(Level::Warn, "auth.failed").with("reason", "a document's token is bad");
-                self.ctx.fx.log(record.with("address", address));
-                self.deny(id, document, DENIED);
-                return self.drafts.read_on(id, &mut self.ctx);
-            }
+        let user = if let Outcome::Token(Ok(user)) = outcome { Some(user) } else { None };
+        let Some(user) = user.filter(|user| !is_other(user)).map(Arc::new) else {
+            self.ctx.fx.stats.auth_failures += 1;
+            let address = connection.address.to_string();
+            let record = Record::new(Level::Warn, "auth.failed").with("reason", "a document's token is bad");
+            self.ctx.fx.log(record.with("address", address));
+            self.deny(id, document, DENIED);
+            return self.drafts.read_on(id, &mut self.ctx);
         };
         if connection.user.is_none() {
             let most = self.ctx.fx.settings.connections_per_user;

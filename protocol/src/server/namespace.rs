@@ -107,6 +107,8 @@ impl Parts<'_> {
             | Outcome::Inspected(_)
             | Outcome::Joined(_)
             | Outcome::Doc(_)
+            | Outcome::Unpacked(_)
+            | Outcome::Spelled(_)
             | Outcome::Board(_)
             | Outcome::Written(..) => {
                 self.refuse_connect(id, &AuthFailure::Bad);

@@ -77,6 +77,7 @@ impl Parts<'_> {
             Pending::Chat(waiting) => self.chat.on_late(waiting, &mut self.ctx),
             Pending::Projects(waiting) => self.projects.on_late(waiting, &mut self.ctx),
             Pending::Drafts(waiting) => self.drafts.on_late(waiting, &mut self.ctx),
+            Pending::Connection(Waiting::Unpacked(connection)) => self.on_unpacked(connection, None),
             Pending::Connection(Waiting::Document { connection, document }) => {
                 self.on_token_late(connection, &document);
             }
@@ -117,6 +118,9 @@ impl Parts<'_> {
             Some(Pending::Connection(Waiting::Refresh(caller))) => self.on_refreshed(caller, outcome),
             Some(Pending::Connection(Waiting::Connect { connection, recover })) => {
                 self.on_connect_verified(connection, recover, outcome);
+            }
+            Some(Pending::Connection(Waiting::Unpacked(connection))) => {
+                self.on_unpacked(connection, Some(outcome));
             }
             Some(Pending::Connection(Waiting::Document { connection, document })) => {
                 self.on_document_verified(connection, document, outcome);

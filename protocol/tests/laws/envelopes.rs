@@ -1,6 +1,8 @@
 use crate::cases;
 use parlor_protocol::envelope::{Envelope, Event, Mark, ReplyId};
+use parlor_protocol::ids::UserId;
 use parlor_protocol::json;
+use parlor_protocol::time::Timestamp;
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -36,12 +38,28 @@ proptest! {
         let data = Value::Object(fields);
         let event = Event::new("chat:any:thing", &data);
         let reply_to = reply_to.map(|id| ReplyId::Request(id.as_str().into()));
-        for envelope in [Envelope::Fields, Envelope::Event] {
-            let frames = envelope.answer(&event, reply_to.as_ref(), &Mark::None);
+        let message = Mark::Message { id: "msg".into(), at: Timestamp(7), by: UserId::from("ada") };
+        for (envelope, mark) in [
+            (Envelope::Fields, &Mark::None),
+            (Envelope::Event, &Mark::None),
+            (Envelope::Realtime, &message),
+        ] {
+            let frames = envelope.answer(&event, reply_to.as_ref(), mark);
             let [frame] = &frames[..] else { panic!("one frame: {frames:?}") };
             let call = envelope.decode(frame.payload()).expect("what is written is a call");
             prop_assert_eq!(&*call.name, "chat:any:thing");
-            prop_assert_eq!(&call.reply_to, &reply_to);
+            // What is written there has an id of its own, and names what it answers beside it.
+            let own = Some(ReplyId::Request("msg".into()));
+            prop_assert_eq!(&call.reply_to, if envelope == Envelope::Realtime { &own } else { &reply_to });
+            if envelope == Envelope::Realtime {
+                let whole: Value = serde_json::from_slice(frame.payload()).expect("JSON");
+                let named = match &reply_to {
+                    Some(ReplyId::Request(id)) => json!(&**id),
+                    Some(ReplyId::SocketIo(_)) | None => Value::Null,
+                };
+                prop_assert_eq!(&whole["correlationId"], &named);
+                prop_assert_eq!(&whole["userId"], &json!("ada"));
+            }
             let mut read: Value = serde_json::from_str(call.data).expect("data is JSON");
             if envelope == Envelope::Fields {
                 let beside = read.as_object_mut().expect("fields");
@@ -63,7 +81,7 @@ proptest! {
 
     #[test]
     fn no_text_is_more_than_malformed(text in vec(any::<u8>(), 0..200), near in "[\\[\\]{}\":,a-z0-9\\\\u ]{0,60}") {
-        for envelope in [Envelope::Fields, Envelope::Event] {
+        for envelope in [Envelope::Fields, Envelope::Event, Envelope::Realtime] {
             for text in [text.as_slice(), near.as_bytes()] {
                 if let Ok(call) = envelope.decode(text) {
                     prop_assert!(serde_json::from_str::<Value>(call.data).is_ok());

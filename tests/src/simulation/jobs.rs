@@ -67,6 +67,8 @@ pub fn outcome(job: &Job, now: Timestamp, docs: &mut Docs) -> Outcome {
         Job::Inspect { .. }
         | Job::Join { .. }
         | Job::Doc { .. }
+        | Job::Unpack { .. }
+        | Job::Spell { .. }
         | Job::FoldBoard { .. }
         | Job::WriteBoard { .. } => job.run(&Keys::default(), now, docs),
     }

@@ -26,7 +26,7 @@ const TIMERS_MAX: usize = 64;
 const SETTLING: Duration = Duration::from_secs(617);
 
 /// What clients write, good and bad.
-const TEXTS: [&str; 29] = [
+const TEXTS: [&str; 42] = [
     "",
     "{",
     "nonsense",
@@ -51,6 +51,19 @@ const TEXTS: [&str; 29] = [
     r#"{"event":"chat:message:history","data":{"roomId":"made","before":0,"limit":200}}"#,
     r#"{"event":"x","data":1,"requestId":"v","version":"2"}"#,
     r#"{"event":"chat:room:nothing"}"#,
+    r#"{"event":"dashboard:open","data":{"dashboardId":"made","since":18446744073709551615},"requestId":"d"}"#,
+    r#"{"event":"dashboard:WIDGET_UPDATE","data":{"dashboardId":"made","id":"1","widgetId":"w","baseVersion":18446744073709551615,"changes":{"x":1}}}"#,
+    r#"{"event":"dashboard:close","data":{"dashboardId":"made"}}"#,
+    r#"{"type":"SYNC_REQUEST","id":"1","payload":{"since":18446744073709551615}}"#,
+    r#"{"type":"WIDGET_UPDATE","id":"2","payload":{"widgetId":"w","baseVersion":18446744073709551615,"changes":{"x":1}}}"#,
+    r#"{"type":"WIDGET_UPDATE","id":"3","payload":{"widgetId":"w","changes":{"x":null}}}"#,
+    r#"{"type":"WIDGET_DELETE","id":"4","payload":{"widgetId":"w","baseVersion":0}}"#,
+    r#"{"type":"LAYOUT_UPDATE","id":"5","payload":{"layout":[]}}"#,
+    r#"{"type":"LAYOUT_RESTORE","id":"6","payload":{"version":18446744073709551615}}"#,
+    r#"{"type":"LAYOUT_RESTORE","id":"7","payload":{"version":1}}"#,
+    r#"{"type":"CONFLICT_RESOLVED","id":"8","payload":{"conflictId":"cnf","resolution":"merged","value":{}}}"#,
+    r#"{"type":"WIDGET_BATCH","id":"9","payload":{"operations":[{"type":"WIDGET_DELETE","payload":{"widgetId":"w"}}]}}"#,
+    r#"{"type":"DISCONNECT"}"#,
     r#"{"event":"document:open","data":{"templateId":"t"},"requestId":"o"}"#,
     r#"{"event":"document:open","data":{"templateId":"t","session":"new"},"requestId":"n"}"#,
     r#"{"event":"document:user_response","data":{"sessionId":"x","content":"x"},"requestId":"u"}"#,
@@ -59,7 +72,7 @@ const TEXTS: [&str; 29] = [
 ];
 
 /// What is asked over HTTP, good and bad.
-const TARGETS: [(&str, &str, &str); 23] = [
+const TARGETS: [(&str, &str, &str); 29] = [
     ("GET", "/", ""),
     ("GET", "/chat", ""),
     ("GET", "/chat?refuse=close", ""),
@@ -73,6 +86,16 @@ const TARGETS: [(&str, &str, &str); 23] = [
     ("POST", "/health", ""),
     ("OPTIONS", "/api/rooms", ""),
     ("GET", "/api/rooms?kind=chat", ""),
+    ("GET", "/api/realtime?dashboardId=made", ""),
+    ("GET", "/api/realtime?refuse=close", ""),
+    ("GET", "/api/realtime", ""),
+    (
+        "POST",
+        "/api/realtime",
+        r#"{"type":"SYNC","operations":[{"id":"1","type":"LAYOUT_UPDATE","payload":{"layout":1}}]}"#,
+    ),
+    ("PUT", "/api/admin/rooms/dashboard/made", r#"{"name":"m","firmId":"firm"}"#),
+    ("DELETE", "/api/admin/rooms/dashboard/made", ""),
     ("GET", "/api/templates", ""),
     ("GET", "/api/documents/doc-0", ""),
     ("GET", "/api/admin/rooms/chat/made/log?after=18446744073709551615", ""),
@@ -243,7 +266,9 @@ fn ending(kind: u8) -> Ending {
 }
 
 fn outcome(kind: u8) -> Outcome {
-    match kind % 6 {
+    match kind % 8 {
+        5 => Outcome::Board(None),
+        6 => Outcome::Written(Seq(1), Vec::new().into()),
         0 => Outcome::Token(Err(AuthFailure::Expired)),
         1 => Outcome::Service(Ok(())),
         2 => Outcome::Service(Err(AuthFailure::Bad)),

@@ -217,6 +217,7 @@ fn bytes_of(job: &DocJob) -> usize {
         DocJob::Replay { updates } | DocJob::Apply { updates } => sum(updates),
         DocJob::Diff { since } => since.as_ref().map_or(0, bytes::Bytes::len),
         DocJob::Restore { to, .. } => to.len(),
+        DocJob::Knows { update } => update.len(),
         DocJob::Fold | DocJob::Close => 0,
     }
 }

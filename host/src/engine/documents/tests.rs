@@ -40,7 +40,7 @@ impl Held for Counting {
                 }
                 DocOutcome::Diff { update: Bytes::new(), state_vector: Bytes::new() }
             }
-            DocJob::Replay { .. } | DocJob::Apply { .. } | DocJob::Restore { .. } => {
+            DocJob::Replay { .. } | DocJob::Apply { .. } | DocJob::Restore { .. } | DocJob::Knows { .. } => {
                 match self.0.get_mut(doc) {
                     None => DocOutcome::Absent,
                     Some(count) => {

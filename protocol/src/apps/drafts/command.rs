@@ -4,6 +4,7 @@
 use crate::apps::composed;
 use crate::envelope::ID_BYTES_MAX;
 use crate::ids::{EntryId, RoomId};
+use crate::job::Unpacked;
 use crate::json;
 use crate::refusal::{Code, Refusal};
 use base64::Engine;
@@ -147,6 +148,19 @@ impl Command {
         })
     }
 
+    /// A command of which a job has read the bytes; `None`: there is none of this name that brings any.
+    pub fn unpacked(draft: RoomId, unpacked: Unpacked) -> Option<Result<Self, Refusal>> {
+        let Unpacked { name, bytes, base64, id: own } = unpacked;
+        let asks = match name.as_str() {
+            "yjs-update" => own.map(id).transpose().map(|own| Asks::Update(bytes, own)),
+            "yjs-state-response" => Ok(Asks::Answer(bytes)),
+            "yjs-state-request" => Ok(Asks::State(Some(bytes))),
+            "awareness-update" => Ok(Asks::Awareness(bytes)),
+            _ => return None,
+        };
+        Some(asks.map(|asks| Self { draft, asks, base64 }))
+    }
+
     /// Whether its bytes may come as a binary attachment.
     pub fn takes_attachments(&self) -> bool {
         match self.asks {
@@ -201,7 +215,7 @@ fn read(text: &str) -> Result<Frame<'_>, Refusal> {
 
 fn of(draft: RoomId, name: &str, frame: Frame<'_>, attachments: &[Bytes]) -> Result<Command, Refusal> {
     let data = frame.data.map_or("null", RawValue::get);
-    let bytes = || bytes(data, attachments);
+    let bytes = || read_bytes(data, attachments);
     let (asks, base64) = match name {
         "open" => (Asks::Open, false),
         "close" => (Asks::Close, false),
@@ -258,7 +272,7 @@ fn id(text: String) -> Result<Arc<str>, Refusal> {
 }
 
 /// Bytes as integers, as base64 or as the one binary attachment; and whether they were base64.
-fn bytes(data: &str, attachments: &[Bytes]) -> Result<(Bytes, bool), Refusal> {
+pub fn read_bytes(data: &str, attachments: &[Bytes]) -> Result<(Bytes, bool), Refusal> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Spelled<'a> {

@@ -27,8 +27,8 @@ pub struct Draft {
     pub at: Seq,
     /// The document's state vector, as it was said last.
     pub vector: Bytes,
-    /// Whether the document takes no more.
-    pub full: bool,
+    /// About how much memory the document takes, in bytes.
+    pub weight: usize,
     /// What was said about it.
     pub comments: Comments,
     /// Who sits in it.
@@ -39,6 +39,8 @@ pub struct Draft {
     pub work: VecDeque<Task>,
     /// Whether a job is under way.
     pub working: bool,
+    /// How many updates go one by one, because one of them broke the document and nobody knows which.
+    pub one_by_one: usize,
     /// Updates that the document has and that are on their way to the store.
     pub unsettled: BTreeSet<EntryId>,
     /// How many updates were given to the store, and of how many it is known what became of them.
@@ -51,7 +53,7 @@ pub struct Draft {
     /// Connections that have to be asked for what was lost of theirs, once the document is there again.
     pub to_ask: BTreeSet<ConnectionId>,
     /// Calls over REST that wait until it is open.
-    pub calls: Vec<Box<Call>>,
+    pub calls: Vec<Call>,
     /// When those who sit in it are told who does.
     pub people_due: Option<Timestamp>,
     /// When they were told last.
@@ -138,6 +140,8 @@ pub enum Task {
     Updates(Vec<Incoming>),
     /// What was stored by others.
     Foreign(Bytes),
+    /// What a viewer's provider has: whether there is something in it that is not known.
+    Known(Incoming),
     /// What somebody lacks.
     State(Wanted),
     /// The next snapshot.
@@ -151,7 +155,7 @@ impl Task {
     pub fn updates(&self) -> usize {
         match self {
             Self::Updates(updates) => updates.len(),
-            Self::Foreign(_) | Self::State(_) | Self::Fold(_) | Self::Restore(_) => 0,
+            Self::Foreign(_) | Self::Known(_) | Self::State(_) | Self::Fold(_) | Self::Restore(_) => 0,
         }
     }
 }
@@ -242,12 +246,13 @@ impl Draft {
             losses: 0,
             at: Seq::ZERO,
             vector: Bytes::from_static(&[0]),
-            full: false,
+            weight: 0,
             comments: Comments::default(),
             seats: BTreeMap::new(),
             awareness: Awareness::default(),
             work: VecDeque::new(),
             working: false,
+            one_by_one: 0,
             unsettled: BTreeSet::new(),
             given: 0,
             settled: 0,
@@ -263,7 +268,7 @@ impl Draft {
     /// How the document stands now.
     pub fn note(&mut self, standing: Standing) {
         self.vector = standing.state_vector;
-        self.full = standing.full;
+        self.weight = standing.weight;
     }
 
     /// Whether nothing is under way and nobody sits in it.

@@ -3,12 +3,15 @@
 //! is applied there first, what is new is stored, and only then told and called saved.
 
 mod awareness;
+mod breaking;
 mod command;
 mod comments;
 mod document;
 mod draft;
+mod early;
 mod history;
 mod joining;
+mod leaving;
 mod log;
 mod opening;
 mod people;
@@ -16,13 +19,15 @@ mod reading;
 mod rest;
 mod saving;
 mod speaking;
+mod spelling;
 mod versions;
 
-pub use command::{Asks, Command, draft_id};
+pub use command::{Asks, Command, draft_id, read_bytes};
 pub use joining::{ROLES, may_hear};
 pub use log::{answer, is_repeat, refused, shown, told};
 pub use rest::{Ask, Call};
 pub use saving::Submitted;
+pub use spelling::Speech;
 
 use crate::context::{Caller, Context};
 use crate::docs::DocOutcome;
@@ -34,8 +39,10 @@ use crate::refusal::{Code, Refusal};
 use crate::room::Parking;
 use crate::store::StoreReply;
 use draft::{Draft, Task};
+use early::Early;
 use history::Reading;
 use reading::Readings;
+use spelling::Hearers;
 use std::collections::BTreeMap;
 use versions::Copying;
 
@@ -89,6 +96,13 @@ pub enum Waiting {
         /// The end of the log when it was asked.
         at: Seq,
     },
+    /// A large frame.
+    Spelled {
+        /// Of which draft.
+        draft: RoomId,
+        /// For whom.
+        hearers: Hearers,
+    },
     /// A page of the log for a history.
     History(Box<Reading>),
     /// The next step of looking at an older version.
@@ -102,7 +116,11 @@ impl Waiting {
     pub fn is_job(&self) -> bool {
         match self {
             Self::Load(_) | Self::Create { .. } | Self::Reload { .. } | Self::History(_) => false,
-            Self::Opened { .. } | Self::Replayed { .. } | Self::Task { .. } | Self::Closed => true,
+            Self::Opened { .. }
+            | Self::Replayed { .. }
+            | Self::Task { .. }
+            | Self::Spelled { .. }
+            | Self::Closed => true,
             Self::Version(copying) => copying.is_job(),
         }
     }
@@ -117,6 +135,8 @@ pub struct Drafts {
     open: BTreeMap<RoomId, Box<Draft>>,
     /// The connections that are there for one draft.
     dedicated: BTreeMap<ConnectionId, RoomId>,
+    /// What came before its draft was open to the connection.
+    early: Early,
     /// How connections are read that bring updates.
     readings: Readings,
     /// How many lives documents have had.
@@ -156,12 +176,20 @@ impl Drafts {
             Waiting::Reload { draft, life } => self.on_reloaded((&draft, life), reply, ctx),
             Waiting::History(reading) => self.on_history(*reading, reply, ctx),
             Waiting::Version(copying) => self.on_page(*copying, reply, ctx),
-            Waiting::Opened { .. } | Waiting::Replayed { .. } | Waiting::Task { .. } | Waiting::Closed => {}
+            Waiting::Opened { .. }
+            | Waiting::Replayed { .. }
+            | Waiting::Task { .. }
+            | Waiting::Spelled { .. }
+            | Waiting::Closed => {}
         }
     }
 
     /// A job is done.
     pub fn on_worked(&mut self, waiting: Waiting, outcome: Outcome, ctx: &mut Context<'_>) {
+        if let Waiting::Spelled { draft, hearers } = waiting {
+            let frame = if let Outcome::Spelled(frame) = outcome { frame } else { None };
+            return self.on_spelled(&draft, hearers, frame, ctx);
+        }
         let outcome = if let Outcome::Doc(outcome) = outcome { outcome } else { DocOutcome::Absent };
         match waiting {
             Waiting::Opened { draft, life, from_log } => {
@@ -176,17 +204,17 @@ impl Drafts {
             | Waiting::Create { .. }
             | Waiting::Reload { .. }
             | Waiting::History(_)
+            | Waiting::Spelled { .. }
             | Waiting::Closed => {}
         }
     }
 
     /// An answer never came.
     pub fn on_late(&mut self, waiting: Waiting, ctx: &mut Context<'_>) {
-        match waiting {
-            waiting if waiting.is_job() => self.on_worked(waiting, Outcome::Doc(DocOutcome::Absent), ctx),
-            Waiting::Create { draft, .. } => self.refuse_parked(&draft, &Refusal::store_unavailable(), ctx),
-            waiting => self.on_stored(waiting, StoreReply::Unavailable, ctx),
+        if waiting.is_job() {
+            return self.on_worked(waiting, Outcome::Doc(DocOutcome::Absent), ctx);
         }
+        self.on_stored(waiting, StoreReply::Unavailable, ctx);
     }
 
     /// A time that was set for a draft has come.
@@ -222,9 +250,9 @@ impl Drafts {
 
     /// How many drafts are open, wait for their room, or are looked at as they were; and the connections that bring updates.
     pub fn len(&self) -> usize {
-        let Self { parked, open, dedicated, readings, lives: _, copies } = self;
+        let Self { parked, open, dedicated, early, readings, lives: _, copies } = self;
         let held = open.values().map(|draft| draft.seats.len() + draft.work.len() + draft.awareness.len());
-        parked.len() + held.sum::<usize>() + dedicated.len() + readings.len() + copies
+        parked.len() + held.sum::<usize>() + dedicated.len() + early.len() + readings.len() + copies
     }
 
     /// Tells a caller why not.

@@ -56,21 +56,22 @@ impl Drafts {
         ctx: &mut Context<'_>,
     ) {
         let Some(draft) = self.open.get_mut(id).filter(|draft| draft.life == life) else { return };
-        match outcome {
-            DocOutcome::Opened(Ok(standing)) => {
-                draft.note(standing);
-                self.replay(id, ctx);
-            }
+        if let DocOutcome::Opened(Ok(standing)) = outcome {
+            draft.note(standing);
+            return self.replay(id, ctx);
+        }
+        let why = if let DocOutcome::Opened(Err(unreadable)) = &outcome {
+            Some(unreadable.to_string())
+        } else {
+            matches!(outcome, DocOutcome::Broken { .. }).then(|| "it broke".to_string())
+        };
+        match why.filter(|_| !from_log) {
             // The log is whole without it.
-            DocOutcome::Opened(Err(unreadable)) if !from_log => {
-                ctx.fx.log(fault(id, "a snapshot is unreadable", &unreadable.to_string()));
+            Some(why) => {
+                ctx.fx.log(fault(id, "a snapshot is unreadable", &why));
                 self.begin(id, None, ctx);
             }
-            DocOutcome::Broken { .. } if !from_log => {
-                ctx.fx.log(fault(id, "a document broke", "over its snapshot"));
-                self.begin(id, None, ctx);
-            }
-            _ => self.lose(id, ctx),
+            None => self.lose(id, ctx),
         }
     }
 
@@ -123,15 +124,17 @@ impl Drafts {
         ctx: &mut Context<'_>,
     ) {
         let Some(draft) = self.open.get_mut(id).filter(|draft| draft.life == life) else { return };
-        let bad = match outcome {
-            DocOutcome::Opened(Ok(standing)) => {
-                draft.at = at;
-                draft.note(standing);
-                return self.replay(id, ctx);
-            }
-            DocOutcome::Opened(Err(unreadable)) => unreadable.at,
-            DocOutcome::Broken { at } => at,
-            _ => None,
+        if let DocOutcome::Opened(Ok(standing)) = outcome {
+            draft.at = at;
+            draft.note(standing);
+            return self.replay(id, ctx);
+        }
+        let bad = if let DocOutcome::Opened(Err(unreadable)) = &outcome {
+            unreadable.at
+        } else if let DocOutcome::Broken { at } = outcome {
+            at
+        } else {
+            None
         };
         if let Some(seq) = bad.and_then(|bad| seqs.get(bad)) {
             draft.skipped.insert(*seq);
@@ -156,7 +159,7 @@ impl Drafts {
             self.come_in(id, who, ctx);
         }
         for call in calls {
-            self.answer_call(*call, ctx);
+            self.answer_call(call, ctx);
         }
         self.go_on(id, ctx);
     }
@@ -231,17 +234,13 @@ impl Drafts {
         if self.open.get(id).is_none_or(|draft| draft.life != life) {
             return;
         }
-        match reply {
-            StoreReply::Loaded(Some(record)) => {
-                let head = ctx.rooms.find(id).map_or(Seq::ZERO, |room| room.head());
-                // What is in the log and was never told comes in now.
-                let unheard = record.tail.into_iter().filter(|entry| entry.seq > head).collect();
-                let told = ctx.rooms.find(id).map(|room| room.arrive(None, unheard, &mut ctx.fx));
-                self.begin(id, record.snapshot, ctx);
-                told.into_iter().flatten().for_each(|told| self.on_told(&told, ctx));
-            }
-            _ => self.lose(id, ctx),
-        }
+        let StoreReply::Loaded(Some(record)) = reply else { return self.lose(id, ctx) };
+        let head = ctx.rooms.find(id).map_or(Seq::ZERO, |room| room.head());
+        // What is in the log and was never told comes in now.
+        let unheard = record.tail.into_iter().filter(|entry| entry.seq > head).collect();
+        let told = ctx.rooms.find(id).map(|room| room.arrive(None, unheard, &mut ctx.fx));
+        self.begin(id, record.snapshot, ctx);
+        told.into_iter().flatten().for_each(|told| self.on_told(&told, ctx));
     }
 }
 

@@ -1,5 +1,6 @@
 //! Calls about drafts over REST (WIRE §4): what was said about one, who changed it when, what it was, and bringing that back.
 
+use super::document::viewers_read;
 use super::draft::Stage;
 use super::joining::{Access, access};
 use super::{Drafts, Parked, draft_id, not_found};
@@ -87,12 +88,11 @@ impl Drafts {
             return refuse(&call, &not_found(), ctx);
         };
         if call.ask == Ask::Restore && access == Access::Read {
-            let refusal = Refusal::new(Code::PermissionDenied, "viewers cannot change the draft");
-            return refuse(&call, &refusal, ctx);
+            return refuse(&call, &viewers_read(), ctx);
         }
         if draft.stage != Stage::Ready {
             match draft.calls.len() < CALLS_MAX {
-                true => draft.calls.push(Box::new(call)),
+                true => draft.calls.push(call),
                 false => refuse(&call, &Refusal::busy(), ctx),
             }
             return;

@@ -2,7 +2,7 @@
 
 use super::Drafts;
 use super::command::{Asks, Command, NewComment};
-use super::document::ANSWER_WAIT_MAX;
+use super::document::{ANSWER_WAIT_MAX, viewers_read};
 use super::draft::{Incoming, Task, Wanted};
 use super::joining::not_open;
 use super::log::{Kept, Words};
@@ -40,7 +40,7 @@ impl Drafts {
         }
     }
 
-    fn say(&mut self, id: &RoomId, asks: Asks, from: Caller, ctx: &mut Context<'_>) {
+    pub(super) fn say(&mut self, id: &RoomId, asks: Asks, from: Caller, ctx: &mut Context<'_>) {
         let is_in = self.open.get(id).is_some_and(|draft| draft.seats.contains_key(&from.connection));
         if !is_in {
             return self.refuse_unless_provider(&from, id, &not_open(), ctx);
@@ -80,9 +80,13 @@ impl Drafts {
         let waiting: usize = draft.work.iter().map(Task::updates).sum();
         let Some(seat) = draft.seats.get_mut(&who) else { return };
         if !seat.writes {
-            // A provider answers the first step of the server whether it may write or not, with what is known.
-            let refusal = Refusal::new(Code::PermissionDenied, "viewers cannot change the draft");
-            return self.refuse(&incoming.from, id, &refusal, ctx);
+            // A provider answers the first step of the server whether it may write or not, mostly with what is known.
+            if !incoming.answers {
+                return self.refuse(&incoming.from, id, &viewers_read(), ctx);
+            }
+            self.readings.asked(who, &mut ctx.fx);
+            draft.work.push_back(Task::Known(incoming));
+            return self.go_on(id, ctx);
         }
         if seat.stuck && !incoming.answers {
             return;
@@ -95,7 +99,8 @@ impl Drafts {
         self.readings.asked(who, &mut ctx.fx);
         match draft.work.back_mut() {
             Some(Task::Updates(updates)) => updates.push(incoming),
-            Some(Task::Foreign(_) | Task::State(_) | Task::Fold(_) | Task::Restore(_)) | None => {
+            Some(Task::Foreign(_) | Task::Known(_) | Task::State(_) | Task::Fold(_) | Task::Restore(_))
+            | None => {
                 draft.work.push_back(Task::Updates(vec![incoming]));
             }
         }

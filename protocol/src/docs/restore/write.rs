@@ -13,6 +13,9 @@ use yrs::{
     XmlElementPrelim, XmlFragmentPrelim,
 };
 
+/// How often a text is formatted until it is as it should be.
+const FORMAT_ROUNDS_MAX: usize = 8;
+
 /// Changes what is there to what is wanted.
 pub(super) fn change(txn: &mut TransactionMut<'_>, there: &Tree, wanted: &Tree) {
     let Some(at) = there.branch else { return };
@@ -100,13 +103,14 @@ fn change_text(txn: &mut TransactionMut<'_>, at: BranchPtr, there: &[Piece], wan
         }
         index += 1;
     }
-    change_format(txn, at, wanted);
+    // What is formatted first can change how the next stands: then once more.
+    (0..FORMAT_ROUNDS_MAX).any(|_| !change_format(txn, at, wanted));
 }
 
-/// Formats a text that holds what is wanted already.
-fn change_format(txn: &mut TransactionMut<'_>, at: BranchPtr, wanted: &[Piece]) {
+/// Formats a text that holds what is wanted already; says whether there was anything to do.
+fn change_format(txn: &mut TransactionMut<'_>, at: BranchPtr, wanted: &[Piece]) -> bool {
     let text = TextRef::from(at);
-    let mut index = 0;
+    let (mut index, mut changed) = (0, false);
     let mut wanted = wanted.iter().map(|piece| (piece.content.len(), &piece.format));
     let there = pieces(txn, at).unwrap_or_default();
     let mut want: (u32, &Format) = (0, &Format::new());
@@ -116,13 +120,14 @@ fn change_format(txn: &mut TransactionMut<'_>, at: BranchPtr, wanted: &[Piece]) 
             if want.0 == 0 {
                 match wanted.next() {
                     Some(next) => want = next,
-                    None => return,
+                    None => return changed,
                 }
             }
             let len = left.min(want.0);
             let keys: BTreeSet<&Arc<str>> = piece.format.keys().chain(want.1.keys()).collect();
             for key in keys {
                 if piece.format.get(key) != want.1.get(key) {
+                    changed = true;
                     let value = want.1.get(key).cloned().unwrap_or(Any::Null);
                     text.format(txn, index, len, Attrs::from([(key.clone(), value)]));
                 }
@@ -131,6 +136,7 @@ fn change_format(txn: &mut TransactionMut<'_>, at: BranchPtr, wanted: &[Piece]) 
         }
         debug_assert_eq!(index, end);
     }
+    changed
 }
 
 /// A character, or what stands for one.

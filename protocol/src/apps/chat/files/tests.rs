@@ -74,6 +74,8 @@ impl World {
                     | Job::Inspect { .. }
                     | Job::Join { .. }
                     | Job::Doc { .. }
+                    | Job::Unpack { .. }
+                    | Job::Spell { .. }
                     | Job::FoldBoard { .. }
                     | Job::WriteBoard { .. } => {
                         job.run(&Default::default(), self.now, &mut Default::default())

@@ -1,17 +1,24 @@
-//! Puts updates that nobody's editor writes through documents at volume, and counts: `parlor-updates COUNT SEED`.
+//! Puts updates that nobody's editor writes through documents at volume, and counts:
+//! `cargo run --release -p parlor-protocol --example docs_volume COUNT SEED`.
 //! Panics at the first update that makes a document unreadable, and says its seed.
 
+#[path = "../tests/docs/checked.rs"]
+mod checked;
+#[path = "../tests/docs/updates.rs"]
+mod updates;
+
+use checked::{Checked, hex};
 use parlor_protocol::docs::{Applied, Why};
-use parlor_tests::yjs::checked::Checked;
-use parlor_tests::yjs::opinion::hex;
-use parlor_tests::yjs::updates::{Dice, update};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
+use updates::{Dice, update};
 
 /// How many updates a document takes before the next one begins.
 const UPDATES_PER_DOCUMENT: u64 = 40;
+/// How many updates that are taken stand between two folds.
+const FOLD_EVERY: u64 = 8;
 /// How often the counts are told.
-const TELL_EVERY: u64 = 1_000_000;
+const TELL_EVERY: u64 = 100_000;
 
 #[derive(Default)]
 struct Counts {
@@ -60,6 +67,9 @@ fn document(seed: u64, counts: &mut Counts) {
                 counts.taken += 1;
                 counts.pending += u64::from(pending);
                 checked.check();
+                if counts.taken % FOLD_EVERY == 0 {
+                    checked.fold();
+                }
             }
             Applied::Nothing { .. } => counts.nothing += 1,
             Applied::Refused(Why::Malformed(why)) => {

@@ -1,11 +1,12 @@
 //! What `yjs` makes of the same updates: a Node process that is asked line by line.
 
+use crate::checked::{hex, unhex};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/yjs");
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/yjs");
 
 /// The process.
 pub struct Opinion {
@@ -49,15 +50,16 @@ impl Opinion {
         serde_json::from_str(&line).expect("it answers in JSON")
     }
 
-    /// Has a document take in an update: its state vector then, and whether something is pending; or why not.
-    pub fn apply(&mut self, doc: u64, update: &[u8]) -> Result<(Vec<u8>, bool), String> {
+    /// Has a document take in an update; or says why not.
+    pub fn apply(&mut self, doc: u64, update: &[u8]) -> Result<Took, String> {
         let answer = self.try_ask(&json!({"op": "apply", "doc": doc, "update": hex(update)}));
         match answer["error"].as_str() {
             Some(error) => Err(error.to_string()),
-            None => Ok((
-                unhex(answer["vector"].as_str().expect("there is one")),
-                answer["pending"].as_bool().expect("it is known"),
-            )),
+            None => Ok(Took {
+                vector: unhex(answer["vector"].as_str().expect("there is one")),
+                pending: answer["pending"].as_bool().expect("it is known"),
+                own: updates(&answer["own"]),
+            }),
         }
     }
 
@@ -74,9 +76,7 @@ impl Opinion {
     /// Makes edits at random in a document; the updates that came of them.
     pub fn edit(&mut self, doc: u64, client: u64, seed: u64, steps: u64) -> Vec<Vec<u8>> {
         let question = json!({"op": "edit", "doc": doc, "client": client, "seed": seed, "steps": steps});
-        let answer = self.ask(&question);
-        let updates = answer["updates"].as_array().expect("there are some").iter();
-        updates.map(|update| unhex(update.as_str().expect("hexadecimal"))).collect()
+        updates(&self.ask(&question)["updates"])
     }
 
     /// The whole state of a document.
@@ -90,21 +90,25 @@ impl Opinion {
     }
 }
 
+/// How a document of `yjs` stands after an update.
+pub struct Took {
+    /// Its state vector.
+    pub vector: Vec<u8>,
+    /// Whether something is left over.
+    pub pending: bool,
+    /// What it would send in turn.
+    pub own: Vec<Vec<u8>>,
+}
+
+fn updates(list: &Value) -> Vec<Vec<u8>> {
+    let list = list.as_array().expect("there are some").iter();
+    list.map(|update| unhex(update.as_str().expect("hexadecimal"))).collect()
+}
+
 impl Drop for Opinion {
     fn drop(&mut self) {
         // Killing or waiting fails only for a process that is gone already.
         self.process.kill().ok();
         self.process.wait().ok();
     }
-}
-
-/// Bytes as hexadecimal digits.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Bytes of hexadecimal digits.
-pub fn unhex(text: &str) -> Vec<u8> {
-    let digits = |at: usize| u8::from_str_radix(&text[at..at + 2], 16).expect("hexadecimal");
-    (0..text.len()).step_by(2).map(digits).collect()
 }

@@ -1,7 +1,7 @@
 //! Documents with a check after every update: nothing that is taken in may make a document unreadable.
 
 use bytes::Bytes;
-use parlor_protocol::docs::{Applied, DocId, DocJob, DocOutcome, Docs};
+use parlor_protocol::docs::{Applied, DocId, DocJob, DocOutcome, Docs, Standing};
 use parlor_protocol::ids::RoomId;
 use std::collections::BTreeMap;
 
@@ -42,6 +42,15 @@ impl Checked {
         applied
     }
 
+    /// Applies an update that is new, and does not keep what it gives out; says how the document stands then.
+    pub fn apply_standing(&mut self, update: &[u8]) -> Standing {
+        let job = DocJob::Apply { updates: vec![Bytes::copy_from_slice(update)] };
+        match self.docs.run(&live(), &job) {
+            DocOutcome::Applied { each, standing } if matches!(each[..], [Applied::New { .. }]) => standing,
+            other => panic!("{other:?}"),
+        }
+    }
+
     /// Runs a job on it.
     pub fn run(&mut self, job: &DocJob) -> DocOutcome {
         self.docs.run(&live(), job)
@@ -66,19 +75,40 @@ impl Checked {
 
     /// Panics if the document cannot be read, whole or since any time before, or says something else then.
     pub fn check(&mut self) {
-        let folded = self.docs.run(&live(), &DocJob::Fold);
-        let DocOutcome::Folded(Ok(whole)) = folded else { panic!("{folded:?}") };
-        assert_eq!(self.diff(None), whole);
+        let content = self.content();
+        let whole = self.diff(None);
+        self.check_read(Some(whole), Vec::new(), &content);
         // One that had everything up to some point, and hears of the rest.
         let then = (self.vectors.len() * 7 / 11).min(self.vectors.len() - 1);
         let rest = self.diff(Some(&self.vectors[then].clone()));
+        let updates = self.canonical[..then].iter().cloned().chain([rest]).collect();
+        self.check_read(None, updates, &content);
+    }
+
+    /// Panics if the document cannot be read as a whole, or says something else then.
+    pub fn check_content(&mut self) {
+        let content = self.content();
         let mut other = Self::default();
-        let mut updates = self.canonical[..then].to_vec();
-        updates.push(rest);
-        let opened = other.run(&DocJob::Open { snapshot: None, updates });
+        let opened = other.run(&DocJob::Open { snapshot: Some(self.diff(None)), updates: Vec::new() });
+        assert!(matches!(opened, DocOutcome::Opened(Ok(_))), "{opened:?}");
+        assert_eq!(other.content(), content);
+    }
+
+    /// Panics if the document cannot be folded, or says something else then.
+    pub fn fold(&mut self) {
+        let content = self.content();
+        let folded = self.docs.run(&live(), &DocJob::Fold);
+        let DocOutcome::Folded(Ok(whole)) = folded else { panic!("{folded:?}") };
+        self.check_read(Some(whole), Vec::new(), &content);
+        assert_eq!(self.content(), content);
+    }
+
+    fn check_read(&self, snapshot: Option<Bytes>, updates: Vec<Bytes>, content: &serde_json::Value) {
+        let mut docs = Docs::default();
+        let opened = docs.run(&live(), &DocJob::Open { snapshot, updates });
         let DocOutcome::Opened(Ok(standing)) = opened else { panic!("{opened:?}") };
         assert_eq!(Some(&standing.state_vector), self.vectors.last());
-        assert_eq!(other.content(), self.content());
+        assert_eq!(docs.content(&live()).expect("it is open").as_ref(), Ok(content));
     }
 }
 
@@ -97,4 +127,15 @@ pub fn read_vector(vector: &[u8]) -> BTreeMap<u64, u64> {
         }
     };
     (0..number()).map(|_| (number(), number())).collect()
+}
+
+/// Bytes as hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Bytes of hexadecimal digits.
+pub fn unhex(text: &str) -> Vec<u8> {
+    let digits = |at: usize| u8::from_str_radix(&text[at..at + 2], 16).expect("hexadecimal");
+    (0..text.len()).step_by(2).map(digits).collect()
 }

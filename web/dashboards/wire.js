@@ -1,0 +1,58 @@
+// How operations are written for the server (WIRE §3).
+
+import { changed, isSame, places } from './board.js';
+
+/**
+ * Writes the frame of an operation, which it keeps: it is sent again exactly so.
+ * @param {import('./operations.js').Operation} operation
+ * @param {import('./board.js').Board} board
+ * @returns {{id: string, type: string, payload: object}}
+ */
+export function frameOf(operation, board) {
+  operation.frame = written(operation, board);
+  return operation.frame;
+}
+
+function written(operation, board) {
+  const { id, kind, widgetId, base, changes, version } = operation;
+  switch (kind) {
+    case 'update':
+      return { id, type: 'WIDGET_UPDATE', payload: { widgetId, baseVersion: base, changes } };
+    case 'delete':
+      return { id, type: 'WIDGET_DELETE', payload: { widgetId, baseVersion: base } };
+    case 'layout':
+      return { id, type: 'LAYOUT_UPDATE', payload: { baseVersion: base, layout: changed(places(board.layout), operation.moves) } };
+    case 'restore':
+      return { id, type: 'LAYOUT_RESTORE', payload: { version } };
+    case 'resolve':
+      return { id, type: 'CONFLICT_RESOLVED', payload: decided(operation) };
+    default:
+      throw new TypeError(`no such operation: ${kind}`);
+  }
+}
+
+/** Of a layout, “mine” is what was moved here put upon what others have made of it. */
+function decided({ conflict, resolution, value }) {
+  const { conflictId, widgetId, current, operation } = conflict;
+  if (widgetId === null && resolution === 'mine') {
+    return { conflictId, resolution: 'merged', value: changed(places(current), operation.moves) };
+  }
+  return { conflictId, resolution, ...(resolution === 'merged' ? { value } : {}) };
+}
+
+/**
+ * What was decided about a conflict that the server does not know any more, as a change of its own.
+ * @param {import('./operations.js').Operation} did
+ * @param {'mine'|'theirs'|'merged'} resolution
+ * @param {any} value
+ * @param {import('./board.js').Board} board
+ */
+export function resolutionOf(did, resolution, value, board) {
+  if (resolution === 'theirs') return null;
+  const { kind, widgetId, changes, moves, before } = did;
+  if (resolution === 'mine') return { kind, widgetId, changes, moves, before };
+  const known = board.widgets.get(widgetId)?.value ?? {};
+  const removed = Object.keys(known).filter((name) => !Object.hasOwn(value, name));
+  const set = Object.entries(value).filter(([name]) => !isSame(known[name], value[name]));
+  return { kind: 'update', widgetId, changes: Object.fromEntries([...set, ...removed.map((name) => [name, null])]) };
+}
