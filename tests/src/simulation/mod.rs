@@ -7,6 +7,7 @@ pub mod company;
 pub mod dashboards;
 pub mod dice;
 pub mod documents;
+pub mod drafts;
 pub mod jobs;
 pub mod nonsense;
 pub mod projects;
@@ -18,7 +19,7 @@ pub mod store;
 pub use step::{Sent, Step};
 
 use dice::{Dice, lifes_seed};
-use jobs::outcome;
+use jobs::Workers;
 use parlor_protocol::action::{Action, Actions, Recipients};
 use parlor_protocol::call::{CallFailure, Said};
 use parlor_protocol::docs::Docs;
@@ -52,6 +53,8 @@ enum Due {
     Answer(Ticket, StoreRequest, StoreReply, bool),
     Input(Input),
     Write(SocketId),
+    /// What a socket's client said while it was not read.
+    Inbox(SocketId),
 }
 
 /// The server and all that is around it.
@@ -63,8 +66,10 @@ pub struct World {
     pub server: Server,
     /// The store.
     pub store: SlowStore,
-    /// The documents of drafts.
+    /// The documents of drafts, and how they are worked on.
     pub docs: Docs,
+    /// See [`jobs::Workers`].
+    pub workers: Workers,
     /// The dice.
     pub dice: Dice,
     /// What the core calls the connection of each socket in claims.
@@ -95,6 +100,7 @@ impl World {
             server,
             store: SlowStore::default(),
             docs: Docs::default(),
+            workers: Workers::default(),
             dice: Dice(seed),
             names: BTreeMap::new(),
             sockets: BTreeMap::new(),
@@ -182,6 +188,7 @@ impl World {
                 self.give(Input::Flushed { socket }, &mut step);
             }
             Due::Input(input) => self.give(input, &mut step),
+            Due::Inbox(socket) => self.read_inbox(socket, &mut step),
             Due::Write(socket) => {
                 self.write(socket, SLOW_BYTES, &mut step);
                 self.write_later(socket);
@@ -269,15 +276,27 @@ impl World {
 
     /// A client sends text; it waits while its socket is not read.
     pub fn say(&mut self, socket: SocketId, text: String) -> Step {
+        self.say_message(socket, Message::Text(text.into()))
+    }
+
+    /// The same with any message.
+    pub fn say_message(&mut self, socket: SocketId, message: Message) -> Step {
         let Some(known) = self.sockets.get_mut(&socket).filter(|socket| !socket.ends) else {
             return Step::default();
         };
-        let message = Message::Text(text.into());
-        if !known.reads {
+        if !known.reads || !known.inbox.is_empty() {
             known.inbox.push_back(message);
             return Step::default();
         }
         self.handle(Input::Received { socket, message })
+    }
+
+    /// One message that had waited, as long as the socket is read.
+    fn read_inbox(&mut self, id: SocketId, step: &mut Step) {
+        let Some(socket) = self.sockets.get_mut(&id).filter(|socket| socket.reads) else { return };
+        let Some(message) = socket.inbox.pop_front() else { return };
+        self.later(self.now, Due::Inbox(id));
+        self.give(Input::Received { socket: id, message }, step);
     }
 
     /// A client's connection is cut off.
@@ -382,8 +401,7 @@ impl World {
                 self.later(at, Due::Store(way));
             }
             Action::Work { ticket, job } => {
-                let late = Duration::from_micros(self.dice.below(2_000));
-                let outcome = outcome(&job, self.now, &mut self.docs);
+                let (late, outcome) = self.workers.run(&job, self.now, &mut self.docs, &mut self.dice);
                 self.later(self.now + late, Due::Input(Input::Worked { ticket, outcome }));
             }
             Action::Call { ticket, call } => {
@@ -421,10 +439,8 @@ impl World {
     fn set_reading(&mut self, id: SocketId, on: bool) {
         let Some(socket) = self.sockets.get_mut(&id) else { return };
         socket.reads = on;
-        if on {
-            for message in std::mem::take(&mut socket.inbox) {
-                self.later(self.now, Due::Input(Input::Received { socket: id, message }));
-            }
+        if on && !socket.inbox.is_empty() {
+            self.later(self.now, Due::Inbox(id));
         }
     }
 }

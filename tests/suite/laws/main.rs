@@ -11,6 +11,7 @@ mod chat;
 mod company;
 mod dashboards;
 mod documents;
+mod drafts;
 mod openings;
 mod projects;
 mod rates;

@@ -1,7 +1,7 @@
 //! What is done with a document, one job at a time: clients' updates as they come, together where several wait; what
 //! somebody lacks; the next snapshot. What a job brings is looked at here.
 
-use super::draft::{Folding, Incoming, Restoring, Settled, Stage, Task, Wanted};
+use super::draft::{Folding, Incoming, Owed, Restoring, Settled, Stage, Task, Wanted};
 use super::log::{self, Kept};
 use super::saving::Whose;
 use super::spelling::{Hearers, Speech};
@@ -146,20 +146,20 @@ impl Drafts {
         for (incoming, applied) in updates {
             match applied {
                 Applied::New { update, pending } => {
-                    self.on_taken(id, &incoming, pending, &vector, ctx);
+                    let owed = self.on_taken(id, &incoming, pending, &vector, ctx);
                     let name = incoming.from.user.name.as_deref().unwrap_or_default().into();
                     let kept = Kept::Update { name, restored: None, update };
                     let author = incoming.from.user.id.clone();
                     let id_told = incoming.id.filter(|_| !pending);
                     let Incoming { from, answers, .. } = incoming;
-                    let whose = Whose::Client { from, id: id_told, whole: !pending, answers };
+                    let whose = Whose::Client { from, id: id_told, whole: !pending, answers, owed };
                     self.submit(id, &kept, author, whose, ctx);
                 }
                 Applied::Nothing { pending } => {
-                    self.on_taken(id, &incoming, pending, &vector, ctx);
+                    let owed = self.on_taken(id, &incoming, pending, &vector, ctx);
                     match self.open.get_mut(id) {
                         Some(draft) if !pending => {
-                            draft.waiting.push_back((draft.given, Settled::Saved(incoming)));
+                            draft.waiting.push_back((draft.given, Settled::Saved(incoming, owed)));
                         }
                         Some(_) | None => self.readings.answered(incoming.from.connection, &mut ctx.fx),
                     }
@@ -169,7 +169,8 @@ impl Drafts {
         }
     }
 
-    /// An update was good. What it left out is asked for.
+    /// An update was good. What it left out is asked for. If it is what was asked for it stands for all that was lost
+    /// before it: the words that are owed for that are said with its own.
     fn on_taken(
         &mut self,
         id: &RoomId,
@@ -177,22 +178,25 @@ impl Drafts {
         pending: bool,
         vector: &Bytes,
         ctx: &mut Context<'_>,
-    ) {
+    ) -> Owed {
         let draft = self.open.get_mut(id);
         let Some(seat) = draft.and_then(|draft| draft.seats.get_mut(&incoming.from.connection)) else {
-            return;
+            return Owed::default();
         };
         seat.undecodable = 0;
         if !pending {
             (seat.asked_at, seat.stuck) = (None, seat.stuck && !incoming.answers);
-            return;
+            return if incoming.answers { std::mem::take(&mut seat.owed) } else { Owed::default() };
         }
-        seat.owed += u32::from(!incoming.answers);
+        if !incoming.answers {
+            seat.owed.add(incoming);
+        }
         if seat.asked_at.is_none() {
             seat.asked_at = Some(ctx.fx.now);
             self.ask_for_missing(id, incoming.from.connection, vector, ctx);
             ctx.fx.timers.set(ctx.fx.now + ANSWER_WAIT_MAX, Timer::Draft(id.clone()));
         }
+        Owed::default()
     }
 
     /// Asks a connection for what the document lacks.

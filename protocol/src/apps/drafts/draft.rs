@@ -11,6 +11,9 @@ use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
+/// How many ids of updates whose beginning is missing are remembered for one connection.
+const OWED_CALLS_MAX: usize = 256;
+
 /// An open draft.
 #[derive(Debug)]
 pub struct Draft {
@@ -90,8 +93,35 @@ pub struct Seat {
     pub stuck: bool,
     /// How many updates in a row were none.
     pub undecodable: u32,
-    /// How many words that something is durable are owed, for updates that will come again.
-    pub owed: u32,
+    /// Who is owed a word that something is durable, for updates that will come again.
+    pub owed: Owed,
+}
+
+/// Words that something is durable, which are owed until what came before it is there, too.
+#[derive(Debug, Clone, Default)]
+pub struct Owed {
+    /// How many.
+    pub times: u32,
+    /// Those that have an id to repeat, in order.
+    pub calls: Vec<(Caller, Option<Arc<str>>)>,
+}
+
+impl Owed {
+    /// One more. What is beyond the limit is counted, and its id is not remembered.
+    pub fn add(&mut self, incoming: &Incoming) {
+        self.times = self.times.saturating_add(1);
+        if self.calls.len() < OWED_CALLS_MAX && (incoming.id.is_some() || incoming.from.reply_to.is_some()) {
+            self.calls.push((incoming.from.clone(), incoming.id.clone()));
+        }
+    }
+
+    /// What was to be said is not true after all.
+    pub fn give_back(&mut self, mut owed: Self) {
+        self.times = self.times.saturating_add(owed.times);
+        owed.calls.append(&mut self.calls);
+        owed.calls.truncate(OWED_CALLS_MAX);
+        self.calls = owed.calls;
+    }
 }
 
 /// What a connection wants to know of the document.
@@ -142,7 +172,7 @@ impl Seat {
             asked_at: None,
             stuck: false,
             undecodable: 0,
-            owed: 0,
+            owed: Owed::default(),
         }
     }
 }
@@ -185,8 +215,8 @@ pub struct Restoring {
 /// What waits until what the document has is durable.
 #[derive(Debug)]
 pub enum Settled {
-    /// Somebody's update was in it already.
-    Saved(Incoming),
+    /// Somebody's update was in it already. With it is true what was owed.
+    Saved(Incoming, Owed),
     /// What somebody lacks is told to it.
     State {
         /// Whom.

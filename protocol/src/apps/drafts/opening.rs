@@ -3,7 +3,7 @@
 
 use super::comments::Comments;
 use super::document::work;
-use super::draft::{Draft, Settled, Stage, Task};
+use super::draft::{Draft, Incoming, Settled, Stage, Task};
 use super::log::Kept;
 use super::saving::Whose;
 use super::{Drafts, Waiting, fault};
@@ -192,9 +192,8 @@ impl Drafts {
 
     fn take_back(&mut self, id: &RoomId, settled: Settled, ctx: &mut Context<'_>) {
         match settled {
-            Settled::Saved(incoming) => {
-                let whose =
-                    Whose::Client { from: incoming.from, id: None, whole: true, answers: incoming.answers };
+            Settled::Saved(Incoming { from, answers, .. }, owed) => {
+                let whose = Whose::Client { from, id: None, whole: true, answers, owed };
                 self.on_unsaved(id, whose, &Refusal::store_unavailable(), ctx);
             }
             Settled::State { wanted, .. } => {

@@ -1,7 +1,7 @@
 //! From the document into the log: what was new in it is stored, told by the room, and only then said to be saved. What
 //! cannot be stored makes the document forget everything that the log does not have, and its authors say it once more.
 
-use super::draft::{Incoming, Settled, Task};
+use super::draft::{Incoming, Owed, Settled, Task};
 use super::log::{self, Kept};
 use super::{Drafts, fault};
 use crate::action::CloseCause;
@@ -39,6 +39,8 @@ pub enum Whose {
         whole: bool,
         /// Whether it came because the server asked for it.
         answers: bool,
+        /// What is true with it.
+        owed: Owed,
     },
     /// A request's, which brings back a version.
     Restoring(RequestId),
@@ -116,10 +118,10 @@ impl Drafts {
 
     fn on_saved(&mut self, id: &RoomId, whose: Whose, entry: &Entry, ctx: &mut Context<'_>) {
         match whose {
-            Whose::Client { from, id: own, whole, answers } => {
+            Whose::Client { from, id: own, whole, answers, owed } => {
                 self.log_update(id, &from, entry, ctx);
                 if whole {
-                    self.say_saved(id, &from, (own.as_deref(), answers), ctx);
+                    self.say_saved(id, &from, (own.as_deref(), answers), owed, ctx);
                 }
                 self.readings.answered(from.connection, &mut ctx.fx);
             }
@@ -135,19 +137,24 @@ impl Drafts {
         id: &RoomId,
         to: &Caller,
         (own, answers): (Option<&str>, bool),
+        owed: Owed,
         ctx: &mut Context<'_>,
     ) {
         let Some(seat) = self.open.get_mut(id).and_then(|draft| draft.seats.get_mut(&to.connection)) else {
             return;
         };
-        let owed = if answers { std::mem::take(&mut seat.owed) } else { 0 };
-        let to = Caller { envelope: seat.caller.envelope, ..to.clone() };
+        let envelope = seat.caller.envelope;
+        let to = Caller { envelope, ..to.clone() };
         let event = log::saved(id, own);
-        if to.envelope == Envelope::Hocuspocus {
+        if envelope == Envelope::Hocuspocus {
             // What comes in answer to the server stands for all that was lost before it.
-            let times = if answers { owed.max(1) } else { 1 };
-            (0..times).for_each(|_| ctx.fx.reply(&to, &event));
-        } else if own.is_some() || to.reply_to.is_some() {
+            let times = if answers { owed.times.max(1) } else { 1 };
+            return (0..times).for_each(|_| ctx.fx.reply(&to, &event));
+        }
+        for (call, own) in owed.calls {
+            ctx.fx.reply(&Caller { envelope, ..call }, &log::saved(id, own.as_deref()));
+        }
+        if own.is_some() || to.reply_to.is_some() {
             ctx.fx.reply(&to, &event);
         }
     }
@@ -165,8 +172,8 @@ impl Drafts {
 
     /// What a client sent is not in the log. A provider is asked for it again; 003's client would never send it.
     pub(super) fn on_unsaved(&mut self, id: &RoomId, whose: Whose, refusal: &Refusal, ctx: &mut Context<'_>) {
-        let (from, answers) = match whose {
-            Whose::Client { from, answers, .. } => (from, answers),
+        let (from, answers, owed) = match whose {
+            Whose::Client { from, answers, owed, .. } => (from, answers, owed),
             Whose::Restoring(request) => {
                 return ctx.fx.answered.push((request, refusal_response(refusal)));
             }
@@ -175,10 +182,11 @@ impl Drafts {
         self.readings.answered(who, &mut ctx.fx);
         let Some(draft) = self.open.get_mut(id) else { return };
         let Some(seat) = draft.seats.get_mut(&who) else { return };
+        seat.owed.give_back(owed);
         match seat.caller.envelope {
             Envelope::Draft | Envelope::DraftBase64 => ctx.fx.close(who, CloseCause::Overloaded),
             Envelope::YWebsocket | Envelope::Hocuspocus => {
-                seat.owed += u32::from(!answers);
+                seat.owed.times += u32::from(!answers);
                 draft.to_ask.insert(who);
             }
             Envelope::Fields | Envelope::Event | Envelope::SocketIo | Envelope::Realtime => {
@@ -218,8 +226,8 @@ impl Drafts {
             && let Some((_, settled)) = draft.waiting.pop_front_if(|(after, _)| *after <= draft.settled)
         {
             match settled {
-                Settled::Saved(Incoming { from, id: own, answers, .. }) => {
-                    self.say_saved(id, &from, (own.as_deref(), answers), ctx);
+                Settled::Saved(Incoming { from, id: own, answers, .. }, owed) => {
+                    self.say_saved(id, &from, (own.as_deref(), answers), owed, ctx);
                     self.readings.answered(from.connection, &mut ctx.fx);
                 }
                 Settled::State { wanted, update, at } => self.show_state(id, wanted, update, at, ctx),

@@ -1,0 +1,73 @@
+//! Drafts: people with copies in `yrs` who edit two documents at once in 003's JSON, in base64, with both Yjs providers, over
+//! `/api/connect` and over Socket.IO with attachments; a viewer, a stranger who is a member now and then, somebody who never
+//! answers what the server asks for; cut off with changes that never arrive, over a store that is late and one time in ten does
+//! not know, workers that lose documents, hang or break; and the process is killed. What is heard is held against the
+//! log and a plain copy that reads it. A second server is told the same and has to order the same.
+//! The world is `simulation::drafts`, its witness holds the laws.
+//!
+//! | law | a planted fault that it catches |
+//! | --- | --- |
+//! | what is saved is in the log | saved is said when the document has it |
+//! | nobody hears an update, or a state, that is not in the log | a state does not wait for the appends that it contains |
+//! | an entry is new and builds on those before it | the document stays as it is when an append fails |
+//! | all that stay have the same document, and a provider knows that it is synced | whose update was lost is not asked for it |
+//! | a provider takes for synced only what is in the log | what is asked for is acknowledged before it is stored |
+//! | who answers need not load anew, who does not hears it once | an answer does not end the wait for it |
+//! | nobody speaks for another who is there; everybody knows who is where | whoever repeats a state becomes its owner |
+//! | nobody hears a draft that it may not | who is no member any more keeps its seat |
+//! | viewers change nothing | an answer is taken from anybody |
+//! | what is said is told once and in order | the entries that came while a state was made are told again |
+//! | a version is what the log said then | a copy begins with a snapshot that is newer |
+//! | the log folded is the log | a snapshot is made before the document has what was told |
+//! | every call is answered, nothing is left | a state vector that is none is asked about again |
+use crate::cases;
+use parlor_tests::simulation::drafts::Drafts;
+use parlor_tests::simulation::jobs::Workers;
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+proptest! {
+    #![proptest_config(cases(16))]
+
+    #[test]
+    fn whatever_people_workers_and_the_store_do_the_laws_of_drafts_hold(
+        seed: u64,
+        fails: bool,
+        losses in prop::sample::select(vec![0, 0, 2, 10]),
+        breaks in prop::sample::select(vec![0, 0, 0, 5]),
+        late in prop::sample::select(vec![0, 20_000]),
+        steps in vec(any::<[u8; 4]>(), 1..120),
+    ) {
+        let mut drafts = Drafts::new(seed);
+        drafts.world.store.fails = fails;
+        drafts.world.workers = Workers { losses, breaks, late };
+        for (place, step) in steps.into_iter().enumerate() {
+            drafts.play(step);
+            if place == 70 {
+                drafts.kill();
+            }
+        }
+        drafts.settle(false);
+    }
+}
+
+#[test]
+fn everything_is_said_and_the_log_folded_in_these_cases() {
+    let (mut heard, mut looked) = ([0; 5], [0; 4]);
+    for seed in 0..3_u8 {
+        let mut drafts = Drafts::new(u64::from(seed));
+        drafts.world.store.fails = seed == 1;
+        (0..160_u8).for_each(|step| {
+            let mixed = |by: u8| step.wrapping_mul(by).wrapping_add(seed.wrapping_mul(29));
+            drafts.play([mixed(7), mixed(11), mixed(13), mixed(17)]);
+        });
+        drafts.settle(seed == 2);
+        let counts = drafts.counts();
+        heard = [0, 1, 2, 3, 4].map(|place| heard[place] + counts[place]);
+        looked = [0, 1, 2, 3].map(|place| looked[place] + drafts.looked[place]);
+    }
+    assert!(
+        heard.iter().chain(&looked).all(|count| *count > 5),
+        "something of everything: {heard:?} {looked:?}"
+    );
+}
