@@ -2,7 +2,7 @@
 //! what stands between two pieces of a frame. So ten thousand of them cost the machine little, and what is
 //! measured is the server.
 
-use crate::frames::{CLOSE, PING, PONG, Scanner, TEXT, masked};
+use crate::frames::{BINARY, CLOSE, PING, PONG, Scanner, TEXT, masked};
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io::{self, Read, Write};
@@ -27,8 +27,8 @@ const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 pub trait Script {
     /// A connection was upgraded.
     fn opened(&mut self, line: usize, say: &mut Say);
-    /// A text message came.
-    fn heard(&mut self, line: usize, text: &[u8], say: &mut Say);
+    /// A message came.
+    fn heard(&mut self, line: usize, message: &[u8], say: &mut Say);
     /// The server closed a connection.
     fn closed(&mut self, line: usize, code: u16) -> io::Result<()> {
         Err(io::Error::other(format!("connection {line} was closed with {code}")))
@@ -243,7 +243,7 @@ impl Line {
     fn scan(&mut self, at: usize, bytes: &[u8], script: &mut impl Script, say: &mut Say) -> io::Result<()> {
         let mut closed = None;
         self.scanner.scan(bytes, |opcode, payload| match opcode {
-            TEXT => script.heard(at, payload, say),
+            TEXT | BINARY => script.heard(at, payload, say),
             PING => say.frame(at, masked(PONG, payload)),
             CLOSE => closed = Some(payload.first_chunk().map_or(1005, |code| u16::from_be_bytes(*code))),
             _ => {}

@@ -5,6 +5,8 @@ const MASK: [u8; 4] = [0x5a, 0x03, 0xc1, 0x9f];
 
 /// A text message.
 pub const TEXT: u8 = 1;
+/// A binary message.
+pub const BINARY: u8 = 2;
 /// A close frame.
 pub const CLOSE: u8 = 8;
 /// A ping.

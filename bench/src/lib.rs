@@ -7,13 +7,17 @@
 
 pub mod answers;
 pub mod crowd;
+pub mod drafts;
 pub mod echo;
+pub mod editors;
 pub mod fanout;
 pub mod frames;
 pub mod idle;
 pub mod order;
 pub mod process;
+pub mod provider;
 pub mod report;
 pub mod room;
 pub mod target;
 pub mod times;
+pub mod writing;

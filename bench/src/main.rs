@@ -4,7 +4,7 @@ use clap::{Arg, ArgMatches, Command, value_parser};
 use parlor_bench::process::{Cores, settle};
 use parlor_bench::report::{Sample, table};
 use parlor_bench::target::{Place, Target};
-use parlor_bench::{answers, echo, fanout, idle, room};
+use parlor_bench::{answers, drafts, echo, editors, fanout, idle, room};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use std::io;
 use std::process::ExitCode;
@@ -35,10 +35,7 @@ fn command() -> Command {
             Arg::new("targets")
                 .long("targets")
                 .global(true)
-                .default_value(
-                    "parlor,parlor-io,parlor-threads,parlor-threads-io,floor,floor-wide,ws,socket.io",
-                )
-                .help("what to measure, comma-separated"),
+                .help("what to measure, comma-separated; without it, all that does such work"),
         )
         .arg(number("rounds", "5", 1, 100).global(true))
         .arg(
@@ -66,6 +63,21 @@ fn command() -> Command {
                 .arg(number("rate", "100", 1, 10_000))
                 .arg(number("seconds", "10", 1, SECONDS_MAX)),
         )
+        .subcommand(
+            Command::new("drafts")
+                .about("Yjs documents: so many inserts under way in each, or so many per second")
+                .arg(number("drafts", "10", 1, 1_000))
+                .arg(number("editors", "11", 2, 999))
+                .arg(number("in-flight", "4", 1, 256))
+                .arg(number("rate", "0", 0, 1_000).help("per second in each draft; 0: by --in-flight"))
+                .arg(seconds()),
+        )
+        .subcommand(
+            Command::new("editors")
+                .about("Yjs documents that are only looked at: what letting in costs, and what is held")
+                .arg(number("drafts", "200", 1, 1_000))
+                .arg(number("editors", "11", 2, 100)),
+        )
         .subcommand(Command::new("idle").arg(connections("10000")).arg(
             Arg::new("endpoint").long("endpoint").default_value("documents").value_parser([
                 "documents",
@@ -92,10 +104,15 @@ fn number(name: &'static str, default: &'static str, least: u64, most: u64) -> A
 
 fn run(matches: &ArgMatches) -> io::Result<()> {
     let cores = if text(matches, "cores") == "apart" { Cores::Apart } else { Cores::Free };
-    let targets = text(matches, "targets").split(',').map(|name| {
-        Target::named(name).ok_or_else(|| io::Error::other(format!("no server is called {name:?}")))
-    });
-    let mut targets = targets.collect::<io::Result<Vec<_>>>()?;
+    let mut targets = match text(matches, "targets") {
+        "" => Target::ALL.to_vec(),
+        names => {
+            let named = names.split(',').map(|name| {
+                Target::named(name).ok_or_else(|| io::Error::other(format!("no server is called {name:?}")))
+            });
+            named.collect::<io::Result<Vec<_>>>()?
+        }
+    };
     let place = place(matches);
     targets.retain(|target| target.has(place));
     open_many_files();
@@ -141,6 +158,19 @@ fn measure(target: Target, place: Place, cores: Cores, matches: &ArgMatches) -> 
             };
             room::measure(target, &server, work)
         }
+        "drafts" => {
+            let work = drafts::Work {
+                drafts: count(asked, "drafts"),
+                editors: count(asked, "editors"),
+                pace: match count(asked, "rate") {
+                    0 => drafts::Pace::InFlight(count(asked, "in-flight")),
+                    rate => drafts::Pace::Rate(rate),
+                },
+                time: time(),
+            };
+            drafts::measure(target, &server, work)
+        }
+        "editors" => editors::measure(target, &server, count(asked, "drafts"), count(asked, "editors")),
         "idle" => idle::measure(target, &server, place, count(asked, "connections")),
         "connect" => idle::measure(target, &server, Place::Rooms, count(asked, "connections")),
         "echo" => echo::measure(target, &server, count(asked, "connections"), time()),
@@ -157,6 +187,7 @@ fn place(matches: &ArgMatches) -> Place {
             "echo" => Place::Echo,
             _ => Place::Document,
         },
+        Some(("drafts" | "editors", _)) => Place::Draft(0),
         Some(("echo", _)) => Place::Echo,
         Some(("answers", _)) => Place::Document,
         _ => Place::Rooms,

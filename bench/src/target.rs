@@ -23,10 +23,14 @@ pub enum Target {
     Parlor,
     /// The same, spoken to over Socket.IO.
     ParlorIo,
+    /// The same, its drafts as `@hocuspocus/provider` speaks.
+    ParlorHocuspocus,
     /// Ours, on threads.
     ParlorThreads,
     /// The same, spoken to over Socket.IO.
     ParlorThreadsIo,
+    /// The same, its drafts as `@hocuspocus/provider` speaks.
+    ParlorThreadsHocuspocus,
     /// Nothing but accepting, upgrading and writing frames made beforehand.
     Floor,
     /// The same with frames as long as ours are with their envelope.
@@ -35,6 +39,10 @@ pub enum Target {
     Ws,
     /// npm socket.io.
     SocketIo,
+    /// The server of npm y-websocket.
+    YWebsocket,
+    /// npm @hocuspocus/server.
+    Hocuspocus,
 }
 
 /// What a connection is for.
@@ -48,19 +56,25 @@ pub enum Place {
     Echo,
     /// A session of a guided document; the peers have no such thing.
     Document,
+    /// An editor of this shared draft.
+    Draft(usize),
 }
 
 impl Target {
     /// Every one of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 12] = [
         Self::Parlor,
         Self::ParlorIo,
+        Self::ParlorHocuspocus,
         Self::ParlorThreads,
         Self::ParlorThreadsIo,
+        Self::ParlorThreadsHocuspocus,
         Self::Floor,
         Self::FloorWide,
         Self::Ws,
         Self::SocketIo,
+        Self::YWebsocket,
+        Self::Hocuspocus,
     ];
 
     /// Its name.
@@ -68,12 +82,16 @@ impl Target {
         match self {
             Self::Parlor => "parlor",
             Self::ParlorIo => "parlor-io",
+            Self::ParlorHocuspocus => "parlor-hocuspocus",
             Self::ParlorThreads => "parlor-threads",
             Self::ParlorThreadsIo => "parlor-threads-io",
+            Self::ParlorThreadsHocuspocus => "parlor-threads-hocuspocus",
             Self::Floor => "floor",
             Self::FloorWide => "floor-wide",
             Self::Ws => "ws",
             Self::SocketIo => "socket.io",
+            Self::YWebsocket => "y-websocket",
+            Self::Hocuspocus => "hocuspocus",
         }
     }
 
@@ -84,7 +102,20 @@ impl Target {
 
     /// Whether it is one of our servers, with a store and tokens.
     pub fn is_ours(self) -> bool {
-        matches!(self.tongue(), Tongue::Envelope | Tongue::Chat)
+        match self {
+            Self::Parlor
+            | Self::ParlorIo
+            | Self::ParlorHocuspocus
+            | Self::ParlorThreads
+            | Self::ParlorThreadsIo
+            | Self::ParlorThreadsHocuspocus => true,
+            Self::Floor
+            | Self::FloorWide
+            | Self::Ws
+            | Self::SocketIo
+            | Self::YWebsocket
+            | Self::Hocuspocus => false,
+        }
     }
 
     fn tongue(self) -> Tongue {
@@ -93,6 +124,8 @@ impl Target {
             Self::ParlorIo | Self::ParlorThreadsIo => Tongue::Chat,
             Self::Floor | Self::FloorWide | Self::Ws => Tongue::Bare,
             Self::SocketIo => Tongue::Events,
+            Self::YWebsocket => Tongue::Draft,
+            Self::ParlorHocuspocus | Self::ParlorThreadsHocuspocus | Self::Hocuspocus => Tongue::Drafts,
         }
     }
 
@@ -101,8 +134,10 @@ impl Target {
         let beside = std::env::current_exe()?;
         let beside = beside.parent().unwrap_or(Path::new(".")).to_path_buf();
         Process::start(cores, |folder| match self {
-            Self::Parlor | Self::ParlorIo => ours(beside.join("parlor"), folder),
-            Self::ParlorThreads | Self::ParlorThreadsIo => ours(beside.join("parlor-threads"), folder),
+            Self::Parlor | Self::ParlorIo | Self::ParlorHocuspocus => ours(beside.join("parlor"), folder),
+            Self::ParlorThreads | Self::ParlorThreadsIo | Self::ParlorThreadsHocuspocus => {
+                ours(beside.join("parlor-threads"), folder)
+            }
             Self::Floor => Command::new(beside.join("parlor-floor")),
             Self::FloorWide => {
                 let mut floor = Command::new(beside.join("parlor-floor"));
@@ -111,21 +146,30 @@ impl Target {
             }
             Self::Ws => node("ws.mjs"),
             Self::SocketIo => node("socket-io.mjs"),
+            Self::YWebsocket => node("y-websocket.mjs"),
+            Self::Hocuspocus => node("hocuspocus.mjs"),
         })
     }
 
     /// Whether there is such a place in the way in which it is spoken to.
     pub fn has(self, place: Place) -> bool {
-        match place {
-            Place::Room(_) | Place::Rooms => true,
-            Place::Echo | Place::Document => self.tongue() != Tongue::Chat,
+        match (self.tongue(), place) {
+            (Tongue::Envelope, _) => true,
+            (Tongue::Draft | Tongue::Drafts, _) => matches!(place, Place::Draft(_)),
+            (Tongue::Chat, _) => matches!(place, Place::Room(_) | Place::Rooms),
+            (Tongue::Bare | Tongue::Events, _) => !matches!(place, Place::Draft(_)),
         }
+    }
+
+    /// Whether an editor names its draft in each message, and shows its token in one.
+    pub fn names_drafts(self) -> bool {
+        self.tongue() == Tongue::Drafts
     }
 
     /// The path on which user number `user` connects.
     pub fn path(self, place: Place, user: usize) -> String {
         let room = match place {
-            Place::Room(room) => room,
+            Place::Room(room) | Place::Draft(room) => room,
             Place::Rooms => user / 1_000,
             Place::Echo | Place::Document => user,
         };
@@ -133,6 +177,9 @@ impl Target {
             (Tongue::Bare, _) => format!("/?room={room}"),
             (Tongue::Events, _) => format!("/socket.io/?EIO=4&transport=websocket&room={room}"),
             (Tongue::Chat, _) => format!("/socket.io/?EIO=4&transport=websocket&token={}", token(user)),
+            (Tongue::Draft, _) => format!("/{}", draft(room)),
+            (Tongue::Drafts, _) => "/hocuspocus".to_string(),
+            (Tongue::Envelope, Place::Draft(_)) => format!("/yjs/{}?token={}", draft(room), token(user)),
             (Tongue::Envelope, Place::Room(_) | Place::Rooms) => format!("/chat?token={}", token(user)),
             (Tongue::Envelope, Place::Echo) => "/echo".to_string(),
             (Tongue::Envelope, Place::Document) => {
@@ -148,7 +195,7 @@ impl Target {
                 Some(format!(r#"{{"event":"chat:room:join","data":{{"roomId":"r{room}"}},"requestId":"j"}}"#))
             }
             (Tongue::Chat | Tongue::Events, _) => Some("40".to_string()),
-            (Tongue::Envelope | Tongue::Bare, _) => None,
+            (Tongue::Envelope | Tongue::Bare | Tongue::Draft | Tongue::Drafts, _) => None,
         }
     }
 
@@ -158,7 +205,7 @@ impl Target {
             Tongue::Envelope => starts(text, r#"{"event":"chat:room:joined""#),
             Tongue::Chat => starts(text, r#"42["chat:room:joined""#),
             Tongue::Events => starts(text, "40"),
-            Tongue::Bare => false,
+            Tongue::Bare | Tongue::Draft | Tongue::Drafts => false,
         }
     }
 
@@ -192,7 +239,7 @@ impl Target {
         match self.tongue() {
             Tongue::Envelope => starts(text, r#"{"event":"chat:message:send""#),
             Tongue::Chat => starts(text, "43"),
-            Tongue::Bare | Tongue::Events => false,
+            Tongue::Bare | Tongue::Events | Tongue::Draft | Tongue::Drafts => false,
         }
     }
 }
@@ -208,6 +255,10 @@ enum Tongue {
     Bare,
     /// Bodies as events of Socket.IO.
     Events,
+    /// One draft, as the provider of y-websocket speaks.
+    Draft,
+    /// Several drafts, as `@hocuspocus/provider` speaks.
+    Drafts,
 }
 
 /// The document template of the measurements.
@@ -237,7 +288,13 @@ fn node(script: &str) -> Command {
     command
 }
 
-fn token(user: usize) -> String {
+/// The name of a draft.
+pub fn draft(number: usize) -> String {
+    format!("d{number}")
+}
+
+/// A token of this user.
+pub fn token(user: usize) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let claims = json!({"sub": format!("user-{user}"), "iat": now, "exp": now + TOKEN_SECONDS});
     parlor_host::trial::token(SECRET.as_bytes(), &claims)

@@ -90,8 +90,8 @@ pub fn greeting(configuration: &Configuration, bound: SocketAddr, now: Timestamp
         };
         text.push_str(
             "\nThis is a trial: JWT_SECRET is not set. The server made a secret of its own, and an empty database\n\
-             gets samples: two document templates, two chat rooms, a project and a dashboard. Open it in a browser as\n\
-             Ada, and in another as Ben. Whoever has such an address is that person, for 30 days:\n\n",
+             gets samples: two document templates, two chat rooms, a project, a dashboard and a draft. Open it in a\n\
+             browser as Ada, and in another as Ben. Whoever has such an address is that person, for 30 days:\n\n",
         );
         PEOPLE.iter().take(2).for_each(|person| text.push_str(&link(person)));
         text.push_str(&format!(
@@ -151,7 +151,8 @@ fn template(id: &str, name: &str, questions: &[Asked], body: &str) -> TemplateRo
 }
 
 /// The lobby is open to the firm; the guest's corner has the guest and those who look after him; the biography is
-/// a project, in which backends speak; the overview is a dashboard, which all of the firm may change.
+/// a project, in which backends speak; the overview is a dashboard and the welcome a draft, which all of the firm
+/// may change.
 fn rooms() -> Vec<Row> {
     let [ada, ben, sue, gil] = PEOPLE;
     let talk = |people: &[Person]| people.iter().map(|person| (*person, "member")).collect::<Vec<_>>();
@@ -160,7 +161,8 @@ fn rooms() -> Vec<Row> {
     let tellers = [(ada, "facilitator"), (ben, "storyteller")];
     let biography = room(RoomId::project("biography"), "Biography", Visibility::Private, &tellers);
     let overview = room(RoomId::dashboard("overview"), "Overview", Visibility::Public, &[]);
-    lobby.into_iter().chain(guests).chain(biography).chain(overview).collect()
+    let welcome = room(RoomId::draft("welcome"), "Welcome", Visibility::Public, &[]);
+    [lobby, guests, biography, overview, welcome].concat()
 }
 
 fn room(id: RoomId, name: &str, visibility: Visibility, members: &[(Person, &str)]) -> Vec<Row> {

@@ -18,7 +18,7 @@ const UPDATES_PER_DOCUMENT: u64 = 40;
 /// How many updates that are taken stand between two folds.
 const FOLD_EVERY: u64 = 8;
 /// How often the counts are told.
-const TELL_EVERY: u64 = 1_000_000;
+const TELL_EVERY: u64 = 100_000;
 
 #[derive(Default)]
 struct Counts {

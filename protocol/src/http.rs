@@ -170,7 +170,6 @@ pub fn body_bytes_max(head: &RequestHead) -> usize {
     }
 }
 
-/// The largest body of a call that only names something.
 const SMALL_BODY_BYTES_MAX: usize = 4 * 1024;
 /// Where Engine.IO answers.
 const ENGINE_PATH: &str = "/socket.io/";

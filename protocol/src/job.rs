@@ -8,9 +8,12 @@ pub use inspection::{Content, Inspected, TEXT};
 pub use unpacking::Unpacked;
 
 use crate::apps::dashboards::{self, Base, Board};
+use crate::apps::drafts::Speech;
 use crate::auth::{AuthFailure, Keys, User, verify_service, verify_token};
 use crate::docs::{DocId, DocJob, DocOutcome, Docs};
-use crate::ids::Seq;
+use crate::envelope::Envelope;
+use crate::frame::Frame;
+use crate::ids::{RoomId, Seq};
 use crate::store::Entry;
 use crate::time::Timestamp;
 use bytes::Bytes;
@@ -60,6 +63,15 @@ pub enum Job {
         /// The message, in 003's JSON.
         text: Bytes,
     },
+    /// Write what a draft's document says to somebody as a frame.
+    Spell {
+        /// How it is written.
+        envelope: Envelope,
+        /// Of which draft.
+        draft: RoomId,
+        /// What it says.
+        speech: Speech,
+    },
     /// Fold a dashboard further.
     FoldBoard {
         /// As far as it is folded.
@@ -92,6 +104,8 @@ pub enum Outcome {
     Joined(Bytes),
     /// What came of it in a document.
     Doc(DocOutcome),
+    /// A frame; none where there is no word for it.
+    Spelled(Option<Frame>),
     /// What a message brings, or what is wrong with it.
     Unpacked(Result<Unpacked, String>),
     /// A dashboard, unless its snapshot cannot be read.
@@ -111,7 +125,8 @@ impl Job {
                 base.bytes() + entries <= CHEAP_BYTES_MAX
             }
             Self::WriteBoard { board } => board.bytes() <= CHEAP_BYTES_MAX,
-            Self::Render { .. } | Self::Join { .. } | Self::Doc { .. } | Self::Unpack { .. } => false,
+            Self::Render { .. } | Self::Join { .. } | Self::Doc { .. } => false,
+            Self::Unpack { .. } | Self::Spell { .. } => false,
         }
     }
 
@@ -125,6 +140,7 @@ impl Job {
             Self::Inspect { content } => Outcome::Inspected(content.inspect()),
             Self::Join { pieces } => Outcome::Joined(pieces.concat().into()),
             Self::Doc { doc, job } => Outcome::Doc(docs.run(doc, job)),
+            Self::Spell { envelope, draft, speech } => Outcome::Spelled(speech.spell(*envelope, draft)),
             Self::Unpack { text } => Outcome::Unpacked(unpacking::unpack(text)),
             Self::FoldBoard { base, entries } => {
                 Outcome::Board(dashboards::fold(base, entries).map(Box::new))
@@ -145,6 +161,7 @@ impl fmt::Debug for Job {
             Self::Join { .. } => "Join",
             Self::Doc { doc, job } => return write!(f, "Doc({:?}, {job:?})", doc.draft),
             Self::Unpack { .. } => "Unpack",
+            Self::Spell { .. } => "Spell",
             Self::FoldBoard { .. } => "FoldBoard",
             Self::WriteBoard { .. } => "WriteBoard",
         })

@@ -35,6 +35,7 @@ export async function draft(server, members = {}, id = `draft-${(drafts += 1)}`,
 export async function about(server, user, draftId, rest, init = {}) {
   const { claims, ...request } = init;
   const answer = await fetch(`${server.url}/api/drafts/${encodeURIComponent(draftId)}/${rest}`, {
+    signal: AbortSignal.timeout(60_000),
     ...request,
     headers: { authorization: `Bearer ${token(user, claims)}`, 'content-type': 'application/json' },
   });
@@ -78,9 +79,17 @@ export function eventually(what, holds) {
 /** That long, in ms. */
 export const passes = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
+/** What providers are given to connect with: one that is closed while it connects fails in silence. */
+class Socket extends WebSocket {
+  constructor(...given) {
+    super(...given);
+    this.on('error', () => {});
+  }
+}
+
 /** A class of WebSockets that note the bytes of every message they hear, in `into`. */
 export function noting(into) {
-  return class extends WebSocket {
+  return class extends Socket {
     constructor(...given) {
       super(...given);
       this.on('message', (data) => into.push(new Uint8Array(data)));
@@ -119,7 +128,7 @@ export class YWebsocketEditor extends Editor {
     super(test);
     this.provider = new WebsocketProvider(`${server.url.replace('http', 'ws')}/yjs`, draftId, this.doc, {
       params: { token: token(user, claims) },
-      WebSocketPolyfill: WebSocket,
+      WebSocketPolyfill: Socket,
       disableBc: true,
       maxBackoffTime: 300,
       ...options,
@@ -193,7 +202,7 @@ export class HocuspocusEditor extends Editor {
 export function hocuspocusSocket(test, server, options = {}) {
   const socket = new HocuspocusProviderWebsocket({
     url: `${server.url.replace('http', 'ws')}/hocuspocus`,
-    WebSocketPolyfill: WebSocket,
+    WebSocketPolyfill: Socket,
     delay: 40,
     minDelay: 40,
     maxDelay: 300,

@@ -23,6 +23,7 @@ import { Diary } from './people.mjs';
 const WITHOUT_DRAFT = 60_000;
 /** How long a token is good after its time. */
 const LEEWAY = 30;
+const MEBIBYTE = 1 << 20;
 const EMPTY = new Uint8Array([0, 0]);
 
 const server = await Parlor.start({ after });
@@ -207,19 +208,6 @@ describe('on one socket', () => {
     await Promise.all([ada.ready(), beside.ready()]);
     assert.equal(guest.text.toString(), '');
   });
-
-  test('one draft has two windows, with sessions of their own', async (t) => {
-    const socket = hocuspocusSocket(t, server);
-    const id = await draft(server);
-    const options = { websocketProvider: socket, sessionAwareness: true };
-    const [one, other] = [await editor(t, id, 'ada', options), await editor(t, id, 'ada', options)];
-    one.write('both');
-    await other.reads('both');
-    await one.ready();
-    other.leave();
-    one.write(' or one');
-    await one.ready();
-  });
 });
 
 describe('a token', () => {
@@ -231,12 +219,12 @@ describe('a token', () => {
       return shown.at(-1);
     };
     const ada = await editor(t, await draft(server), 'ada', { token: give });
-    await eventually('it is asked for', () => shown.length === 2);
+    await eventually('it is asked for', () => shown.length > 1);
     await passes(5_000);
     assert.deepEqual(ada.diary.all('close'), []);
     ada.write('still here');
     await ada.ready();
-    assert.equal(shown.length, 2);
+    assert.ok(shown.length <= 3, `it is asked for ${shown.length} times`);
   });
 
   test('that is not renewed ends the socket with 4401', async (t) => {
@@ -270,36 +258,59 @@ describe('a token', () => {
 });
 
 describe('on the wire', () => {
-  test('what comes before the token waits for it', async (t) => {
+  test('what is written while the token is fetched is not lost', async (t) => {
     const id = await draft(server);
-    (await editor(t, id, 'ada')).write('Hello');
-    const ben = raw(t);
-    await ben.opened;
-    ben.say(step1(id), auth(id, 'ben'));
-    const { octets } = saidOf(await ben.hears(says({ kind: KIND.sync, sync: SYNC.step2 })));
-    const doc = new Y.Doc();
-    Y.applyUpdate(doc, octets);
-    assert.equal(doc.getText('text').toString(), 'Hello');
-    assert.deepEqual(saidOf(ben.heard[0]), { name: id, kind: KIND.auth, step: 2, text: 'read-write' });
+    let give;
+    const fetched = new Promise((resolve) => (give = resolve));
+    const ada = new HocuspocusEditor(t, server, id, 'ada', { token: () => fetched });
+    await eventually('the socket is open', () => ada.socket.webSocket?.readyState === 1);
+    ada.write('early ');
+    await passes(200);
+    ada.write('birds');
+    give(token('ada'));
+    await ada.ready();
+    assert.equal((await kept(server, 'ada', id)).getText('text').toString(), 'early birds');
   });
 
   test('who waits without a token cannot fill the memory', async (t) => {
     const id = await draft(server);
-    const [many, large, wide] = [raw(t), raw(t), raw(t)];
-    await Promise.all([many.opened, large.opened, wide.opened]);
-    for (let time = 0; time < 2_000; time += 1) many.say(step1(id));
-    for (let time = 0; time < 20; time += 1) large.say(frame(id, KIND.sync, SYNC.update, new Uint8Array(1_000_000)));
-    for (let name = 0; name < 2_000; name += 1) wide.say(step1(`draft ${name}`));
-    for (const socket of [many, large, wide]) assert.notEqual((await socket.ends()).code, 1000);
+    const sockets = [raw(t), raw(t), raw(t)];
+    await Promise.all(sockets.map(({ opened }) => opened));
+    const [many, large, wide] = sockets;
+    const before = server.residentBytes;
+    for (let time = 0; time < 20_000; time += 1) many.say(step1(id));
+    for (let time = 0; time < 200; time += 1) large.say(frame(id, KIND.sync, SYNC.update, new Uint8Array(1_000_000)));
+    for (let name = 0; name < 20_000; name += 1) wide.say(step1(`draft ${name}`));
+    // Each is read to its end, or closed.
+    const read = sockets.map(({ socket, closed }) => {
+      const pong = new Promise((resolve) => socket.once('pong', resolve));
+      socket.ping();
+      return Promise.race([pong, closed]);
+    });
+    await eventually('all was sent', () => sockets.every(({ socket }) => socket.bufferedAmount === 0 || socket.readyState > 1));
+    await Promise.all(read);
+    const grown = server.residentBytes - before;
+    assert.ok(grown < 64 * MEBIBYTE, `grown by ${grown} bytes`);
     await editor(t, id, 'ada');
   });
 
-  test('a first frame that says nothing is 4401, and text is 1003', async (t) => {
-    const [garbled, text] = [raw(t), raw(t)];
-    await Promise.all([garbled.opened, text.opened]);
-    garbled.say(new Uint8Array([200, 1, 2, 3]));
-    text.say('{"type":"ping"}');
-    assert.deepEqual([(await garbled.ends()).code, (await text.ends()).code], [4401, 1003]);
+  test('text is 1003', async (t) => {
+    const ada = raw(t);
+    await ada.opened;
+    ada.say('{"type":"ping"}');
+    assert.equal((await ada.ends()).code, 1003);
+  });
+
+  test('frames that say nothing are passed over, and the tenth in a minute ends the socket', async (t) => {
+    const id = await draft(server);
+    const ada = raw(t);
+    await ada.opened;
+    const garbled = [[], [200, 1, 2, 3], [0], [1, 97], [1, 97, 0, 9, 0], [1, 97, 77], [3, 255, 255, 255, 0], [255, 255, 255, 255, 255, 255, 255, 255, 255, 255]];
+    ada.say(...garbled.map((octets) => Uint8Array.from(octets)));
+    ada.say(auth(id, 'ada'), step1(id));
+    await ada.hears(says({ kind: KIND.sync, sync: SYNC.step2 }));
+    ada.say(...garbled.slice(0, 2).map((octets) => Uint8Array.from(octets)));
+    assert.equal((await ada.ends()).code, 4403);
   });
 
   test('a pong without a ping is taken in silence', async (t) => {

@@ -75,9 +75,9 @@ describe('a document', () => {
     await draft(server, {}, 'a/b');
     const [cyd, dan] = [await editor(t, encodeURIComponent(twice), 'cyd'), await editor(t, 'a/b', 'dan')];
     cyd.write('decoded once');
-    dan.write('another');
+    await (await editor(t, encodeURIComponent(twice), 'eli')).reads('decoded once');
     assert.equal((await kept(server, 'cyd', twice)).getText('text').toString(), 'decoded once');
-    assert.equal(cyd.text.toString(), 'decoded once');
+    assert.equal(dan.text.toString(), '');
   });
 
   test('comes to a client that returns as what it lacks alone', async (t) => {

@@ -102,6 +102,7 @@ export class Parlor {
     execFileSync('prlimit', ['--pid', this.#child.pid, `--fsize=${can ? 'unlimited' : 0}:`]);
   }
 
+  get pid() { return this.#child.pid; }
   /** The bytes of memory that it has. */
   get residentBytes() {
     const status = readFileSync(`/proc/${this.#child.pid}/status`, 'latin1');

@@ -82,7 +82,11 @@ impl Document {
     /// One that holds this state and writes with this client id.
     pub(super) fn load_as(state: &[u8], client: u64) -> Result<Self, String> {
         let mut document = Self::new(client);
-        document.replay(state).map(|()| document)
+        // It is measured when all of it is there.
+        (document.count_at, document.count_bytes_at) = (usize::MAX, usize::MAX);
+        document.replay(state)?;
+        document.measure(state.len());
+        Ok(document)
     }
 
     /// Takes in what our own log holds.
@@ -192,14 +196,18 @@ impl Document {
     /// Counts how large it is. What was estimated before is too much, as deleted content is forgotten and blocks are
     /// joined: so it goes on as one that is loaded.
     fn count(&mut self) -> Option<()> {
-        let state = self.whole()?;
-        *self = Self::load(&state).ok()?;
+        *self = Self::load(&self.whole()?).ok()?;
+        Some(())
+    }
+
+    /// Takes note of how large it is, whose state has so many bytes.
+    fn measure(&mut self, bytes: usize) {
         let (weight, clients) = (self.weight(), self.census.ends().len());
-        self.bytes = state.len();
+        self.bytes = bytes;
         self.count_at = (weight + WEIGHT_MAX / 8).max(WEIGHT_MAX);
-        self.count_bytes_at = (self.bytes + DOCUMENT_BYTES_MAX / 8).max(DOCUMENT_BYTES_MAX);
-        self.full = if self.bytes > DOCUMENT_BYTES_MAX {
-            Some(Why::Full { limit: DOCUMENT_BYTES_MAX, actual: self.bytes })
+        self.count_bytes_at = (bytes + DOCUMENT_BYTES_MAX / 8).max(DOCUMENT_BYTES_MAX);
+        self.full = if bytes > DOCUMENT_BYTES_MAX {
+            Some(Why::Full { limit: DOCUMENT_BYTES_MAX, actual: bytes })
         } else if weight > WEIGHT_MAX {
             Some(Why::Full { limit: WEIGHT_MAX, actual: weight })
         } else if clients > CLIENTS_MAX {
@@ -207,7 +215,6 @@ impl Document {
         } else {
             None
         };
-        Some(())
     }
 
     /// What is missing to who has this state vector.
@@ -237,7 +244,7 @@ impl Document {
         if !read.census.ends().eq(self.census.ends()) || content(&read, &read)? != content(self, &read)? {
             return Err("it says something else than the document".to_string());
         }
-        self.count().ok_or("yrs broke")?;
+        *self = read;
         Ok(state)
     }
 

@@ -18,7 +18,7 @@ const DELETES_BYTES_MIN: usize = 2;
 const DELETE_BYTES_MIN: usize = 2;
 
 /// About how many bytes of memory a block takes in `yrs` and in the census, a type besides, and a part of JSON.
-pub(super) const BLOCK_WEIGHT: usize = 300;
+pub(super) const BLOCK_WEIGHT: usize = 400;
 const TYPE_WEIGHT: usize = 300;
 const JSON_PART_WEIGHT: usize = 120;
 

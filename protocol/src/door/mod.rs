@@ -2,6 +2,7 @@
 //! order: path, method, version, Origin, limits, credential, parameter, resource, access.
 
 mod admin;
+mod admitting;
 mod answering;
 mod asking;
 mod crowding;
@@ -17,12 +18,11 @@ mod writing;
 pub use answering::{dressed, refusal_response, refused};
 pub use decided::{Admitted, Changed, Decided, Post, ToEngine};
 pub use limits::Addresses;
-use route::{EngineCall, NoRoute, Route, UserCall};
+use route::{NoRoute, Route, UserCall};
 
 use crate::action::CloseCause;
 use crate::apps::documents::template_for;
-use crate::apps::drafts;
-use crate::auth::{AuthFailure, User};
+use crate::auth::User;
 use crate::connection::{Connections, Endpoint};
 use crate::context::Context;
 use crate::http::{RequestHead, Response};
@@ -30,7 +30,7 @@ use crate::ids::RequestId;
 use crate::job::{Job, Outcome};
 use crate::refusal::{Code, Refusal};
 use crate::socket_io::engine;
-use crate::store::{Query, Row, StoreReply, StoreRequest, TemplateRow};
+use crate::store::{Query, Row, StoreReply, StoreRequest};
 use crate::tickets::Pending;
 use asking::Asked;
 use bytes::Bytes;
@@ -169,68 +169,6 @@ impl Door {
         opens.then(|| self.has_no_room(asked.address, connections, ctx)).flatten()
     }
 
-    fn admit_or_verify(&mut self, asked: Box<Asked>, ctx: &mut Context<'_>) -> Option<Decided> {
-        match &asked.route {
-            Route::Asset(name) => {
-                let response = rest::asset(name.clone());
-                self.answer(&asked, response, ctx);
-                None
-            }
-            Route::Health => Some(Decided::Health(asked)),
-            // Over `/hocuspocus` every document has a token of its own.
-            Route::Open(Endpoint::Echo | Endpoint::Hocuspocus) => self.admit(&asked, None, None),
-            Route::Open(
-                Endpoint::Documents
-                | Endpoint::Chat
-                | Endpoint::Connect
-                | Endpoint::Drafts
-                | Endpoint::YWebsocket
-                | Endpoint::Realtime,
-            )
-            | Route::User(_) => self.verify(asked, ctx),
-            Route::Open(Endpoint::SocketIo) => None,
-            Route::Engine(_) => self.hand_to_engine(*asked, ctx),
-            Route::Service(_) => self.verify_service(asked, ctx),
-        }
-    }
-
-    /// From here on the request is the engine's: it may wait there for long.
-    fn hand_to_engine(&mut self, asked: Asked, ctx: &mut Context<'_>) -> Option<Decided> {
-        let Asked { request, address, origin, route, token, body, .. } = asked;
-        let Route::Engine(EngineCall { asked: Ok(asked), text }) = route else { return None };
-        if !self.waiting.remove(&request) || ctx.fx.is_busy() {
-            return None;
-        }
-        Some(Decided::Engine(Box::new(ToEngine { request, asked, address, origin, token, body, text })))
-    }
-
-    fn verify(&mut self, asked: Box<Asked>, ctx: &mut Context<'_>) -> Option<Decided> {
-        let token = match &asked.token {
-            Ok(Some(token)) => token.clone(),
-            Ok(None) => return self.turn_away(&asked, &AuthFailure::Missing, ctx),
-            Err(failure) => return self.turn_away(&asked, failure, ctx),
-        };
-        // A document may be asked for by a backend too: its key is tried first.
-        if asked.by_header && matches!(asked.route, Route::User(UserCall::Document(_) | UserCall::Statistics))
-        {
-            return self.verify_service(asked, ctx);
-        }
-        let waiting = Waiting { asked, step: Step::Token };
-        ctx.fx.work(Job::VerifyToken { token }, Pending::Door(waiting));
-        None
-    }
-
-    fn verify_service(&mut self, asked: Box<Asked>, ctx: &mut Context<'_>) -> Option<Decided> {
-        // Without one, the job still tells whether there is a key that it could have been.
-        let bearer = match &asked.token {
-            Ok(token) => token.clone().filter(|_| asked.by_header).unwrap_or_default(),
-            Err(failure) => return self.turn_away(&asked, failure, ctx),
-        };
-        let waiting = Waiting { asked, step: Step::Key };
-        ctx.fx.work(Job::VerifyService { bearer }, Pending::Door(waiting));
-        None
-    }
-
     /// A job of a request is done.
     pub fn on_worked(
         &mut self,
@@ -268,66 +206,13 @@ impl Door {
             | Outcome::Joined(_)
             | Outcome::Doc(_)
             | Outcome::Unpacked(_)
+            | Outcome::Spelled(_)
             | Outcome::Board(_)
             | Outcome::Written(..) => {
                 let refusal = Refusal::new(Code::ServerError, "another answer than was asked for");
                 self.answer(&asked, refused(500, &refusal), ctx);
                 None
             }
-        }
-    }
-
-    fn on_user(
-        &mut self,
-        asked: Box<Asked>,
-        user: Arc<User>,
-        connections: &mut Connections,
-        ctx: &mut Context<'_>,
-    ) -> Option<Decided> {
-        match &asked.route {
-            Route::Open(_)
-                if let Some(response) = crowding::too_many_of_user(&user, connections, ctx.fx.settings) =>
-            {
-                self.answer(&asked, response, ctx);
-                None
-            }
-            Route::Open(Endpoint::Documents) => {
-                let Some(template) = asked.template.clone() else {
-                    let refusal = Refusal::new(Code::ClientError, "templateId is missing");
-                    return self.refuse(&asked, 400, &refusal, CloseCause::ParameterMissing, ctx);
-                };
-                self.look(asked, Query::Template(template), Step::Template(user), ctx);
-                None
-            }
-            Route::Open(Endpoint::Drafts | Endpoint::YWebsocket) => {
-                match asked.draft.as_deref().map(drafts::draft_id) {
-                    Some(Ok(_)) => self.admit(&asked, Some(user), None),
-                    Some(Err(refusal)) => {
-                        self.refuse(&asked, 404, &refusal, CloseCause::ResourceUnknown, ctx)
-                    }
-                    None => {
-                        let refusal = Refusal::new(Code::ClientError, "draftId is missing");
-                        self.refuse(&asked, 400, &refusal, CloseCause::ParameterMissing, ctx)
-                    }
-                }
-            }
-            Route::Open(Endpoint::Realtime) => self.visit(asked, user, ctx),
-            Route::Open(_) => self.admit(&asked, Some(user), None),
-            Route::User(_) if let Some(response) = crowding::too_many_calls(&user, connections, ctx) => {
-                self.answer(&asked, response, ctx);
-                None
-            }
-            Route::User(UserCall::Realtime | UserCall::Sync) => self.visit(asked, user, ctx),
-            Route::User(UserCall::Statistics) => Some(Decided::Statistics(asked, Some(user))),
-            Route::User(UserCall::Draft { .. }) => self.ask_draft(*asked, user),
-            Route::User(call) => match rest::query(call, &user) {
-                Some(query) => {
-                    self.look(asked, query, Step::Rows(Some(user)), ctx);
-                    None
-                }
-                None => self.offer(*asked, user),
-            },
-            Route::Asset(_) | Route::Health | Route::Service(_) | Route::Engine(_) => None,
         }
     }
 
@@ -400,15 +285,5 @@ impl Door {
         self.waiting.remove(&request);
         self.posting.remove(&request);
         self.entering.remove(&request);
-    }
-
-    fn admit(
-        &mut self,
-        asked: &Asked,
-        user: Option<Arc<User>>,
-        template: Option<(TemplateRow, bool)>,
-    ) -> Option<Decided> {
-        self.waiting.remove(&asked.request);
-        Some(Decided::Admitted(Box::new(asked.admitted(user, template)?)))
     }
 }

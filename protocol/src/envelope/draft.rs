@@ -63,6 +63,11 @@ pub fn data(event: &Event, spelling: Spelling) -> Cow<'_, str> {
     }
 }
 
+/// How many bytes an event brings.
+pub fn brought(event: &Event) -> usize {
+    event.said.as_deref().and_then(bytes_of).map_or(0, Bytes::len)
+}
+
 /// `{"data":…}`
 fn spelled(bytes: &Bytes, spelling: Spelling) -> String {
     match spelling {

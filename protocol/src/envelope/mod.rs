@@ -189,8 +189,25 @@ impl Envelope {
         call.checked()
     }
 
-    /// Writes an event as many hear it; `None`: there is no word for it here.
+    /// Writes an event of a draft whole, however large it is; `None`: there is no word for it here.
+    pub fn encode_whole(self, event: &Event) -> Option<Frame> {
+        match self {
+            Self::Draft => Some(draft::encode(event, None, draft::Spelling::Integers)),
+            Self::DraftBase64 => Some(draft::encode(event, None, draft::Spelling::Base64)),
+            Self::Fields
+            | Self::Event
+            | Self::SocketIo
+            | Self::Realtime
+            | Self::YWebsocket
+            | Self::Hocuspocus => self.encode(event, &Mark::None),
+        }
+    }
+
+    /// Writes an event as many hear it; `None`: there is no word for it here, or it is written outside the lock.
     pub fn encode(self, event: &Event, mark: &Mark) -> Option<Frame> {
+        if is_written_outside(self, draft::brought(event)) {
+            return None;
+        }
         match self {
             Self::Fields => Some(fields::encode(event, None)),
             Self::Event => Some(event::encode(event, None)),
@@ -230,6 +247,14 @@ impl Call<'_> {
             }
         }
     }
+}
+
+/// Above so many bytes what a document says is not written as text under the lock.
+const WRITTEN_BYTES_MAX: usize = 64 * 1024;
+
+/// Whether what brings so many bytes is written outside the lock for who writes like this.
+pub fn is_written_outside(envelope: Envelope, bytes: usize) -> bool {
+    matches!(envelope, Envelope::Draft | Envelope::DraftBase64) && bytes > WRITTEN_BYTES_MAX
 }
 
 /// An event's name where a connection has several apps.

@@ -117,12 +117,17 @@ impl Rooms {
 
     /// Answers a join with what it shows of the log, at the pace at which its connection reads.
     pub fn show(&mut self, to: &Caller, answer: &Event, fx: &mut Effects<'_>) {
-        let mut frames = fx.answer(to, answer);
+        let frames = fx.answer(to, answer);
+        self.show_frames(to.connection, frames, fx);
+    }
+
+    /// The same, where the answer is written already.
+    pub fn show_frames(&mut self, to: ConnectionId, mut frames: Vec<Frame>, fx: &mut Effects<'_>) {
         let bytes = frames.iter().map(Frame::len).sum();
-        let class = self.pacing.sends(to.connection, bytes, false);
+        let class = self.pacing.sends(to, bytes, false);
         let last = frames.pop();
-        frames.into_iter().for_each(|frame| fx.send(to.connection, frame, Class::Kept));
-        last.into_iter().for_each(|frame| fx.send(to.connection, frame, class));
+        frames.into_iter().for_each(|frame| fx.send(to, frame, Class::Kept));
+        last.into_iter().for_each(|frame| fx.send(to, frame, class));
     }
 
     /// A room's gap is to be read again.

@@ -108,6 +108,7 @@ impl Parts<'_> {
             | Outcome::Joined(_)
             | Outcome::Doc(_)
             | Outcome::Unpacked(_)
+            | Outcome::Spelled(_)
             | Outcome::Board(_)
             | Outcome::Written(..) => {
                 self.refuse_connect(id, &AuthFailure::Bad);

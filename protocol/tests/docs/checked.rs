@@ -1,7 +1,7 @@
 //! Documents with a check after every update: nothing that is taken in may make a document unreadable.
 
 use bytes::Bytes;
-use parlor_protocol::docs::{Applied, DocId, DocJob, DocOutcome, Docs};
+use parlor_protocol::docs::{Applied, DocId, DocJob, DocOutcome, Docs, Standing};
 use parlor_protocol::ids::RoomId;
 use std::collections::BTreeMap;
 
@@ -42,6 +42,15 @@ impl Checked {
         applied
     }
 
+    /// Applies an update that is new, and does not keep what it gives out; says how the document stands then.
+    pub fn apply_standing(&mut self, update: &[u8]) -> Standing {
+        let job = DocJob::Apply { updates: vec![Bytes::copy_from_slice(update)] };
+        match self.docs.run(&live(), &job) {
+            DocOutcome::Applied { each, standing } if matches!(each[..], [Applied::New { .. }]) => standing,
+            other => panic!("{other:?}"),
+        }
+    }
+
     /// Runs a job on it.
     pub fn run(&mut self, job: &DocJob) -> DocOutcome {
         self.docs.run(&live(), job)
@@ -74,6 +83,15 @@ impl Checked {
         let rest = self.diff(Some(&self.vectors[then].clone()));
         let updates = self.canonical[..then].iter().cloned().chain([rest]).collect();
         self.check_read(None, updates, &content);
+    }
+
+    /// Panics if the document cannot be read as a whole, or says something else then.
+    pub fn check_content(&mut self) {
+        let content = self.content();
+        let mut other = Self::default();
+        let opened = other.run(&DocJob::Open { snapshot: Some(self.diff(None)), updates: Vec::new() });
+        assert!(matches!(opened, DocOutcome::Opened(Ok(_))), "{opened:?}");
+        assert_eq!(other.content(), content);
     }
 
     /// Panics if the document cannot be folded, or says something else then.

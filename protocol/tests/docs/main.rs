@@ -2,6 +2,7 @@
 //! what we restore reads there as it did before. Needs Node, and `npm ci` in `tests/yjs`.
 
 mod checked;
+mod hostile;
 mod opinion;
 mod updates;
 

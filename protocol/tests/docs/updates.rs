@@ -18,6 +18,11 @@ impl<'a> Dice<'a> {
         Self { bytes, state: bytes.len() as u64 | 1 }
     }
 
+    /// Whether the bytes have said all they say.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
     /// A number below this.
     pub fn roll(&mut self, sides: u64) -> u64 {
         if let Some((first, rest)) = self.bytes.split_first() {

@@ -60,6 +60,8 @@ pub struct Dashboards {
     /// The world.
     pub world: World,
     sockets: BTreeMap<usize, SocketId>,
+    /// Those who are on their way in.
+    coming: BTreeSet<usize>,
     known: BTreeMap<SocketId, Known>,
     asked: BTreeMap<String, Asked>,
     /// The answers that were given, by id.
@@ -91,6 +93,7 @@ impl Dashboards {
         let mut dashboards = Self {
             world,
             sockets: BTreeMap::new(),
+            coming: BTreeSet::new(),
             known: BTreeMap::new(),
             asked: BTreeMap::new(),
             stored: BTreeMap::new(),
@@ -125,6 +128,7 @@ impl Dashboards {
     /// The process is killed, and everybody comes back.
     pub fn kill(&mut self) {
         self.requests.clear();
+        self.coming.clear();
         let step = self.world.crash();
         self.look(&step);
         (0..CLIENTS.len()).for_each(|client| self.connect(client));
@@ -200,7 +204,7 @@ impl Dashboards {
     }
 
     fn connect(&mut self, client: usize) {
-        if self.sockets.contains_key(&client) {
+        if self.sockets.contains_key(&client) || !self.coming.insert(client) {
             return;
         }
         let (user, target) = CLIENTS[client];
@@ -376,6 +380,7 @@ impl Dashboards {
             let board = Self::board(*client).to_string();
             let from = self.log(&board).len() as u64;
             let known = Known { client: *client, board, from, ..Known::default() };
+            self.coming.remove(client);
             self.sockets.insert(*client, *socket);
             self.known.insert(*socket, known);
         }
@@ -385,6 +390,7 @@ impl Dashboards {
             }
         }
         for (number, response) in &step.responded {
+            self.coming.remove(number);
             let Some((board, ids)) = self.requests.remove(number) else { continue };
             let Body::Bytes(body) = &response.body else { continue };
             let said: Value = serde_json::from_slice(body).expect("JSON");

@@ -17,6 +17,7 @@ pub fn outcome(job: &Job, now: Timestamp, docs: &mut Docs) -> Outcome {
         | Job::Join { .. }
         | Job::Doc { .. }
         | Job::Unpack { .. }
+        | Job::Spell { .. }
         | Job::FoldBoard { .. }
         | Job::WriteBoard { .. } => job.run(&Keys::default(), now, docs),
     }

@@ -3,7 +3,7 @@
 //! in its place.
 
 use super::deed::{Deed, StoreMood};
-use super::play::{Answer, Heard, Outcome, Scene, World};
+use super::play::{Answer, Heard, Outcome, Scene, World, body_text};
 use super::scripted;
 use super::socket::{head_text, upgrade_headers};
 use super::story::Story;
@@ -359,7 +359,7 @@ impl World for CoreWorld {
 
 fn answer(response: Response) -> Answer {
     let (body, is_file) = match response.body {
-        Body::Bytes(bytes) => (String::from_utf8_lossy(&bytes).into_owned(), false),
+        Body::Bytes(bytes) => (body_text(&bytes), false),
         Body::Asset(_) => (String::new(), true),
         Body::Statistics(counted) => {
             let measured = Measured { memory_bytes: 0, dropped: 0 };

@@ -1,6 +1,6 @@
 //! One line of a story, read.
 
-use super::scripted;
+use super::{provider, scripted};
 use crate::ai_stand_in::Play;
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ pub enum Deed {
     },
     /// `> ada {…}`
     Send(String, String),
-    /// `* ada binary 00ff`
+    /// `* ada binary 00ff`, or in the words of a Yjs provider
     Binary(String, Vec<u8>),
     /// `* ada ping`
     Ping(String),
@@ -188,18 +188,21 @@ fn circumstances(rest: &str) -> Result<Circumstances, String> {
 }
 
 fn gesture(rest: &str) -> Result<Deed, String> {
-    let words: Vec<_> = rest.split_whitespace().collect();
-    match words.as_slice() {
-        [connection, "ping"] => Ok(Deed::Ping((*connection).to_string())),
-        [connection, "deaf"] => Ok(Deed::Deaf((*connection).to_string())),
-        [connection, "binary", digits] => {
-            let byte = |at| digits.get(at..at + 2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
-            let bytes: Option<Vec<u8>> = (0..digits.len()).step_by(2).map(byte).collect();
-            let bytes = bytes.ok_or("bytes are written as pairs of hexadecimal digits")?;
-            Ok(Deed::Binary((*connection).to_string(), bytes))
+    let (connection, rest) = rest.split_once(' ').unwrap_or((rest, ""));
+    let (word, rest) = rest.split_once(' ').unwrap_or((rest, ""));
+    let bytes = match word {
+        "ping" => return Ok(Deed::Ping(connection.to_string())),
+        "deaf" => return Ok(Deed::Deaf(connection.to_string())),
+        "binary" => provider::unhex(rest)?.to_vec(),
+        "yjs" => provider::y_websocket(rest)?,
+        "hocuspocus" => provider::hocuspocus(rest)?,
+        _ => {
+            return Err(
+                "* connection ping, deaf, binary 00ff, yjs WORDS or hocuspocus DRAFT WORDS".to_string()
+            );
         }
-        _ => Err("* connection ping, deaf or binary 00ff".to_string()),
-    }
+    };
+    Ok(Deed::Binary(connection.to_string(), bytes))
 }
 
 fn fault(rest: &str) -> Result<Deed, String> {

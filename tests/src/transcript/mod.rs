@@ -6,6 +6,7 @@ mod core_world;
 mod deed;
 mod people;
 mod play;
+mod provider;
 mod render;
 mod scripted;
 mod socket;

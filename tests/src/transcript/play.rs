@@ -48,7 +48,7 @@ pub struct Answer {
     pub status: u16,
     /// Names in lower case, and values.
     pub headers: Vec<(String, String)>,
-    /// The body, as text.
+    /// The body, as text; octets that are none as hexadecimal digits.
     pub body: String,
     /// Whether it is a file of the console.
     pub is_file: bool,
@@ -59,6 +59,17 @@ impl Answer {
     fn leave_presence_out(&mut self) {
         let told = self.body.split(RECORD).filter(|packet| !Heard::Text((*packet).to_string()).is_presence());
         self.body = told.collect::<Vec<_>>().join(RECORD);
+    }
+}
+
+/// A body as text.
+pub fn body_text(bytes: &[u8]) -> String {
+    let is_text = |text: &&str| {
+        !text.chars().any(|char| char.is_control() && !char.is_whitespace() && char != '\u{1e}')
+    };
+    match std::str::from_utf8(bytes).ok().filter(is_text) {
+        Some(text) => text.to_string(),
+        None => format!("octets {}", super::provider::hex(bytes)),
     }
 }
 
@@ -86,7 +97,11 @@ impl Heard {
     pub fn is_presence(&self) -> bool {
         let tells =
             |text: &str| text.contains(r#""kind":"user_joined""#) || text.contains(r#""kind":"user_left""#);
-        matches!(self, Self::Text(text) if text.contains("chat:system:notification") && tells(text))
+        let counts = |text: &str| {
+            text.starts_with(r#"{"type":"active-users""#) || text.contains(r#""draft:active-users""#)
+        };
+        let in_chat = |text: &str| text.contains("chat:system:notification") && tells(text);
+        matches!(self, Self::Text(text) if in_chat(text) || counts(text))
     }
 }
 
@@ -185,10 +200,11 @@ impl<'a> Player<'a> {
                 super::Caller::Nobody => None,
             };
         }
-        if let Deed::Connect { connection, .. } = &deed
-            && !self.connections.contains(connection)
-        {
-            self.connections.push(connection.clone());
+        if let Deed::Connect { connection, target, .. } = &deed {
+            self.names.comes(connection, target);
+            if !self.connections.contains(connection) {
+                self.connections.push(connection.clone());
+            }
         }
         if let Some(closed) = deed.connection().filter(|connection| !world.is_open(connection)) {
             return Err(at(format!("{closed} is not connected")));

@@ -3,6 +3,7 @@
 
 use super::deed::{RECORD, RECORD_SHOWN};
 use super::play::{Answer, Heard};
+use super::provider;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -32,6 +33,8 @@ const NUMBERS: [&str; 7] = ["retryAfterMs", "uptimeSeconds", "memoryBytes", "in"
 pub struct Names {
     by_id: BTreeMap<String, String>,
     counts: BTreeMap<String, u32>,
+    /// Where each connection came in.
+    targets: BTreeMap<String, String>,
     /// The last time that each connection heard of a message, by room.
     heard_at: BTreeMap<(String, String), String>,
 }
@@ -46,6 +49,11 @@ impl Names {
         Ok(resolved)
     }
 
+    /// A connection comes in.
+    pub fn comes(&mut self, connection: &str, target: &str) {
+        self.targets.insert(connection.to_string(), target.to_string());
+    }
+
     /// What a connection heard, as lines.
     pub fn heard(&mut self, connection: &str, heard: &Heard) -> String {
         match heard {
@@ -56,8 +64,14 @@ impl Names {
                 format!("  {connection} < {}\n", self.text(text))
             }
             Heard::Binary(bytes) => {
-                let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-                format!("  {connection} < binary {digits}\n")
+                let target = self.targets.get(connection).map_or("", String::as_str);
+                let words = match target {
+                    target if target.starts_with("/yjs/") => provider::shown_y_websocket(bytes),
+                    target if target.starts_with("/hocuspocus") => provider::shown_hocuspocus(bytes),
+                    _ => None,
+                };
+                let words = words.unwrap_or_else(|| format!("binary {}", provider::hex(bytes)));
+                format!("  {connection} < {words}\n")
             }
             Heard::Ping => format!("  {connection} < ping\n"),
             Heard::Pong => format!("  {connection} < pong\n"),

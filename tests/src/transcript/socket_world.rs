@@ -2,7 +2,7 @@
 //! shows that nothing more does.
 
 use super::deed::Deed;
-use super::play::{Answer, Heard, Outcome, Scene, World};
+use super::play::{Answer, Heard, Outcome, Scene, World, body_text};
 use super::socket::{PATIENCE, Socket, head_text, upgrade_headers};
 use super::story::Story;
 use crate::ai_stand_in::AiStandIn;
@@ -246,7 +246,7 @@ fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
 
 fn read_body(wire: &mut Wire, head: &str) -> String {
     let length = header(head, "content-length").map_or(0, |length| length.parse().expect("a number"));
-    String::from_utf8_lossy(&wire.read_exactly(length).expect("the body is there")).into_owned()
+    body_text(&wire.read_exactly(length).expect("the body is there"))
 }
 
 fn read_answer(wire: &mut Wire, is_head: bool, target: &str) -> Answer {

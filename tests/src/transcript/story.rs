@@ -110,11 +110,15 @@ impl Story {
                     given(format!("/api/admin/rooms/project/{id}/members/{user}"), &body);
                 }
             }
-            ("dashboard", id) if !id.is_empty() => given(format!("/api/admin/rooms/dashboard/{id}"), rest),
-            (role @ ("editors" | "viewers"), id) if !id.is_empty() => {
+            (kind @ ("dashboard" | "draft"), id) if !id.is_empty() => {
+                given(format!("/api/admin/rooms/{kind}/{id}"), rest);
+            }
+            (role @ ("editors" | "viewers" | "draft-editors" | "draft-viewers"), id) if !id.is_empty() => {
+                let (kind, role) =
+                    role.strip_prefix("draft-").map_or(("dashboard", role), |role| ("draft", role));
                 let body = format!(r#"{{"role":"{}"}}"#, role.trim_end_matches('s'));
                 for user in rest.split_whitespace() {
-                    given(format!("/api/admin/rooms/dashboard/{id}/members/{user}"), &body);
+                    given(format!("/api/admin/rooms/{kind}/{id}/members/{user}"), &body);
                 }
             }
             _ => return Err(format!("the header knows no {word:?}")),

@@ -301,7 +301,10 @@ impl Case {
         }
         match step.judge(operation, known) {
             Verdict::Append(kept) => Said::Append(kept),
-            verdict => Said::Verdict(verdict),
+            verdict @ (Verdict::Conflict(_)
+            | Verdict::Conflicts(_)
+            | Verdict::Withdrawn
+            | Verdict::Refused(_)) => Said::Verdict(verdict),
         }
     }
 }

@@ -182,7 +182,7 @@ impl Dashboards {
         match std::mem::replace(&mut building.base, Base::Empty) {
             Base::Empty if entries.is_empty() => self.open(id, Board::default(), ctx),
             Base::Board(board) if entries.is_empty() => self.open(id, *board, ctx),
-            base => {
+            base @ (Base::Empty | Base::Snapshot(_) | Base::Board(_)) => {
                 let waiting = Waiting::Folded(id.clone(), building.number);
                 ctx.fx.work(Job::FoldBoard { base, entries }, Pending::Dashboards(waiting));
             }
@@ -279,6 +279,7 @@ impl Dashboards {
             | Outcome::Joined(_)
             | Outcome::Doc(_)
             | Outcome::Unpacked(_)
+            | Outcome::Spelled(_)
             | Outcome::Board(_) => room.drop_snapshot(),
         }
     }

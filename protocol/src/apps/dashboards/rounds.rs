@@ -320,18 +320,14 @@ impl Dashboards {
         if !matches!(case.standing, Standing::Asked) {
             return;
         }
-        match reply {
-            StoreReply::Entries { entries, .. } => {
-                case.standing = match entries.into_iter().next() {
-                    Some(entry) => Standing::Stored(Box::new(entry)),
-                    None => Standing::Absent,
-                };
-            }
-            _ if tries < READ_TRIES_MAX && !ctx.fx.is_busy() => {
-                let key = case.key.clone();
-                return look(id, key, number, tries + 1, ctx);
-            }
-            _ => case.standing = Standing::Lost,
+        if let StoreReply::Entries { entries, .. } = reply {
+            let first = entries.into_iter().next();
+            case.standing = first.map_or(Standing::Absent, |entry| Standing::Stored(Box::new(entry)));
+        } else if tries < READ_TRIES_MAX && !ctx.fx.is_busy() {
+            let key = case.key.clone();
+            return look(id, key, number, tries + 1, ctx);
+        } else {
+            case.standing = Standing::Lost;
         }
         self.due.insert(id);
     }

@@ -19,10 +19,8 @@ struct Desk {
 
 fn operation(name: &str, payload: &Value) -> Operation {
     let command = Command::parse(name, &payload.to_string(), None).expect("a name").expect("a command");
-    match command.ask {
-        Ask::Operate(None, operation) => *operation,
-        ask => panic!("{ask:?} is no operation"),
-    }
+    let Ask::Operate(None, operation) = command.ask else { panic!("{command:?} is no operation") };
+    *operation
 }
 
 impl Desk {
@@ -73,10 +71,9 @@ impl Desk {
     }
 
     fn clash(&mut self, name: &str, payload: Value) -> Clash {
-        match self.ask(name, payload) {
-            Verdict::Conflict(clash) => *clash,
-            verdict => panic!("{verdict:?} is no conflict"),
-        }
+        let verdict = self.ask(name, payload);
+        let Verdict::Conflict(clash) = verdict else { panic!("{verdict:?} is no conflict") };
+        *clash
     }
 }
 

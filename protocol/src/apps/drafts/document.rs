@@ -4,11 +4,14 @@
 use super::draft::{Folding, Incoming, Restoring, Settled, Stage, Task, Wanted};
 use super::log::{self, Kept};
 use super::saving::Whose;
+use super::spelling::{Hearers, Speech};
 use super::{Drafts, Waiting, fault};
 use crate::action::CloseCause;
 use crate::context::{Caller, Context};
 use crate::docs::{Applied, DocId, DocJob, DocOutcome, RestoreRefused, Standing, Why};
 use crate::door::refusal_response;
+use crate::envelope::is_written_outside;
+use crate::frame::Frame;
 use crate::ids::{ConnectionId, RoomId, Seq};
 use crate::job::Job;
 use crate::outbox::Class;
@@ -47,7 +50,9 @@ impl Drafts {
         if brings && draft.unsettled.len() >= UNSETTLED_MAX {
             return;
         }
-        let Some(task) = next(&mut draft.work) else { return self.ask_the_dropped(id, ctx) };
+        let most = if draft.one_by_one > 0 { 1 } else { JOB_UPDATES_MAX };
+        let Some(task) = next(&mut draft.work, most) else { return self.ask_the_dropped(id, ctx) };
+        draft.one_by_one -= draft.one_by_one.min(task.updates());
         let job = match &task {
             Task::Updates(updates) => {
                 DocJob::Apply { updates: updates.iter().map(|one| one.update.clone()).collect() }
@@ -96,13 +101,15 @@ impl Drafts {
                 self.refuse(&incoming.from, id, &viewers_read(), ctx);
             }
             (Task::State(wanted), DocOutcome::DiffRefused(why)) => {
-                let refusal = Refusal::new(Code::ClientError, why.to_string());
+                let fault = if let Why::Malformed(fault) = why { fault } else { why.to_string() };
+                let refusal = Refusal::new(Code::ClientError, format!("malformed state vector: {fault}"));
                 self.refuse_state(id, &wanted, &refusal, ctx);
             }
             (Task::State(wanted), DocOutcome::Diff { update, state_vector }) => {
                 draft.vector = state_vector;
                 draft.waiting.push_back((draft.given, Settled::State { wanted, update, at }));
             }
+            // Asked again it would be refused again.
             (Task::Fold(Folding { seq, comments }), DocOutcome::Folded(Ok(document))) => {
                 let state = snapshot(&comments, &document);
                 draft.waiting.push_back((draft.given, Settled::Snapshot { seq, state }));
@@ -210,7 +217,7 @@ impl Drafts {
         }
     }
 
-    fn on_refused(&mut self, id: &RoomId, incoming: &Incoming, why: &Why, ctx: &mut Context<'_>) {
+    pub(super) fn on_refused(&mut self, id: &RoomId, incoming: &Incoming, why: &Why, ctx: &mut Context<'_>) {
         let who = incoming.from.connection;
         self.readings.answered(who, &mut ctx.fx);
         let refusal = match why {
@@ -258,40 +265,6 @@ impl Drafts {
         }
     }
 
-    /// The document broke over something, which is refused; the rest is done in the document's next life.
-    fn on_broken(&mut self, id: &RoomId, task: Task, at: Option<usize>, ctx: &mut Context<'_>) {
-        ctx.fx.log(fault(id, "a document broke", task_name(&task)));
-        match task {
-            Task::Updates(mut updates) => {
-                // Where nobody knows which it was, all of them may be it.
-                let guilty: Vec<Incoming> = match at {
-                    Some(at) if at < updates.len() => vec![updates.remove(at)],
-                    Some(_) | None => std::mem::take(&mut updates),
-                };
-                let why = Why::Malformed("the document cannot take it".to_string());
-                guilty.iter().for_each(|incoming| self.on_refused(id, incoming, &why, ctx));
-                if let Some(draft) = self.open.get_mut(id).filter(|_| !updates.is_empty()) {
-                    draft.work.push_front(Task::Updates(updates));
-                }
-            }
-            Task::Restore(restoring) => {
-                let refusal = Refusal::new(Code::Conflict, "the version cannot be brought back");
-                ctx.fx.answered.push((restoring.request, refusal_response(&refusal)));
-            }
-            Task::Fold(_) => ctx.rooms.find(id).into_iter().for_each(|room| room.drop_snapshot()),
-            Task::Foreign(_) => {}
-            Task::Known(incoming) => {
-                self.readings.answered(incoming.from.connection, &mut ctx.fx);
-                self.refuse(&incoming.from, id, &viewers_read(), ctx);
-            }
-            Task::State(wanted) => {
-                let refusal = Refusal::new(Code::ServerError, "the document cannot be written");
-                self.refuse_state(id, &wanted, &refusal, ctx);
-            }
-        }
-        self.lose(id, ctx);
-    }
-
     /// Tells a connection what it lacked; who was coming in is inside with it.
     pub(super) fn show_state(
         &mut self,
@@ -303,10 +276,31 @@ impl Drafts {
     ) {
         let who = wanted.to.connection;
         let Some(seat) = self.open.get_mut(id).and_then(|draft| draft.seats.get_mut(&who)) else { return };
-        let (came, envelope, next) = (!seat.inside, seat.caller.envelope, seat.asks_next.take());
+        let envelope = seat.caller.envelope;
+        if is_written_outside(envelope, update.len()) {
+            let hearers = Hearers::One(wanted, at);
+            return self.spell(id, envelope, Speech::State(update), hearers, ctx);
+        }
+        let to = Caller { envelope, ..wanted.to.clone() };
+        let frames = ctx.fx.answer(&to, &log::state(id, update));
+        self.hand_state(id, wanted, frames, at, ctx);
+    }
+
+    /// What a connection lacked is written.
+    pub(super) fn hand_state(
+        &mut self,
+        id: &RoomId,
+        wanted: Wanted,
+        frames: Vec<Frame>,
+        at: Seq,
+        ctx: &mut Context<'_>,
+    ) {
+        let who = wanted.to.connection;
+        let Some(seat) = self.open.get_mut(id).and_then(|draft| draft.seats.get_mut(&who)) else { return };
+        let (came, next) = (!seat.inside, seat.asks_next.take());
         (seat.answering, seat.inside) = (false, true);
         let caller = Caller { reply_to: None, ..seat.caller.clone() };
-        ctx.rooms.show(&Caller { envelope, ..wanted.to }, &log::state(id, update), &mut ctx.fx);
+        ctx.rooms.show_frames(who, frames, &mut ctx.fx);
         if came {
             ctx.rooms.enter(id, caller, at, &mut ctx.fx);
             self.on_inside(id, who, ctx);
@@ -317,7 +311,13 @@ impl Drafts {
     }
 
     /// Somebody is not told what it lacks. Who was to come in with it does not.
-    fn refuse_state(&mut self, id: &RoomId, wanted: &Wanted, refusal: &Refusal, ctx: &mut Context<'_>) {
+    pub(super) fn refuse_state(
+        &mut self,
+        id: &RoomId,
+        wanted: &Wanted,
+        refusal: &Refusal,
+        ctx: &mut Context<'_>,
+    ) {
         let who = wanted.to.connection;
         let Some(seat) = self.open.get_mut(id).and_then(|draft| draft.seats.get_mut(&who)) else { return };
         seat.answering = false;
@@ -347,16 +347,20 @@ impl Drafts {
     }
 }
 
-/// What is done next: updates that wait side by side go together.
-fn next(work: &mut VecDeque<Task>) -> Option<Task> {
+/// What is done next: updates that wait side by side go together, so many at the most.
+fn next(work: &mut VecDeque<Task>, most: usize) -> Option<Task> {
     let mut updates = match work.pop_front()? {
         Task::Updates(updates) => updates,
         other @ (Task::Foreign(_) | Task::Known(_) | Task::State(_) | Task::Fold(_) | Task::Restore(_)) => {
             return Some(other);
         }
     };
+    if updates.len() > most {
+        work.push_front(Task::Updates(updates.split_off(most)));
+        return Some(Task::Updates(updates));
+    }
     let mut bytes: usize = updates.iter().map(|one| one.update.len()).sum();
-    while updates.len() < JOB_UPDATES_MAX
+    while updates.len() < most
         && bytes < JOB_BYTES_MAX
         && let Some(Task::Updates(more)) = work.front_mut()
     {
@@ -385,15 +389,4 @@ pub(super) fn snapshot(comments: &[u8], document: &[u8]) -> Bytes {
     state.extend_from_slice(comments);
     state.extend_from_slice(document);
     state.into()
-}
-
-fn task_name(task: &Task) -> &'static str {
-    match task {
-        Task::Updates(_) => "over updates of clients",
-        Task::Foreign(_) => "over what others stored",
-        Task::Known(_) => "while it was compared with what somebody has",
-        Task::State(_) => "while it was written for somebody",
-        Task::Fold(_) => "while it was folded",
-        Task::Restore(_) => "while a version was brought back",
-    }
 }

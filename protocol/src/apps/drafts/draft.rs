@@ -36,6 +36,8 @@ pub struct Draft {
     pub work: VecDeque<Task>,
     /// Whether a job is under way.
     pub working: bool,
+    /// How many updates go one by one, because one of them broke the document and nobody knows which.
+    pub one_by_one: usize,
     /// Updates that the document has and that are on their way to the store.
     pub unsettled: BTreeSet<EntryId>,
     /// How many updates were given to the store, and of how many it is known what became of them.
@@ -220,6 +222,7 @@ impl Draft {
             awareness: Awareness::default(),
             work: VecDeque::new(),
             working: false,
+            one_by_one: 0,
             unsettled: BTreeSet::new(),
             given: 0,
             settled: 0,

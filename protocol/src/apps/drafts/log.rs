@@ -110,7 +110,7 @@ impl Kept {
 /// What members hear of an entry.
 pub fn told(entry: &Entry) -> Option<Event> {
     match Kept::read(&entry.body)? {
-        Kept::Update { update, .. } => Some(update_event(&entry.room, update)),
+        Kept::Update { update, .. } => Some(self::update(&entry.room, update)),
         Kept::Said(words) => Some(words_event(entry, &words)),
     }
 }
@@ -191,7 +191,8 @@ fn with_bytes(draft: &RoomId, name: &'static str, said: Said) -> Event {
     of(draft, Event::new(name, &json!({}))).said(said)
 }
 
-fn update_event(draft: &RoomId, update: Bytes) -> Event {
+/// The document changed.
+pub fn update(draft: &RoomId, update: Bytes) -> Event {
     with_bytes(draft, "yjs-update", Said::Sync(SyncMessage::Update(update)))
 }
 

@@ -3,6 +3,7 @@
 //! is applied there first, what is new is stored, and only then told and called saved.
 
 mod awareness;
+mod breaking;
 mod command;
 mod comments;
 mod document;
@@ -10,6 +11,7 @@ mod draft;
 mod early;
 mod history;
 mod joining;
+mod leaving;
 mod log;
 mod opening;
 mod people;
@@ -17,6 +19,7 @@ mod reading;
 mod rest;
 mod saving;
 mod speaking;
+mod spelling;
 mod versions;
 
 pub use command::{Asks, Command, draft_id, read_bytes};
@@ -24,6 +27,7 @@ pub use joining::{ROLES, may_hear};
 pub use log::{answer, is_repeat, refused, shown, told};
 pub use rest::{Ask, Call};
 pub use saving::Submitted;
+pub use spelling::Speech;
 
 use crate::context::{Caller, Context};
 use crate::docs::DocOutcome;
@@ -38,6 +42,7 @@ use draft::{Draft, Task};
 use early::Early;
 use history::Reading;
 use reading::Readings;
+use spelling::Hearers;
 use std::collections::BTreeMap;
 use versions::Copying;
 
@@ -91,6 +96,13 @@ pub enum Waiting {
         /// The end of the log when it was asked.
         at: Seq,
     },
+    /// A large frame.
+    Spelled {
+        /// Of which draft.
+        draft: RoomId,
+        /// For whom.
+        hearers: Hearers,
+    },
     /// A page of the log for a history.
     History(Box<Reading>),
     /// The next step of looking at an older version.
@@ -104,7 +116,11 @@ impl Waiting {
     pub fn is_job(&self) -> bool {
         match self {
             Self::Load(_) | Self::Create { .. } | Self::Reload { .. } | Self::History(_) => false,
-            Self::Opened { .. } | Self::Replayed { .. } | Self::Task { .. } | Self::Closed => true,
+            Self::Opened { .. }
+            | Self::Replayed { .. }
+            | Self::Task { .. }
+            | Self::Spelled { .. }
+            | Self::Closed => true,
             Self::Version(copying) => copying.is_job(),
         }
     }
@@ -160,12 +176,20 @@ impl Drafts {
             Waiting::Reload { draft, life } => self.on_reloaded((&draft, life), reply, ctx),
             Waiting::History(reading) => self.on_history(*reading, reply, ctx),
             Waiting::Version(copying) => self.on_page(*copying, reply, ctx),
-            Waiting::Opened { .. } | Waiting::Replayed { .. } | Waiting::Task { .. } | Waiting::Closed => {}
+            Waiting::Opened { .. }
+            | Waiting::Replayed { .. }
+            | Waiting::Task { .. }
+            | Waiting::Spelled { .. }
+            | Waiting::Closed => {}
         }
     }
 
     /// A job is done.
     pub fn on_worked(&mut self, waiting: Waiting, outcome: Outcome, ctx: &mut Context<'_>) {
+        if let Waiting::Spelled { draft, hearers } = waiting {
+            let frame = if let Outcome::Spelled(frame) = outcome { frame } else { None };
+            return self.on_spelled(&draft, hearers, frame, ctx);
+        }
         let outcome = if let Outcome::Doc(outcome) = outcome { outcome } else { DocOutcome::Absent };
         match waiting {
             Waiting::Opened { draft, life, from_log } => {
@@ -180,6 +204,7 @@ impl Drafts {
             | Waiting::Create { .. }
             | Waiting::Reload { .. }
             | Waiting::History(_)
+            | Waiting::Spelled { .. }
             | Waiting::Closed => {}
         }
     }

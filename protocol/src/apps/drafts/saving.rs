@@ -192,6 +192,9 @@ impl Drafts {
     pub fn on_told(&mut self, told: &Told, ctx: &mut Context<'_>) {
         let entry = &told.entry;
         let id = &entry.room;
+        if let Some(Kept::Update { update, .. }) = Kept::read(&entry.body) {
+            self.tell_large(id, told.origin, &update, ctx);
+        }
         let Some(draft) = self.open.get_mut(id) else { return };
         if draft.stage == super::draft::Stage::Ready {
             draft.at = entry.seq;

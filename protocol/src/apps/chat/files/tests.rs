@@ -75,6 +75,7 @@ impl World {
                     | Job::Join { .. }
                     | Job::Doc { .. }
                     | Job::Unpack { .. }
+                    | Job::Spell { .. }
                     | Job::FoldBoard { .. }
                     | Job::WriteBoard { .. } => {
                         job.run(&Default::default(), self.now, &mut Default::default())
