@@ -95,9 +95,9 @@ fn read<T: ReadTxn>(txn: &T, branch: &Branch, is_text: bool) -> Result<Tree, Str
 pub(super) fn pieces<T: ReadTxn>(txn: &T, at: BranchPtr) -> Result<Vec<Piece>, String> {
     let mut pieces = Vec::new();
     for part in TextRef::from(at).diff(txn, YChange::identity) {
-        let content = match part.insert {
-            Out::Any(Any::String(text)) if !text.is_empty() => Content::Text(text),
-            other => Content::Embed(Arc::new(value(txn, other)?)),
+        let content = match value(txn, part.insert)? {
+            Value::Any(Any::String(text)) => Content::Text(text),
+            embed @ (Value::Any(_) | Value::Type(..)) => Content::Embed(Arc::new(embed)),
         };
         let format = part.attributes.map(|attributes| *attributes).unwrap_or_default();
         let format = format.into_iter().filter(|(_, value)| *value != Any::Null).collect();
