@@ -87,7 +87,7 @@ impl Provider {
             | Said::Stateless(_)
             | Said::BroadcastStateless(_)
             | Said::Close(_)
-            | Said::SyncStatus(_)) => return Err(format!("it heard {said:?}")),
+            | Said::SyncStatus(false)) => return Err(format!("it heard {said:?}")),
         }
         Ok(Heard::Nothing)
     }

@@ -2,9 +2,14 @@
 //! `cargo run --release -p parlor-protocol --example docs_volume COUNT SEED`.
 //! Panics at the first update that makes a document unreadable, and says its seed.
 
+// What measures has a clock, and tells what it measured.
+#![allow(clippy::disallowed_types, clippy::disallowed_methods, clippy::disallowed_macros)]
+
 #[path = "../tests/docs/checked.rs"]
+#[allow(dead_code)]
 mod checked;
 #[path = "../tests/docs/updates.rs"]
+#[allow(dead_code)]
 mod updates;
 
 use checked::{Checked, hex};
@@ -67,7 +72,7 @@ fn document(seed: u64, counts: &mut Counts) {
                 counts.taken += 1;
                 counts.pending += u64::from(pending);
                 checked.check();
-                if counts.taken % FOLD_EVERY == 0 {
+                if counts.taken.is_multiple_of(FOLD_EVERY) {
                     checked.fold();
                 }
             }
@@ -77,7 +82,11 @@ fn document(seed: u64, counts: &mut Counts) {
                 let why = why.chars().take(40).collect();
                 *counts.refused.entry(why).or_default() += 1;
             }
-            Applied::Refused(other) => panic!("{other}"),
+            Applied::Refused(
+                why @ (Why::TooLarge { .. } | Why::Full { .. } | Why::TooManyClients { .. }),
+            ) => {
+                panic!("{why}")
+            }
         }
     }
     failing.updates.clear();

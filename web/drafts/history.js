@@ -15,7 +15,9 @@ export class HistoryPanel {
   #draft;
   #shown;
   #list = element('ol', { class: 'runs', 'data-testid': 'runs' });
-  #more = element('p', { class: 'empty' });
+  #more = button('Show earlier changes', () => this.#load(this.#oldest), { class: 'button quiet small', hidden: true });
+  /** @type {Map<number, any>} runs by where they begin */
+  #runs = new Map();
   #isWatched = false;
   #asked = 0;
   #looked = null;
@@ -57,13 +59,23 @@ export class HistoryPanel {
     return `/api/drafts/${encodeURIComponent(this.#draft.id)}`;
   }
 
-  async #load() {
+  /** Where the oldest run begins that is known. */
+  get #oldest() {
+    return Math.min(...this.#runs.keys());
+  }
+
+  /** @param {number} [before] asks for what came before this; else for the newest */
+  async #load(before) {
     try {
-      const { runs, hasMore } = await fetchJson(`${this.#path}/history`);
-      const newestFirst = [...runs].sort((one, other) => other.toSeq - one.toSeq);
+      const { runs, hasMore } = await fetchJson(`${this.#path}/history${before ? `?before=${before}` : ''}`);
+      // Earlier pages stay as they are, unless the newest does not reach to them.
+      if (!before && runs.every(({ fromSeq }) => !this.#runs.has(fromSeq))) this.#runs.clear();
+      const isFurther = this.#runs.size === 0 || before;
+      for (const run of runs) this.#runs.set(run.fromSeq, run);
+      if (isFurther) this.#more.hidden = !hasMore;
+      const newestFirst = [...this.#runs.values()].sort((one, other) => other.toSeq - one.toSeq);
       const rows = newestFirst.map((run) => this.#row(run));
       this.#list.replaceChildren(...(rows.length > 0 ? rows : [element('li', { class: 'empty' }, 'Nothing was written yet.')]));
-      this.#more.textContent = hasMore ? 'What came before is kept, and not shown here.' : '';
     } catch (error) {
       this.#list.replaceChildren(element('li', {}, notice(error.message, 'trouble', button('Try again', () => this.#load()))));
     }

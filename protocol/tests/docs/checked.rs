@@ -45,10 +45,10 @@ impl Checked {
     /// Applies an update that is new, and does not keep what it gives out; says how the document stands then.
     pub fn apply_standing(&mut self, update: &[u8]) -> Standing {
         let job = DocJob::Apply { updates: vec![Bytes::copy_from_slice(update)] };
-        match self.docs.run(&live(), &job) {
-            DocOutcome::Applied { each, standing } if matches!(each[..], [Applied::New { .. }]) => standing,
-            other => panic!("{other:?}"),
-        }
+        let outcome = self.docs.run(&live(), &job);
+        let DocOutcome::Applied { each, standing } = outcome else { panic!("{outcome:?}") };
+        assert!(matches!(each[..], [Applied::New { .. }]), "{each:?}");
+        standing
     }
 
     /// Runs a job on it.

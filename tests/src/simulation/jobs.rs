@@ -46,7 +46,11 @@ impl Workers {
                 DocJob::Apply { updates } | DocJob::Replay { updates } | DocJob::Open { updates, .. } => {
                     updates.len()
                 }
-                DocJob::Diff { .. } | DocJob::Fold | DocJob::Restore { .. } | DocJob::Close => 0,
+                DocJob::Diff { .. }
+                | DocJob::Knows { .. }
+                | DocJob::Fold
+                | DocJob::Restore { .. }
+                | DocJob::Close => 0,
             };
             // What is in the log broke nothing when it came.
             let guilty = matches!(job, DocJob::Apply { .. }) && count > 0;

@@ -94,7 +94,7 @@ impl Drafts {
                 self.on_applied(id, updates.into_iter().zip(each), standing, ctx);
             }
             (Task::Known(incoming), DocOutcome::Known(true)) => {
-                draft.waiting.push_back((draft.given, Settled::Saved(incoming)));
+                draft.waiting.push_back((draft.given, Settled::Saved(incoming, Owed::default())));
             }
             (Task::Known(incoming), DocOutcome::Known(false)) => {
                 self.readings.answered(incoming.from.connection, &mut ctx.fx);

@@ -95,10 +95,9 @@ fn read<T: ReadTxn>(txn: &T, branch: &Branch, is_text: bool) -> Result<Tree, Str
 pub(super) fn pieces<T: ReadTxn>(txn: &T, at: BranchPtr) -> Result<Vec<Piece>, String> {
     let mut pieces = Vec::new();
     for part in TextRef::from(at).diff(txn, YChange::identity) {
-        let text = if let Out::Any(Any::String(text)) = &part.insert { Some(text.clone()) } else { None };
-        let content = match text.filter(|text| !text.is_empty()) {
-            Some(text) => Content::Text(text),
-            None => Content::Embed(Arc::new(value(txn, part.insert)?)),
+        let content = match value(txn, part.insert)? {
+            Value::Any(Any::String(text)) => Content::Text(text),
+            embed @ (Value::Any(_) | Value::Type(..)) => Content::Embed(Arc::new(embed)),
         };
         let format = part.attributes.map(|attributes| *attributes).unwrap_or_default();
         let format = format.into_iter().filter(|(_, value)| *value != Any::Null).collect();
