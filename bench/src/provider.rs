@@ -77,8 +77,7 @@ impl Provider {
                 say.frame(line, self.frame(Said::Sync(step)));
             }
             Said::Awareness(_) | Said::SyncStatus(true) => {}
-            said @ (Said::Sync(_)
-            | Said::SyncReply(_)
+            said @ (Said::SyncReply(_)
             | Said::QueryAwareness
             | Said::Auth { .. }
             | Said::AskToken

@@ -42,19 +42,9 @@ impl Workers {
         }
         if self.breaks > 0 && dice.chance(self.breaks) {
             docs.run(doc, &DocJob::Close);
-            let count = match job {
-                DocJob::Apply { updates } | DocJob::Replay { updates } | DocJob::Open { updates, .. } => {
-                    updates.len()
-                }
-                DocJob::Diff { .. }
-                | DocJob::Knows { .. }
-                | DocJob::Fold
-                | DocJob::Restore { .. }
-                | DocJob::Close => 0,
-            };
             // What is in the log broke nothing when it came.
-            let guilty = matches!(job, DocJob::Apply { .. }) && count > 0;
-            let at = guilty.then(|| dice.below(count as u64) as usize);
+            let count = if let DocJob::Apply { updates } = job { updates.len() as u64 } else { 0 };
+            let at = (count > 0 && dice.chance(80)).then(|| dice.below(count) as usize);
             outcome = Outcome::Doc(DocOutcome::Broken { at });
         }
         (late, outcome)

@@ -100,6 +100,7 @@ impl Drafts {
                 self.readings.answered(incoming.from.connection, &mut ctx.fx);
                 self.refuse(&incoming.from, id, &viewers_read(), ctx);
             }
+            // Asked again it would be refused again.
             (Task::State(wanted), DocOutcome::DiffRefused(why)) => {
                 let fault = if let Why::Malformed(fault) = why { fault } else { why.to_string() };
                 let refusal = Refusal::new(Code::ClientError, format!("malformed state vector: {fault}"));
@@ -109,7 +110,6 @@ impl Drafts {
                 draft.vector = state_vector;
                 draft.waiting.push_back((draft.given, Settled::State { wanted, update, at }));
             }
-            // Asked again it would be refused again.
             (Task::Fold(Folding { seq, comments }), DocOutcome::Folded(Ok(document))) => {
                 let state = snapshot(&comments, &document);
                 draft.waiting.push_back((draft.given, Settled::Snapshot { seq, state }));

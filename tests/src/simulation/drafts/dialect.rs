@@ -1,6 +1,8 @@
 //! What is said about drafts, and how it is spelled: in 003's JSON, in the two binary protocols of Yjs providers, and
 //! on connections that have several drafts.
 
+#![allow(clippy::wildcard_enum_match_arm, reason = "a client does not know all that there is to hear")]
+
 use super::super::socket::Read;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
