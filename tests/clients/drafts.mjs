@@ -16,6 +16,8 @@ import { Diary, bounded } from './people.mjs';
 export const KIND = { sync: 0, awareness: 1, auth: 2, queryAwareness: 3, close: 7, syncStatus: 8, ping: 9, pong: 10 };
 /** What follows `sync`. */
 export const SYNC = { step1: 0, step2: 1, update: 2 };
+/** How often a version is asked for again that could not be made. */
+const VERSION_TRIES = 5;
 /** How often something is looked at that tells nobody when it changes, in ms. */
 const LOOK_EVERY = 10;
 
@@ -44,9 +46,13 @@ export async function about(server, user, draftId, rest, init = {}) {
   return { status: answer.status, body: json ? JSON.parse(new TextDecoder().decode(octets)) : octets };
 }
 
-/** A fresh document of `yjs` itself, as the server says the draft was then. */
+/** A fresh document of `yjs` itself, as the server says the draft was then; asked for again while it cannot be made. */
 export async function version(server, user, draftId, seq) {
-  const { status, body } = await about(server, user, draftId, `versions/${seq}`);
+  let { status, body } = await about(server, user, draftId, `versions/${seq}`);
+  for (let tries = 0; body.error?.recoverable && tries < VERSION_TRIES; tries += 1) {
+    await passes(1_000);
+    ({ status, body } = await about(server, user, draftId, `versions/${seq}`));
+  }
   assert.equal(status, 200, `versions/${seq}: ${JSON.stringify(body)}`);
   const doc = new Y.Doc();
   Y.applyUpdate(doc, body);

@@ -272,6 +272,27 @@ describe('on the wire', () => {
     assert.equal((await kept(server, 'ada', id)).getText('text').toString(), 'early birds');
   });
 
+  test('what is written before the first step is acknowledged with the answer to it, and not before', async (t) => {
+    const id = await draft(server);
+    const eve = raw(t);
+    await eve.opened;
+    const doc = new Y.Doc();
+    for (const word of ['early ', 'birds']) {
+      const before = Y.encodeStateVector(doc);
+      doc.getText('text').insert(doc.getText('text').length, word);
+      eve.say(frame(id, KIND.sync, SYNC.update, Y.encodeStateAsUpdate(doc, before)));
+    }
+    eve.say(auth(id, 'eve'), step1(id, Y.encodeStateVector(doc)));
+    const asked = saidOf(await eve.hears(says({ kind: KIND.sync, sync: SYNC.step1 })));
+    await passes(200);
+    assert.deepEqual(eve.heard.filter(says({ kind: KIND.syncStatus })), []);
+    eve.say(frame(id, KIND.sync, SYNC.step2, Y.encodeStateAsUpdate(doc, asked.octets)));
+    await eve.hears(says({ kind: KIND.syncStatus, status: 1 }));
+    assert.equal((await kept(server, 'eve', id)).getText('text').toString(), 'early birds');
+    await passes(200);
+    assert.equal(eve.heard.filter(says({ kind: KIND.syncStatus })).length, 1);
+  });
+
   test('who waits without a token cannot fill the memory', async (t) => {
     const id = await draft(server);
     const sockets = [raw(t), raw(t), raw(t)];
