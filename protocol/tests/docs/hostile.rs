@@ -164,7 +164,7 @@ fn what_builds_on_what_is_not_there_is_left_out_and_said_to_be_pending() {
     checked.check();
     assert_eq!(checked.apply(&unhex("000101010001")), new(&unhex("000101010001"), false));
     assert_eq!(checked.apply(&unhex("000101010001")), Applied::Nothing { pending: false });
-    assert_eq!(checked.apply(&unhex("000101010101")).clone(), new(&unhex("000101010101"), false));
+    assert_eq!(checked.apply(&unhex("000101010101")), new(&unhex("000101010101"), false));
     checked.check();
 }
 
