@@ -141,7 +141,7 @@ fn string(bytes: &mut Vec<u8>, text: &str) {
 mod tests {
     use super::*;
     use yrs::updates::decoder::Decode;
-    use yrs::{ClientID, Doc, GetString, ReadTxn, StateVector, Text, Transact, Update};
+    use yrs::{Doc, GetString, ReadTxn, StateVector, Text, Transact, Update};
 
     fn all(update: &[u8]) -> Option<Vec<Written>> {
         let mut all = Vec::new();
@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn an_insert_is_the_update_that_yrs_writes_for_it() {
-        let doc = Doc::with_client_id(ClientID::new(300));
+        let doc = Doc::with_client_id(300);
         let text = doc.get_or_insert_text(ROOT);
         for number in 0..20 {
             let mut transaction = doc.transact_mut();
