@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 use yrs::updates::decoder::Decode;
 use yrs::{Doc, GetString, ReadTxn, StateVector, Transact, Update};
 
-/// How long is written before what is heard counts.
-const WARM_UP: Duration = Duration::from_secs(1);
+/// How long is written before what is heard counts: what runs on Node is compiled meanwhile.
+const WARM_UP: Duration = Duration::from_secs(2);
 /// How long coming in is told about at most before it is quiet.
 const SETTLE: Duration = Duration::from_millis(1_500);
 /// How long what is under way at the end may take.

@@ -7,7 +7,10 @@
 
 mod order;
 
-use super::scan::{Id, Parent, REF_DELETED, REF_EMBED, REF_FORMAT, REF_GC, REF_STRING, REF_TYPE, Struct};
+use super::scan::{
+    Id, Parent, REF_ANY, REF_BINARY, REF_DELETED, REF_EMBED, REF_FORMAT, REF_GC, REF_STRING, REF_TYPE,
+    Struct, TYPE_TEXT, TYPE_XML_TEXT,
+};
 use order::{Cell, NONE};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -43,6 +46,18 @@ enum Kind {
     Deleted,
     Value,
     Type,
+    /// A type that holds text.
+    TextType,
+}
+
+/// What a list may hold besides types.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Holds {
+    /// A root's: nothing says what it is.
+    Anything,
+    Text,
+    /// Values. Of text there `yrs` reads some without end.
+    Values,
 }
 
 #[derive(Debug, Default)]
@@ -56,7 +71,7 @@ struct Client {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Known {
     depth: u16,
-    has_key: bool,
+    holds: Holds,
     /// Which kinds of content it has had: a bit for each.
     pub(super) kinds: u16,
     first: u32,
@@ -100,7 +115,7 @@ impl Default for Census {
         Self {
             clients: BTreeMap::new(),
             cells: Vec::new(),
-            lists: vec![Known { depth: 0, has_key: false, kinds: 0, first: NONE }],
+            lists: vec![Known { depth: 0, holds: Holds::Anything, kinds: 0, first: NONE }],
             numbers: BTreeMap::new(),
             undo: Vec::new(),
             steps_left: 0,
@@ -146,15 +161,20 @@ impl Census {
         let kind = match part.kind() {
             _ if list == NOWHERE => Kind::Gone,
             REF_DELETED => Kind::Deleted,
+            REF_TYPE if matches!(bytes[part.content.start], TYPE_TEXT | TYPE_XML_TEXT) => Kind::TextType,
             REF_TYPE => Kind::Type,
             _ => Kind::Value,
         };
-        let Known { depth, kinds, has_key, .. } = self.lists[list as usize];
-        if kind == Kind::Type && depth >= TYPES_DEPTH_MAX {
-            return Err(format!("types nested deeper than {TYPES_DEPTH_MAX}"));
-        }
-        if has_key && matches!(part.kind(), REF_STRING | REF_EMBED | REF_FORMAT) {
-            return Err("text under a key".to_string());
+        let Known { depth, kinds, holds, .. } = self.lists[list as usize];
+        match (holds, part.kind()) {
+            (_, REF_TYPE) if kind != Kind::Gone && depth >= TYPES_DEPTH_MAX => {
+                return Err(format!("types nested deeper than {TYPES_DEPTH_MAX}"));
+            }
+            (Holds::Values, REF_STRING | REF_EMBED | REF_FORMAT) => {
+                return Err("text where values belong".to_string());
+            }
+            (Holds::Text, REF_ANY | REF_BINARY) => return Err("values where text belongs".to_string()),
+            _ => {}
         }
         let bit = 1 << part.kind();
         if list != NOWHERE && kinds & bit == 0 {
@@ -181,23 +201,29 @@ impl Census {
             (None, _, Parent::Type(id)) => match self.cell(*id).kind {
                 Kind::Gone | Kind::Deleted => return Ok(NOWHERE),
                 Kind::Value => return Err("an item in what is no type".to_string()),
-                Kind::Type => Owner::Type(*id),
+                Kind::Type | Kind::TextType => Owner::Type(*id),
             },
             (None, _, Parent::Neighbour) => return Err("an item that belongs to nothing".to_string()),
         };
-        let depth = match owner {
-            Owner::Root(_) => 0,
-            Owner::Type(id) => self.lists[self.cell(id).list as usize].depth + 1,
+        let key = part.key.as_ref().map(|key| text(bytes, key));
+        let (depth, holds) = match &owner {
+            Owner::Root(_) => (0, Holds::Anything),
+            Owner::Type(id) => {
+                let owner = self.cell(*id);
+                let holds = if owner.kind == Kind::TextType { Holds::Text } else { Holds::Values };
+                (self.lists[owner.list as usize].depth + 1, holds)
+            }
         };
-        Ok(self.number(List { owner, key: part.key.as_ref().map(|key| text(bytes, key)) }, depth))
+        let holds = if key.is_some() { Holds::Values } else { holds };
+        Ok(self.number(List { owner, key }, depth, holds))
     }
 
-    fn number(&mut self, list: List, depth: u16) -> u32 {
+    fn number(&mut self, list: List, depth: u16, holds: Holds) -> u32 {
         if let Some(number) = self.numbers.get(&list) {
             return *number;
         }
         let number = self.lists.len() as u32;
-        self.lists.push(Known { depth, has_key: list.key.is_some(), kinds: 0, first: NONE });
+        self.lists.push(Known { depth, holds, kinds: 0, first: NONE });
         self.numbers.insert(list.clone(), number);
         self.undo.push(Undo::NewList(list));
         number

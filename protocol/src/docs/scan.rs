@@ -36,9 +36,11 @@ pub(super) const REF_FORMAT: u8 = 6;
 pub(super) const REF_TYPE: u8 = 7;
 pub(super) const REF_ANY: u8 = 8;
 pub(super) const REF_SKIP: u8 = 10;
+pub(super) const TYPE_TEXT: u8 = 2;
 const TYPE_XML_ELEMENT: u8 = 3;
 const TYPE_XML_HOOK: u8 = 5;
-const TYPE_MAX: u8 = 6;
+pub(super) const TYPE_XML_TEXT: u8 = 6;
+const TYPE_MAX: u8 = TYPE_XML_TEXT;
 
 /// A place in the history: a client, and how many characters or values it had written before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -82,7 +82,7 @@ fn what_no_client_of_today_writes_is_refused() {
         (in_root(4, &[1, 0xff]), "a string that is no UTF-8"),
         (in_root(5, &[3, b'"', b'a', b'"']), "an embed that is text"),
         (vec![4, 2, 1, 0, 1, b'x'], "a parent of the unknown kind 2"),
-        (vec![0x24, 1, 1, b't', 1, b'k', 1, b'x'], "text under a key"),
+        (vec![0x24, 1, 1, b't', 1, b'k', 1, b'x'], "text where values belong"),
         (beside(Some((1, 0)), None, "x"), "struct 0 of client 1 builds on 0, after it"),
     ] {
         assert_eq!(Checked::default().apply(&by(1, 0, &[struct_])), refused(why), "{why}");
@@ -314,4 +314,28 @@ fn a_refusal_takes_back_what_it_took_in_and_no_more() {
     rest.splice(rest.len() - 1.., [1, 2, 1, 6, 2]);
     assert_eq!(checked.apply(&by(2, 4, &[vec![0, 4]])), new(&rest, false));
     checked.check();
+}
+
+/// Found by mutation: `yrs` reads a character of two UTF-16 units in an array for ever.
+#[test]
+fn text_stands_in_texts_and_values_in_arrays() {
+    let into = |type_ref: u8, item: &[u8]| by(1, 0, &[in_root(7, &[type_ref]), item.to_vec()]);
+    let (characters, value) = ([4, 0, 1, 0, 4, 0xf0, 0x9f, 0x91, 0x8d], [8, 0, 1, 0, 1, 126]);
+    for array in [0, 1, 4] {
+        let mut checked = Checked::default();
+        assert_eq!(checked.apply(&into(array, &characters)), refused("text where values belong"));
+        assert_eq!(checked.apply(&into(array, &value)), new(&into(array, &value), false));
+        checked.check();
+    }
+    for text in [2, 6] {
+        let mut checked = Checked::default();
+        assert_eq!(checked.apply(&into(text, &value)), refused("values where text belongs"));
+        assert_eq!(checked.apply(&into(text, &characters)), new(&into(text, &characters), false));
+        checked.check();
+    }
+    // In a root both may stand, which nobody can tell the kind of.
+    let mut checked = Checked::default();
+    checked.apply(&by(1, 0, &[in_root(8, &[1, 126]), text("👍")]));
+    checked.check();
+    checked.fold();
 }

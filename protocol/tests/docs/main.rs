@@ -22,7 +22,7 @@ const SERVER: u64 = 0;
 const RESTORER: u64 = 99;
 
 /// How many cases there are, of a test that has so many by default: more with `DOCS_CASES` times as many.
-#[allow(clippy::disallowed_methods, reason = "a test is not the core")]
+#[allow(clippy::disallowed_methods)]
 fn cases(default: u64) -> u64 {
     let times = std::env::var("DOCS_CASES").map_or(1, |times| times.parse().expect("DOCS_CASES is a number"));
     default * times

@@ -84,6 +84,8 @@ struct Line {
     client: usize,
     /// Over Socket.IO, whether it has heard that it is.
     is_connected: bool,
+    /// What was sent in drafts that it left and not answered.
+    earlier: BTreeMap<&'static str, BTreeMap<String, Vec<u8>>>,
     seats: BTreeMap<&'static str, Seat>,
 }
 
@@ -364,7 +366,8 @@ impl Drafts {
 
     fn sit(&mut self, socket: SocketId, draft: &'static str) {
         if let Some(line) = self.lines.get_mut(&socket) {
-            line.seats.insert(draft, Seat::default());
+            let earlier = line.earlier.remove(draft).unwrap_or_default();
+            line.seats.insert(draft, Seat { earlier, ..Seat::default() });
         }
     }
 
@@ -574,7 +577,15 @@ impl Drafts {
 
     fn look(&mut self, step: &Step) {
         for (socket, client) in &step.opened {
-            self.lines.insert(*socket, Line { client: *client, is_connected: false, seats: BTreeMap::new() });
+            self.lines.insert(
+                *socket,
+                Line {
+                    client: *client,
+                    is_connected: false,
+                    earlier: BTreeMap::new(),
+                    seats: BTreeMap::new(),
+                },
+            );
             match PEOPLE[*client].dialect {
                 Dialect::Json { .. } | Dialect::YWebsocket => self.sit(*socket, PEOPLE[*client].drafts[0]),
                 Dialect::Hocuspocus | Dialect::Connect => self.open_all(*socket, *client),
@@ -643,7 +654,12 @@ impl Drafts {
         match word {
             Word::Update(update, _) | Word::State(update) => copy.apply(&update),
             Word::Wants(Some(vector)) => self.answers.push((socket, draft, vector)),
-            Word::Out => drop(line.seats.remove(draft)),
+            Word::Out => {
+                if let Some(Seat { unsaved, mut earlier, .. }) = line.seats.remove(draft) {
+                    earlier.extend(unsaved);
+                    line.earlier.insert(draft, earlier);
+                }
+            }
             // It never came in: the call was refused.
             Word::Refused(..) if !line.seats[draft].inside => drop(line.seats.remove(draft)),
             Word::Refused(code, text) if code == "CONFLICT" && text == "reload" => {

@@ -11,14 +11,12 @@
 //! | nobody hears an update, or a state, that is not in the log | a state does not wait for the appends that it contains |
 //! | an entry is new and builds on those before it | the document stays as it is when an append fails |
 //! | all that stay have the same document, and a provider knows that it is synced | whose update was lost is not asked for it |
-//! | a provider takes for synced only what is in the log | what is asked for is acknowledged before it is stored |
+//! | a word is owed until what was missing came | any update settles what is owed |
 //! | who answers need not load anew, who does not hears it once | an answer does not end the wait for it |
 //! | nobody speaks for another who is there; everybody knows who is where | whoever repeats a state becomes its owner |
 //! | nobody hears a draft that it may not | who is no member any more keeps its seat |
-//! | viewers change nothing | an answer is taken from anybody |
-//! | what is said is told once and in order | the entries that came while a state was made are told again |
-//! | a version is what the log said then | a copy begins with a snapshot that is newer |
-//! | the log folded is the log | a snapshot is made before the document has what was told |
+//! | viewers change nothing | an update is taken from anybody |
+//! | everybody hears every update | who comes in hears what follows its state when it is told, not when it was made |
 //! | every call is answered, nothing is left | a state vector that is none is asked about again |
 use crate::cases;
 use parlor_tests::simulation::drafts::Drafts;

@@ -237,9 +237,10 @@ impl Drafts {
         }
         let StoreReply::Loaded(Some(record)) = reply else { return self.lose(id, ctx) };
         let head = ctx.rooms.find(id).map_or(Seq::ZERO, |room| room.head());
-        // What is in the log and was never told comes in now.
+        // What is in the log and was never told comes in now; what is being stored comes with its answer.
         let unheard = record.tail.into_iter().filter(|entry| entry.seq > head).collect();
-        let told = ctx.rooms.find(id).map(|room| room.arrive(None, unheard, &mut ctx.fx));
+        let room = ctx.rooms.find(id).filter(|room| !room.is_appending());
+        let told = room.map(|room| room.arrive(None, unheard, &mut ctx.fx));
         self.begin(id, record.snapshot, ctx);
         told.into_iter().flatten().for_each(|told| self.on_told(&told, ctx));
     }

@@ -72,7 +72,11 @@ impl Census {
                 || left == last
                     && part.origin == Some(Id { client, clock: clock - 1 })
                     && grown.right_origin == part.right;
-            if grown.list == list && grown.kind == kind && kind != Kind::Type && follows {
+            if grown.list == list
+                && grown.kind == kind
+                && !matches!(kind, Kind::Type | Kind::TextType)
+                && follows
+            {
                 grown.len += len;
                 self.undo.push(Undo::Grown { client, by: len });
                 return Ok(());

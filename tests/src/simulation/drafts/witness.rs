@@ -19,6 +19,8 @@ pub struct Seat {
     pub clock: u64,
     /// Updates that it sent under ids that were not answered.
     pub unsaved: BTreeMap<String, Vec<u8>>,
+    /// The same of its earlier sittings on this connection: they may be answered yet.
+    pub earlier: BTreeMap<String, Vec<u8>>,
     /// How many changes a Hocuspocus provider counts as unsynced.
     pub unsynced: u32,
     /// What it sent since that was none.
@@ -82,7 +84,8 @@ impl Witness {
             }
             Word::Saved(Some(id)) => {
                 self.counts[1] += 1;
-                let update = seat.unsaved.remove(id).expect("what is saved was sent, and is answered once");
+                let update = seat.unsaved.remove(id).or_else(|| seat.earlier.remove(id));
+                let update = update.expect("what is saved was sent, and is answered once");
                 assert!(self.reference.contains(&update), "what is saved is in the log");
             }
             Word::Saved(None) => self.on_status(seat),
