@@ -23,6 +23,8 @@ pub struct Draft {
     pub stage: Stage,
     /// How often it was lost since it was last whole.
     pub losses: u32,
+    /// The same because of the store, since it stored something.
+    pub unstored: u32,
     /// The log is folded up to here.
     pub at: Seq,
     /// The document's state vector, as it was said last.
@@ -244,6 +246,7 @@ impl Draft {
             life,
             stage: Stage::Opening,
             losses: 0,
+            unstored: 0,
             at: Seq::ZERO,
             vector: Bytes::from_static(&[0]),
             weight: 0,

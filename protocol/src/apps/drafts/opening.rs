@@ -169,7 +169,8 @@ impl Drafts {
     pub(super) fn lose(&mut self, id: &RoomId, ctx: &mut Context<'_>) {
         self.lives += 1;
         let Some(draft) = self.open.get_mut(id) else { return };
-        let wait = (REOPEN_WAIT * 2u32.pow(draft.losses.min(16))).min(REOPEN_WAIT_MAX);
+        let times = draft.losses.max(draft.unstored.saturating_sub(1)).min(16);
+        let wait = (REOPEN_WAIT * 2u32.pow(times)).min(REOPEN_WAIT_MAX);
         let until = ctx.fx.now + wait;
         draft.stage = Stage::Lost { until };
         draft.losses += 1;

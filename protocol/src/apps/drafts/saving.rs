@@ -96,11 +96,9 @@ impl Drafts {
         let Submitted { draft: id, life, id: entry_id, whose } = submitted;
         match result {
             Ok(entry) => {
-                let draft = self.open.get_mut(&id).filter(|draft| draft.life == life);
-                if let Some(draft) = draft
-                    && draft.unsettled.remove(&entry_id)
-                {
-                    draft.settled += 1;
+                if let Some(draft) = self.open.get_mut(&id).filter(|draft| draft.life == life) {
+                    draft.unstored = 0;
+                    draft.settled += u64::from(draft.unsettled.remove(&entry_id));
                 }
                 self.on_saved(&id, whose, &entry, ctx);
                 self.release(&id, ctx);
@@ -108,7 +106,8 @@ impl Drafts {
             }
             Err(refusal) => {
                 self.on_unsaved(&id, whose, &refusal, ctx);
-                if self.open.get(&id).is_some_and(|draft| draft.life == life) {
+                if let Some(draft) = self.open.get_mut(&id).filter(|draft| draft.life == life) {
+                    draft.unstored += 1;
                     ctx.fx.log(fault(&id, "updates cannot be stored", &refusal.message));
                     self.lose(&id, ctx);
                 }
