@@ -77,7 +77,16 @@ impl Provider {
                 say.frame(line, self.frame(Said::Sync(step)));
             }
             Said::Awareness(_) | Said::SyncStatus(true) => {}
-            said => return Err(format!("it heard {said:?}")),
+            said @ (Said::SyncReply(_)
+            | Said::QueryAwareness
+            | Said::Auth { .. }
+            | Said::AskToken
+            | Said::Authenticated { .. }
+            | Said::Denied(_)
+            | Said::Stateless(_)
+            | Said::BroadcastStateless(_)
+            | Said::Close(_)
+            | Said::SyncStatus(_)) => return Err(format!("it heard {said:?}")),
         }
         Ok(Heard::Nothing)
     }
@@ -99,7 +108,9 @@ impl Provider {
         };
         match Frame::read(&bytes)? {
             Frame::Said { document, said } if document == *own => Ok(said),
-            other => Ok(Said::Stateless(format!("{other:?} and not of {own}"))),
+            other @ (Frame::Ping | Frame::Pong | Frame::Said { .. }) => {
+                Ok(Said::Stateless(format!("{other:?} and not of {own}")))
+            }
         }
     }
 
