@@ -161,7 +161,7 @@ fn a_database_with_a_newer_schema_stops_the_start() {
         let (status, said) = run_to_end(binary, 0, &folder, &KEYS);
         assert_eq!(status.code(), Some(2), "{said}");
         let expected = format!(
-            "{binary}: {}: its schema has version 99, this program knows versions up to 2: start a newer program\n",
+            "{binary}: {}: its schema has version 99, this program knows versions up to 3: start a newer program\n",
             shown(&folder.database())
         );
         assert_eq!(said, expected);

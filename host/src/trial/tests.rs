@@ -33,7 +33,7 @@ fn a_token_of_the_trial_is_its_person_for_thirty_days() {
 }
 
 #[test]
-fn the_samples_are_two_templates_and_four_rooms_that_fit_together() {
+fn the_samples_are_two_templates_and_five_rooms_that_fit_together() {
     let samples = samples(&[]);
     let mut rooms = BTreeSet::new();
     let mut templates = Vec::new();
@@ -45,7 +45,7 @@ fn the_samples_are_two_templates_and_four_rooms_that_fit_together() {
             other @ (Change::Insert(_) | Change::Put(_) | Change::Remove(_)) => panic!("{other:?}"),
         }
     }
-    assert_eq!((rooms.len(), templates.len()), (4, 2));
+    assert_eq!((rooms.len(), templates.len()), (5, 2));
     for template in &templates {
         assert!(template.questions.len() >= 3, "{}", template.name);
         for question in &template.questions {

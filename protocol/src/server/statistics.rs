@@ -13,11 +13,12 @@ use serde_json::{Map, Value, json};
 /// How many projects are named at the most.
 const PROJECTS_NAMED_MAX: usize = 1_000;
 /// Rooms of these kinds are counted, each under the name of its app.
-const COUNTED: [(&str, &[RoomKind]); 5] = [
+const COUNTED: [(&str, &[RoomKind]); 6] = [
     ("documents", &[RoomKind::Document]),
     ("chat", &[RoomKind::Chat]),
     ("projects", &[RoomKind::Project]),
     ("dashboards", &[RoomKind::Dashboard]),
+    ("drafts", &[RoomKind::Draft]),
     ("feeds", &[RoomKind::User, RoomKind::Everyone]),
 ];
 

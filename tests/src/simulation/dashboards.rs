@@ -10,7 +10,7 @@ use parlor_protocol::http::Body;
 use parlor_protocol::ids::{RoomId, SocketId};
 use parlor_protocol::input::Input;
 use parlor_protocol::settings::Settings;
-use parlor_protocol::store::{Change, Entry, RoomRow, Row, StoreRequest, Visibility};
+use parlor_protocol::store::{Append, Change, Entry, NewEntry, RoomRow, Row, StoreRequest, Visibility};
 use reference::{Reference, changed_since};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -64,6 +64,8 @@ pub struct Dashboards {
     coming: BTreeSet<usize>,
     known: BTreeMap<SocketId, Known>,
     asked: BTreeMap<String, Asked>,
+    /// How far anybody was told of each dashboard: nobody can have seen more.
+    told: BTreeMap<String, u64>,
     /// What was asked in more than one way: who asked on one may hear it from the other.
     twice: BTreeSet<String>,
     /// The answers that were given, by id.
@@ -98,6 +100,7 @@ impl Dashboards {
             coming: BTreeSet::new(),
             known: BTreeMap::new(),
             asked: BTreeMap::new(),
+            told: BTreeMap::new(),
             twice: BTreeSet::new(),
             stored: BTreeMap::new(),
             conflicts: BTreeMap::new(),
@@ -122,7 +125,8 @@ impl Dashboards {
             4..=5 => self.again(client, b),
             6..=7 => self.resolve(client, c),
             8..=10 => self.post(client, [b, c]),
-            11..=12 => self.wait(Duration::from_millis(u64::from(c) * 2)),
+            11 => self.elsewhere(client, b),
+            12 => self.wait(Duration::from_millis(u64::from(c) * 2)),
             _ => self.change(client, [kind, b, c]),
         }
         self.wait(Duration::from_millis(u64::from(b % 4) * 10));
@@ -170,6 +174,9 @@ impl Dashboards {
 
     fn end(&mut self) {
         (0..CLIENTS.len()).for_each(|client| self.connect(client));
+        self.wait(SETTLING);
+        // What was appended elsewhere is seen at the next append.
+        [0, 3].into_iter().for_each(|client| self.post(client, [9, 3]));
         self.wait(SETTLING);
         (0..CLIENTS.len()).for_each(|client| self.sync(client));
         self.wait(SETTLING);
@@ -264,7 +271,8 @@ impl Dashboards {
 
     /// Something to be changed, with a version that may be old.
     fn operation(&mut self, client: usize, [kind, b, c]: [u8; 3]) -> (&'static str, Value) {
-        let state = Reference::of(self.log(Self::board(client)));
+        let told = self.told.get(Self::board(client)).copied().unwrap_or(0) as usize;
+        let state = Reference::of(&self.log(Self::board(client))[..told]);
         let widget = format!("w{}", b % 3);
         let version = state.widgets.get(&widget).map_or(0, Vec::len) as u64;
         let base = (c % 4 < 3).then(|| version.saturating_sub(u64::from(c % 4)));
@@ -321,6 +329,24 @@ impl Dashboards {
         asked.payload = json!({"widgetId": "large", "changes": {"n": number, "text": "x".repeat(60_000)}});
         self.asked.insert(id.clone(), asked.clone());
         self.call(0, id, &asked.name, asked.payload);
+    }
+
+    /// Another process appends, behind this one's back: what is on its way here is stale then.
+    fn elsewhere(&mut self, client: usize, widget: u8) {
+        let (board, id) = (Self::board(client), format!("w{}", widget % 3));
+        let state = Reference::of(self.log(board));
+        self.calls += 1;
+        let version = state.widgets.get(&id).map_or(0, Vec::len) + 1;
+        let changes = json!({"a": self.calls});
+        let body = json!({"type": "WIDGET_UPDATE", "widgetId": id, "version": version, "changes": changes});
+        let entry = NewEntry {
+            id: format!("elsewhere-{}", self.calls).into(),
+            author: "zed".into(),
+            body: body.to_string().into(),
+        };
+        let appends = vec![Append { room: room(board), expect: None, entries: vec![entry] }];
+        let now = self.world.now;
+        self.world.store.answer(now, &StoreRequest::Commit { appends, rows: vec![] });
     }
 
     /// The same again, by the same user, over whatever it has.
@@ -445,6 +471,8 @@ impl Dashboards {
             .unwrap_or_else(|| panic!("{id} is acknowledged and not stored: {answer}"));
         assert_eq!((entry.id.as_str(), entry.author.as_str()), (id, asked.user.as_str()), "{answer}");
         let body: Value = serde_json::from_slice(&entry.body).expect("JSON");
+        let told = self.told.entry(asked.board.clone()).or_default();
+        *told = seq.max(*told);
         if asked.name == "WIDGET_UPDATE" {
             assert_eq!(body["changes"], asked.payload["changes"], "what is stored is what was asked");
         }
@@ -539,6 +567,8 @@ impl Dashboards {
         }
         known.replica = Some((seq, state.clone()));
         let board = known.board.clone();
+        let told = self.told.entry(board.clone()).or_default();
+        *told = seq.max(*told);
         let reference = Reference::of(&self.log(&board)[..seq as usize]);
         assert_eq!(state, reference.state(), "a board is told as its log says");
     }
@@ -573,6 +603,8 @@ impl Dashboards {
     }
 
     fn moves_on(&mut self, socket: SocketId, seq: u64, board: &str) {
+        let told = self.told.entry(board.to_string()).or_default();
+        *told = seq.max(*told);
         let state = Reference::of(&self.log(board)[..seq as usize]).state();
         let known = self.known.get_mut(&socket).expect("looked up before");
         assert!(known.heard.is_none_or(|heard| heard < seq), "everybody hears in order: {seq} {known:?}");

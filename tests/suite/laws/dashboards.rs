@@ -1,5 +1,5 @@
 //! Dashboards: people change widgets and layouts at once, over every envelope and over REST, from versions that are old,
-//! again under the same ids, cut off and back; over a store that is late, answers out of order and one time in ten does
+//! again under the same ids, cut off and back; another process appends to the same logs; over a store that is late, answers out of order and one time in ten does
 //! not know; and the process is killed. Everything that is told is compared with a plain reference that reads the log.
 //! The world is `simulation::dashboards`.
 //!
@@ -14,6 +14,7 @@
 //! | REST and socket are judged alike | REST operations are judged without their base |
 //! | a sender does not hear its own | entries are told to their origin too |
 //! | everybody hears everything once, in order | the board passes an entry over |
+//! | no call is left without its answer | what was judged against an older log is dropped |
 
 use crate::cases;
 use parlor_tests::simulation::dashboards::Dashboards;
