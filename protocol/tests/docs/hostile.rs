@@ -216,6 +216,40 @@ fn an_update_that_would_keep_everybody_waiting_is_refused() {
     let few = by(1, 0, &structs[..100]);
     assert_eq!(checked.apply(&few), new(&few, false));
     checked.check();
+    // Each cuts a long text once more.
+    let long = 1 << 20;
+    let mut checked = Checked::default();
+    checked.apply(&by(9, 0, &[text(&"x".repeat(long))]));
+    let cuts = |count: u64| -> Vec<_> {
+        (0..count).map(|index| beside(Some((9, index * 2)), Some((9, index * 2 + 1)), "y")).collect()
+    };
+    let why = "it would take too long to cut the texts that it changes";
+    assert_eq!(checked.apply(&by(1, 0, &cuts(400))), refused(why));
+    let few = by(1, 0, &cuts(100));
+    assert_eq!(checked.apply(&few), new(&few, false));
+}
+
+/// Characters of which each is a struct of its own: `yrs` took a minute for a megabyte.
+#[test]
+fn what_goes_on_is_joined() {
+    let mut checked = Checked::default();
+    let structs: Vec<_> = (0..20_000)
+        .map(|clock: u64| match clock.checked_sub(1) {
+            None => text("x"),
+            Some(before) => beside(Some((1, before)), None, "x"),
+        })
+        .collect();
+    let joined = by(1, 0, &[text(&"x".repeat(20_000))]);
+    assert_eq!(checked.apply(&by(1, 0, &structs)), new(&joined, false));
+    // Not with another right neighbour, and not with what is of another kind.
+    let apart = by(2, 0, &[beside(Some((1, 0)), Some((1, 1)), "a"), beside(Some((2, 0)), Some((1, 2)), "b")]);
+    assert_eq!(checked.apply(&apart), new(&apart, false));
+    let kinds =
+        by(3, 0, &[text("a"), vec![0x81, 3, 0, 1], vec![0x81, 3, 1, 2], beside(Some((3, 3)), None, "b")]);
+    let Applied::New { update, .. } = checked.apply(&kinds) else { panic!() };
+    let joined = by(3, 0, &[text("a"), vec![0x81, 3, 0, 3], beside(Some((3, 3)), None, "b")]);
+    assert_eq!(update[..joined.len() - 1], joined[..joined.len() - 1]);
+    checked.check();
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The order of items in their lists, as `yrs` and `yjs` find it.
 
-use super::{CHARACTERS_PER_STEP, Census, Kind, MOVED_PER_STEP, NOWHERE, Undo};
+use super::{COPIES_PER_MOVE, Census, Kind, NOWHERE, Undo};
 use crate::docs::scan::{Id, Struct};
 use std::ops::Range;
 
@@ -39,8 +39,13 @@ impl Census {
         &mut self.cells[cell as usize]
     }
 
-    fn step(&mut self, count: usize) -> Result<(), String> {
-        self.steps_left = self.steps_left.checked_sub(count).ok_or(TOO_COSTLY)?;
+    fn step(&mut self) -> Result<(), String> {
+        self.steps_left = self.steps_left.checked_sub(1).ok_or(TOO_MANY_STEPS)?;
+        Ok(())
+    }
+
+    fn copy(&mut self, characters: usize) -> Result<(), String> {
+        self.copies_left = self.copies_left.checked_sub(characters).ok_or(TOO_MANY_COPIES)?;
         Ok(())
     }
 
@@ -120,7 +125,7 @@ impl Census {
             if next == NONE {
                 return Err("an item whose right neighbour is not right of its left one".to_string());
             }
-            self.step(1)?;
+            self.step()?;
             let other = *self.at(next);
             if !found {
                 (self.at(next).passed, self.at(next).in_conflict) = (first_mark, mark);
@@ -173,9 +178,8 @@ impl Census {
             return Ok(());
         }
         let cells = self.clients[&at.client].cells.len();
-        if whole.list != NOWHERE {
-            self.step(1 + (whole.len / CHARACTERS_PER_STEP) as usize + cells / MOVED_PER_STEP)?;
-        }
+        let copied = if whole.kind == Kind::Value { whole.len as usize } else { 0 };
+        self.copy(copied + cells * COPIES_PER_MOVE)?;
         self.at(cell).len = offset;
         let rest = self.cells.len() as u32;
         self.cells.push(Cell {
@@ -268,4 +272,5 @@ impl Census {
     }
 }
 
-const TOO_COSTLY: &str = "it would take too long to find the places of its items";
+const TOO_MANY_STEPS: &str = "it would take too long to find the places of its items";
+const TOO_MANY_COPIES: &str = "it would take too long to cut the texts that it changes";
