@@ -23,6 +23,8 @@ pub(super) const NOWHERE: u32 = 0;
 /// to 200 ns.
 const STEPS: usize = 50_000;
 const STEPS_PER_BYTE: usize = 4;
+/// Items that are only looked at cost less: so many as much as one step.
+const PASSED_PER_STEP: usize = 16;
 /// How many characters it may have `yrs` copy to cut texts, and for each of its bytes besides. One takes up to 1 ns.
 const COPIES: usize = 256 * 1024 * 1024;
 const COPIES_PER_BYTE: usize = 4096;
@@ -89,6 +91,8 @@ pub(super) struct Census {
     numbers: BTreeMap<List, u32>,
     /// How to go back to where the update began that is being judged.
     undo: Vec<Undo>,
+    /// Whether it comes from our own log.
+    is_own: bool,
     /// How many steps and copies it may still cost.
     steps_left: usize,
     copies_left: usize,
@@ -122,6 +126,7 @@ impl Default for Census {
             lists: vec![Known { depth: 0, holds: Holds::Anything, kinds: 0, first: NONE }],
             numbers: BTreeMap::new(),
             undo: Vec::new(),
+            is_own: false,
             steps_left: 0,
             copies_left: 0,
             mark: 0,
@@ -132,6 +137,7 @@ impl Default for Census {
 impl Census {
     /// An update of so many bytes is to be judged. What our own log holds was judged before.
     pub(super) fn begin(&mut self, bytes: Option<usize>) {
+        self.is_own = bytes.is_none();
         self.steps_left = bytes.map_or(usize::MAX, |bytes| STEPS + bytes * STEPS_PER_BYTE);
         self.copies_left = bytes.map_or(usize::MAX, |bytes| COPIES + bytes * COPIES_PER_BYTE);
     }

@@ -205,16 +205,25 @@ fn a_state_vector_may_point_into_a_character() {
 
 #[test]
 fn an_update_that_would_keep_everybody_waiting_is_refused() {
-    // Each is in conflict with each: all at the start, before another right neighbour.
+    // Each is in conflict with each: all at the start, before another right neighbour, of a client each.
+    let conflicts = |clients: u64| {
+        let mut out = Vec::new();
+        number(&mut out, clients);
+        for client in 0..clients {
+            [1, 100 + client, 0].into_iter().for_each(|it| number(&mut out, it));
+            out.extend(beside(None, Some((1 + client % 2, 0)), "y"));
+        }
+        out.push(0);
+        out
+    };
     let mut checked = Checked::default();
-    checked.apply(&by(9, 0, &[text(&"x".repeat(4))]));
-    let structs: Vec<_> = (0..4000).map(|index| beside(None, Some((9, 3 - index % 2)), "y")).collect();
+    checked.apply(&by(1, 0, &[text("x")]));
+    checked.apply(&by(2, 0, &[text("x")]));
     let why = "it would take too long to find the places of its items";
-    assert_eq!(checked.apply(&by(1, 0, &structs)), refused(why));
+    assert_eq!(checked.apply(&conflicts(4000)), refused(why));
     // A refusal leaves nothing behind.
-    assert_eq!(checked.ends().len(), 1);
-    let few = by(1, 0, &structs[..100]);
-    assert_eq!(checked.apply(&few), new(&few, false));
+    assert_eq!(checked.ends().len(), 2);
+    let Applied::New { .. } = checked.apply(&conflicts(100)) else { panic!() };
     checked.check();
     // Each cuts a long text once more.
     let long = 1 << 20;
