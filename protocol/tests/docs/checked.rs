@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 
 /// One document, and every update that it has given out.
 pub struct Checked {
-    docs: Docs,
+    pub docs: Docs,
     /// Its state vectors after each update, the first that of nothing.
-    vectors: Vec<Bytes>,
+    pub vectors: Vec<Bytes>,
     /// What it gave out as new.
     pub canonical: Vec<Bytes>,
     /// How often it held something else once it was loaded, where that is counted and no fault.
