@@ -86,7 +86,7 @@ impl Provider {
             | Said::Stateless(_)
             | Said::BroadcastStateless(_)
             | Said::Close(_)
-            | Said::SyncStatus(false)) => return Err(format!("it heard {said:?}")),
+            | Said::SyncStatus(_)) => return Err(format!("it heard {said:?}")),
         }
         Ok(Heard::Nothing)
     }
@@ -108,7 +108,7 @@ impl Provider {
         };
         match Frame::read(&bytes)? {
             Frame::Said { document, said } if document == *own => Ok(said),
-            other @ (Frame::Said { .. } | Frame::Ping | Frame::Pong) => {
+            other @ (Frame::Ping | Frame::Pong | Frame::Said { .. }) => {
                 Ok(Said::Stateless(format!("{other:?} and not of {own}")))
             }
         }

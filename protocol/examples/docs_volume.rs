@@ -32,6 +32,8 @@ struct Counts {
     pending: u64,
     nothing: u64,
     refused: BTreeMap<String, u64>,
+    /// The seeds of documents that held something else once they were loaded.
+    reordered: Vec<u64>,
     slowest: Duration,
     slowest_update: String,
 }
@@ -54,7 +56,7 @@ fn main() {
 
 fn document(seed: u64, counts: &mut Counts) {
     let mut dice = Dice::seeded(seed);
-    let mut checked = Checked::default();
+    let mut checked = Checked { reordered: Some(0), ..Checked::default() };
     let mut failing = Failing { seed, updates: Vec::new() };
     for _ in 0..UPDATES_PER_DOCUMENT {
         let ends = checked.ends();
@@ -89,6 +91,9 @@ fn document(seed: u64, counts: &mut Counts) {
             }
         }
     }
+    if checked.reordered != Some(0) {
+        counts.reordered.push(seed);
+    }
     failing.updates.clear();
 }
 
@@ -121,6 +126,7 @@ fn tell(counts: &Counts, seed: u64, started: Instant) {
         counts.refused.values().sum::<u64>(),
         counts.slowest,
     );
+    println!("  otherwise after loading: {:?}", counts.reordered);
     println!("  slowest: {}", counts.slowest_update);
     let mut refused: Vec<_> = counts.refused.iter().collect();
     refused.sort_by_key(|(_, count)| std::cmp::Reverse(**count));

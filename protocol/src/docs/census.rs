@@ -19,12 +19,17 @@ use std::sync::Arc;
 pub(super) const TYPES_DEPTH_MAX: u16 = 100;
 /// The list of what belongs to nothing any more.
 pub(super) const NOWHERE: u32 = 0;
-/// How many steps an update may cost `yrs`, and for each of its bytes besides. A step is up to 200 ns.
+/// How many items an update may have `yrs` pass in search of places, and for each of its bytes besides. A step takes up
+/// to 200 ns.
 const STEPS: usize = 50_000;
 const STEPS_PER_BYTE: usize = 4;
-/// So many characters are cut, and so many structs of a client moved aside, in a step.
-const CHARACTERS_PER_STEP: u32 = 128;
-const MOVED_PER_STEP: usize = 64;
+/// Items that are only looked at cost less: so many as much as one step.
+const PASSED_PER_STEP: usize = 16;
+/// How many characters it may have `yrs` copy to cut texts, and for each of its bytes besides. One takes up to 1 ns.
+const COPIES: usize = 256 * 1024 * 1024;
+const COPIES_PER_BYTE: usize = 4096;
+/// A struct of a client that is moved aside for another costs as much as so many characters.
+const COPIES_PER_MOVE: usize = 4;
 
 /// A list of items: what stands in a root or a type, or what a key of it had one after another.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -86,8 +91,11 @@ pub(super) struct Census {
     numbers: BTreeMap<List, u32>,
     /// How to go back to where the update began that is being judged.
     undo: Vec<Undo>,
-    /// How many steps it may still cost.
+    /// Whether it comes from our own log.
+    is_own: bool,
+    /// How many steps and copies it may still cost.
     steps_left: usize,
+    copies_left: usize,
     /// Marks the cells that a search has passed.
     mark: u32,
 }
@@ -118,7 +126,9 @@ impl Default for Census {
             lists: vec![Known { depth: 0, holds: Holds::Anything, kinds: 0, first: NONE }],
             numbers: BTreeMap::new(),
             undo: Vec::new(),
+            is_own: false,
             steps_left: 0,
+            copies_left: 0,
             mark: 0,
         }
     }
@@ -127,7 +137,9 @@ impl Default for Census {
 impl Census {
     /// An update of so many bytes is to be judged. What our own log holds was judged before.
     pub(super) fn begin(&mut self, bytes: Option<usize>) {
+        self.is_own = bytes.is_none();
         self.steps_left = bytes.map_or(usize::MAX, |bytes| STEPS + bytes * STEPS_PER_BYTE);
+        self.copies_left = bytes.map_or(usize::MAX, |bytes| COPIES + bytes * COPIES_PER_BYTE);
     }
 
     /// How far a client is known.

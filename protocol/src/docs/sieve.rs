@@ -5,9 +5,8 @@
 
 use super::census::Census;
 use super::lib0::{Reader, write_buffer, write_number};
-use super::scan::{
-    HAS_ORIGIN, HAS_RIGHT, Id, REF_ANY, REF_DELETED, REF_GC, REF_STRING, Scanned, Section, Struct,
-};
+use super::scan::{HAS_ORIGIN, Id, REF_ANY, REF_DELETED, REF_GC, REF_STRING, Scanned, Section, Struct};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -56,7 +55,7 @@ pub(super) struct Stretch {
 pub(super) fn sieve(census: &mut Census, bytes: &[u8], scanned: &Scanned) -> Result<Sieved, String> {
     let mut sections: Vec<&Section> = scanned.sections.iter().collect();
     sections.sort_by_key(|section| std::cmp::Reverse(section.client));
-    let mut sieve = Sieve { census, bytes, waiting: BTreeMap::new(), out: Sieved::default() };
+    let mut sieve = Sieve { census, bytes, waiting: BTreeMap::new(), open: None, out: Sieved::default() };
     let mut next = vec![0; sections.len()];
     for section in &sections {
         let clock = sieve.census.end(section.client);
@@ -83,7 +82,82 @@ struct Sieve<'a> {
     bytes: &'a [u8],
     /// Which sections wait for which client and clock.
     waiting: BTreeMap<(u64, u32), Vec<usize>>,
+    /// The struct that was taken in last, which the next may go on with. Its head is written.
+    open: Option<Open>,
     out: Sieved,
+}
+
+struct Open {
+    client: u64,
+    end: u32,
+    right: Option<Id>,
+    content: Content,
+}
+
+/// The content of one struct, or of several that are joined.
+enum Content {
+    Deleted(u64),
+    Text(String),
+    Values {
+        count: u64,
+        bytes: Vec<u8>,
+    },
+    /// Which nothing is joined with.
+    Other(Vec<u8>),
+}
+
+impl Content {
+    fn new(kind: u8) -> Self {
+        match kind {
+            REF_DELETED => Self::Deleted(0),
+            REF_STRING => Self::Text(String::new()),
+            REF_ANY => Self::Values { count: 0, bytes: Vec::new() },
+            _ => Self::Other(Vec::new()),
+        }
+    }
+
+    fn joins(&self, kind: u8) -> bool {
+        match self {
+            Self::Deleted(_) => kind == REF_DELETED,
+            Self::Text(_) => kind == REF_STRING,
+            Self::Values { .. } => kind == REF_ANY,
+            Self::Other(_) => false,
+        }
+    }
+
+    /// Adds the content of a struct without its first `known`, cut as `yjs` cuts it.
+    fn append(&mut self, bytes: &[u8], part: &Struct, known: u32) -> Result<(), String> {
+        let content = &bytes[part.content.clone()];
+        let mut reader = Reader::new(content);
+        match self {
+            Self::Deleted(len) => *len += u64::from(part.len - known),
+            Self::Text(text) => *text += &rest_of(reader.string()?, known),
+            Self::Values { count, bytes } => {
+                *count += reader.number()? - u64::from(known);
+                for _ in 0..known {
+                    reader.value()?;
+                }
+                bytes.extend_from_slice(&content[reader.at()..]);
+            }
+            Self::Other(_) if known > 0 => {
+                return Err(format!("content of the kind {} cannot be cut", part.kind()));
+            }
+            Self::Other(bytes) => bytes.extend_from_slice(content),
+        }
+        Ok(())
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Deleted(len) => write_number(out, *len),
+            Self::Text(text) => write_buffer(out, text.as_bytes()),
+            Self::Values { count, bytes } => {
+                write_number(out, *count);
+                out.extend_from_slice(bytes);
+            }
+            Self::Other(bytes) => out.extend_from_slice(bytes),
+        }
+    }
 }
 
 impl Sieve<'_> {
@@ -106,6 +180,7 @@ impl Sieve<'_> {
             }
             *next += 1;
         }
+        self.close(at);
         let part = &self.out.parts[at];
         if part.structs > first {
             let stretch = Stretch { clock, structs: part.structs - first, bytes: from..part.bytes.len() };
@@ -124,45 +199,51 @@ impl Sieve<'_> {
             rest.origin = Some(Id { client, clock: rest.clock - 1 });
         }
         let belongs = self.census.add(self.bytes, client, &rest)?;
-        let part = &mut self.out.parts[at];
-        part.structs += 1;
-        let out = &mut part.bytes;
+        if belongs && self.joins(client, &rest) {
+            return self.open.as_mut().map_or(Ok(()), |open| open.content.append(self.bytes, whole, known));
+        }
+        self.close(at);
+        let out = &mut self.out.parts[at].bytes;
         if !belongs {
             out.push(REF_GC);
             write_number(out, u64::from(rest.len));
         } else if known == 0 {
-            out.extend_from_slice(&self.bytes[whole.whole.clone()]);
+            out.extend_from_slice(&self.bytes[whole.whole.start..whole.content.start]);
         } else {
             out.push(rest.info);
             for id in [rest.origin, rest.right].into_iter().flatten() {
                 write_number(out, id.client);
                 write_number(out, u64::from(id.clock));
             }
-            debug_assert!(rest.right.is_some() == (rest.info & HAS_RIGHT != 0));
-            self.content(at, whole, known)?;
         }
+        self.out.parts[at].structs += 1;
+        if !belongs {
+            return Ok(());
+        }
+        let mut content = Content::new(rest.kind());
+        content.append(self.bytes, whole, known)?;
+        self.open = Some(Open { client, end: rest.end(), right: rest.right, content });
         Ok(())
     }
 
-    /// Writes what is left of a content without its first `known`, as `yjs` does.
-    fn content(&mut self, at: usize, part: &Struct, known: u32) -> Result<(), String> {
-        let content = &self.bytes[part.content.clone()];
-        let out = &mut self.out.parts[at].bytes;
-        let mut reader = Reader::new(content);
-        match part.kind() {
-            REF_DELETED => write_number(out, u64::from(part.len - known)),
-            REF_STRING => write_buffer(out, rest_of(reader.string()?, known).as_bytes()),
-            REF_ANY => {
-                let count = reader.number()?;
-                for _ in 0..known {
-                    reader.value()?;
-                }
-                write_number(out, count - u64::from(known));
-                out.extend_from_slice(&content[reader.at()..]);
-            }
-            kind => return Err(format!("content of the kind {kind} cannot be cut")),
+    /// Whether a struct only goes on with the last one: as one they say the same, and `yrs`, which joins them later,
+    /// would copy all of them for each.
+    fn joins(&mut self, client: u64, rest: &Struct) -> bool {
+        let Some(open) = &mut self.open else { return false };
+        let follows = open.client == client
+            && open.end == rest.clock
+            && rest.origin == Some(Id { client, clock: open.end - 1 })
+            && open.right == rest.right;
+        let joins = follows && open.content.joins(rest.kind());
+        open.end = if joins { rest.end() } else { open.end };
+        joins
+    }
+
+    /// Writes what the last struct has become.
+    fn close(&mut self, at: usize) {
+        if let Some(open) = self.open.take() {
+            open.content.write(&mut self.out.parts[at].bytes);
         }
-        Ok(())
     }
 
     /// Deletions of what is there, or will be.
@@ -212,7 +293,10 @@ pub(super) fn rounds(deletes: &Deletes) -> Vec<Deletes> {
 }
 
 /// A string without its first so many UTF-16 units. Of a character that is cut through, a replacement is left.
-fn rest_of(text: &str, units: u32) -> String {
+fn rest_of(text: &str, units: u32) -> Cow<'_, str> {
+    if units == 0 {
+        return text.into();
+    }
     let (mut left, mut cut) = (units as usize, false);
     let from = text.char_indices().find(|(_, character)| {
         let done = left == 0;
@@ -221,5 +305,5 @@ fn rest_of(text: &str, units: u32) -> String {
         done
     });
     let rest = from.map_or("", |(at, _)| &text[at..]);
-    if cut { format!("\u{fffd}{rest}") } else { rest.to_string() }
+    if cut { format!("\u{fffd}{rest}").into() } else { rest.into() }
 }

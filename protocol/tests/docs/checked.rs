@@ -12,6 +12,8 @@ pub struct Checked {
     vectors: Vec<Bytes>,
     /// What it gave out as new.
     pub canonical: Vec<Bytes>,
+    /// How often it held something else once it was loaded, where that is counted and no fault.
+    pub reordered: Option<u64>,
 }
 
 /// The live document.
@@ -24,7 +26,7 @@ impl Default for Checked {
         let mut docs = Docs::default();
         let opened = docs.run(&live(), &DocJob::Open { snapshot: None, updates: Vec::new() });
         let DocOutcome::Opened(Ok(standing)) = opened else { panic!("{opened:?}") };
-        Self { docs, vectors: vec![standing.state_vector], canonical: Vec::new() }
+        Self { docs, vectors: vec![standing.state_vector], canonical: Vec::new(), reordered: None }
     }
 }
 
@@ -91,7 +93,7 @@ impl Checked {
         let mut other = Self::default();
         let opened = other.run(&DocJob::Open { snapshot: Some(self.diff(None)), updates: Vec::new() });
         assert!(matches!(opened, DocOutcome::Opened(Ok(_))), "{opened:?}");
-        assert_eq!(other.content(), content);
+        assert!(self.reordered.is_some() || other.content() == content);
     }
 
     /// Panics if the document cannot be folded, or says something else then.
@@ -100,15 +102,18 @@ impl Checked {
         let folded = self.docs.run(&live(), &DocJob::Fold);
         let DocOutcome::Folded(Ok(whole)) = folded else { panic!("{folded:?}") };
         self.check_read(Some(whole), Vec::new(), &content);
-        assert_eq!(self.content(), content);
     }
 
-    fn check_read(&self, snapshot: Option<Bytes>, updates: Vec<Bytes>, content: &serde_json::Value) {
+    fn check_read(&mut self, snapshot: Option<Bytes>, updates: Vec<Bytes>, content: &serde_json::Value) {
         let mut docs = Docs::default();
         let opened = docs.run(&live(), &DocJob::Open { snapshot, updates });
         let DocOutcome::Opened(Ok(standing)) = opened else { panic!("{opened:?}") };
         assert_eq!(Some(&standing.state_vector), self.vectors.last());
-        assert_eq!(docs.content(&live()).expect("it is open").as_ref(), Ok(content));
+        let read = docs.content(&live()).expect("it is open").expect("it can be read");
+        match &mut self.reordered {
+            Some(reordered) if read != *content => *reordered += 1,
+            _ => assert_eq!(read, *content),
+        }
     }
 }
 

@@ -205,16 +205,59 @@ fn a_state_vector_may_point_into_a_character() {
 
 #[test]
 fn an_update_that_would_keep_everybody_waiting_is_refused() {
-    // Each is in conflict with each: all at the start, before another right neighbour.
+    // Each is in conflict with each: all at the start, before another right neighbour, of a client each.
+    let conflicts = |clients: u64| {
+        let mut out = Vec::new();
+        number(&mut out, clients);
+        for client in 0..clients {
+            [1, 100 + client, 0].into_iter().for_each(|it| number(&mut out, it));
+            out.extend(beside(None, Some((1 + client % 2, 0)), "y"));
+        }
+        out.push(0);
+        out
+    };
     let mut checked = Checked::default();
-    checked.apply(&by(9, 0, &[text(&"x".repeat(4))]));
-    let structs: Vec<_> = (0..4000).map(|index| beside(None, Some((9, 3 - index % 2)), "y")).collect();
+    checked.apply(&by(1, 0, &[text("x")]));
+    checked.apply(&by(2, 0, &[text("x")]));
     let why = "it would take too long to find the places of its items";
-    assert_eq!(checked.apply(&by(1, 0, &structs)), refused(why));
+    assert_eq!(checked.apply(&conflicts(4000)), refused(why));
     // A refusal leaves nothing behind.
-    assert_eq!(checked.ends().len(), 1);
-    let few = by(1, 0, &structs[..100]);
+    assert_eq!(checked.ends().len(), 2);
+    let Applied::New { .. } = checked.apply(&conflicts(100)) else { panic!() };
+    checked.check();
+    // Each cuts a long text once more.
+    let long = 1 << 20;
+    let mut checked = Checked::default();
+    checked.apply(&by(9, 0, &[text(&"x".repeat(long))]));
+    let cuts = |count: u64| -> Vec<_> {
+        (0..count).map(|index| beside(Some((9, index * 2)), Some((9, index * 2 + 1)), "y")).collect()
+    };
+    let why = "it would take too long to cut the texts that it changes";
+    assert_eq!(checked.apply(&by(1, 0, &cuts(400))), refused(why));
+    let few = by(1, 0, &cuts(100));
     assert_eq!(checked.apply(&few), new(&few, false));
+}
+
+/// Characters of which each is a struct of its own: `yrs` took a minute for a megabyte.
+#[test]
+fn what_goes_on_is_joined() {
+    let mut checked = Checked::default();
+    let structs: Vec<_> = (0..20_000)
+        .map(|clock: u64| match clock.checked_sub(1) {
+            None => text("x"),
+            Some(before) => beside(Some((1, before)), None, "x"),
+        })
+        .collect();
+    let joined = by(1, 0, &[text(&"x".repeat(20_000))]);
+    assert_eq!(checked.apply(&by(1, 0, &structs)), new(&joined, false));
+    // Not with another right neighbour, and not with what is of another kind.
+    let apart = by(2, 0, &[beside(Some((1, 0)), Some((1, 1)), "a"), beside(Some((2, 0)), Some((1, 2)), "b")]);
+    assert_eq!(checked.apply(&apart), new(&apart, false));
+    let kinds =
+        by(3, 0, &[text("a"), vec![0x81, 3, 0, 1], vec![0x81, 3, 1, 2], beside(Some((3, 3)), None, "b")]);
+    let Applied::New { update, .. } = checked.apply(&kinds) else { panic!() };
+    let joined = by(3, 0, &[text("a"), vec![0x81, 3, 0, 3], beside(Some((3, 3)), None, "b")]);
+    assert_eq!(update[..joined.len() - 1], joined[..joined.len() - 1]);
     checked.check();
 }
 

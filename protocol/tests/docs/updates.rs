@@ -128,7 +128,10 @@ fn deletes(dice: &mut Dice<'_>, out: &mut Vec<u8>, ends: &dyn Fn(u64) -> u64) {
 
 /// Writes a struct; says how long it is.
 fn item(dice: &mut Dice<'_>, out: &mut Vec<u8>, own: u64, clock: u64, ends: &dyn Fn(u64) -> u64) -> u64 {
-    let kind = [4, 4, 4, 7, 7, 8, 8, 6, 6, 5, 3, 1, 1, 0, 10, 9, 2, 11][dice.roll(18) as usize];
+    let kind = match dice.one_in(60) {
+        true => [10, 9, 2, 11][dice.roll(4) as usize],
+        false => [4, 4, 4, 4, 7, 7, 8, 8, 6, 6, 5, 3, 1, 1, 0][dice.roll(15) as usize],
+    };
     if kind == 0 || kind == 10 {
         out.push(kind);
         let len = 1 + dice.roll(4);
@@ -137,27 +140,34 @@ fn item(dice: &mut Dice<'_>, out: &mut Vec<u8>, own: u64, clock: u64, ends: &dyn
     }
     let place = dice.roll(8);
     let (has_origin, has_right) = (place < 4, matches!(place, 2..=4));
-    let has_key = dice.one_in(4);
+    let has_key = matches!(kind, 7 | 8 | 3) && dice.one_in(3) || dice.one_in(60);
     out.push(
         kind | if has_origin { 0x80 } else { 0 }
             | if has_right { 0x40 } else { 0 }
             | if has_key { 0x20 } else { 0 },
     );
+    let mut near = None;
     if has_origin {
-        if clock > 0 && dice.one_in(2) {
-            number(out, own);
-            number(out, clock - 1);
-        } else {
-            id(dice, out, own, clock, ends);
-        }
+        let origin = match clock > 0 && dice.one_in(2) {
+            true => (own, clock - 1),
+            false => id(dice, own, clock, ends),
+        };
+        near =
+            Some((origin.0, origin.1 + 1)).filter(|it| it.1 < if it.0 == own { clock } else { ends(it.0) });
+        write_id(out, origin);
     }
     if has_right {
-        id(dice, out, own, clock, ends);
+        let right = match near {
+            Some(near) if !dice.one_in(4) => near,
+            _ => id(dice, own, clock, ends),
+        };
+        write_id(out, right);
     }
     if !has_origin && !has_right {
-        if dice.one_in(2) {
+        if dice.one_in(3) {
             out.push(0);
-            id(dice, out, own, clock, ends);
+            let parent = id(dice, own, clock, ends);
+            write_id(out, parent);
         } else {
             out.push(1);
             string(out, ROOTS[dice.roll(4) as usize]);
@@ -169,11 +179,15 @@ fn item(dice: &mut Dice<'_>, out: &mut Vec<u8>, own: u64, clock: u64, ends: &dyn
     content(dice, out, kind)
 }
 
-fn id(dice: &mut Dice<'_>, out: &mut Vec<u8>, own: u64, clock: u64, ends: &dyn Fn(u64) -> u64) {
+fn id(dice: &mut Dice<'_>, own: u64, clock: u64, ends: &dyn Fn(u64) -> u64) -> (u64, u64) {
     let client = if dice.one_in(3) { own } else { CLIENTS[dice.roll(CLIENTS.len() as u64) as usize] };
     let end = if client == own { clock } else { ends(client) };
+    (client, if dice.one_in(40) { end + dice.roll(3) } else { dice.roll(end.max(1)) })
+}
+
+fn write_id(out: &mut Vec<u8>, (client, clock): (u64, u64)) {
     number(out, client);
-    number(out, if dice.one_in(20) { end + dice.roll(3) } else { dice.roll(end.max(1)) });
+    number(out, clock);
 }
 
 fn content(dice: &mut Dice<'_>, out: &mut Vec<u8>, kind: u8) -> u64 {
@@ -198,7 +212,8 @@ fn content(dice: &mut Dice<'_>, out: &mut Vec<u8>, kind: u8) -> u64 {
             text.encode_utf16().count() as u64
         }
         5 => {
-            string(out, JSONS[dice.roll(6) as usize]);
+            let last = if dice.one_in(40) { 3 } else { 0 };
+            string(out, JSONS[3 - last + dice.roll(3) as usize]);
             1
         }
         6 => {
@@ -207,7 +222,8 @@ fn content(dice: &mut Dice<'_>, out: &mut Vec<u8>, kind: u8) -> u64 {
             1
         }
         7 => {
-            let kind = dice.roll(8) as u8;
+            let kind =
+                if dice.one_in(60) { dice.roll(9) as u8 } else { [0, 1, 2, 3, 4, 6][dice.roll(6) as usize] };
             out.push(kind);
             if kind == 3 || kind == 5 {
                 string(out, "p");
@@ -233,6 +249,7 @@ fn value(dice: &mut Dice<'_>, out: &mut Vec<u8>, depth: u8) {
     let kind = 116 + dice.roll(if depth > 4 { 2 } else { 12 }) as u8;
     // Deep down there are only simple ones.
     let kind = if depth > 4 { [121, 126][usize::from(kind % 2)] } else { kind };
+    let kind = if kind == 122 && !dice.one_in(20) { 125 } else { kind };
     out.push(kind);
     match kind {
         125 => out.push(dice.roll(128) as u8),
