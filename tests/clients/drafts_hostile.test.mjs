@@ -36,13 +36,18 @@ const server = await Parlor.start({ after });
 /** Editors of a draft that nobody attacks, who are told of each of their edits that it is saved. */
 class Calm {
   #edits = 0;
+  /** How long each edit took to be saved and read, in ms. */
+  #took = [];
 
   static async begin(t) {
     const calm = new Calm();
+    calm.test = t;
     const id = await draft(server);
     calm.json = await new JsonEditor(t, server, id, 'calm').ready();
     calm.hocuspocus = await new HocuspocusEditor(t, server, id, 'quiet').ready();
     calm.reader = await new YWebsocketEditor(t, server, id, 'still').ready();
+    await calm.edits();
+    calm.alone = median(calm.#took.splice(0));
     calm.before = server.residentBytes;
     return calm;
   }
@@ -50,28 +55,35 @@ class Calm {
   /** Some edits, each saved before the next, and all read by another. */
   async edits(count = 10) {
     for (let time = 0; time < count; time += 1) {
+      const since = performance.now();
       this.json.write('.');
       this.hocuspocus.write('.');
       this.#edits += 2;
       const saved = () => this.json.saved.has(`calm-${this.json.saved.size}`) && this.hocuspocus.unsynced === 0;
       await eventually('it is saved', () => saved() && this.reader.text.length === this.#edits);
+      this.#took.push(performance.now() - since);
     }
     const gone = [this.json, this.reader, this.hocuspocus].map(({ diary }) => diary.all('close'));
     assert.deepEqual(gone, [[], [], []], 'nobody is disturbed');
   }
 
-  /** Edits until that is done. */
-  async until(done) {
+  /** Edits until that is done. How long edits took is said, and judged by nobody: the machine has other things to do. */
+  async until(done, what = 'the attack') {
     let over = false;
     const end = done.finally(() => (over = true));
     while (!over) await this.edits(1);
     await end;
+    const took = this.#took.splice(0).map(Math.round);
+    this.test.diagnostic(`an edit took ${Math.round(this.alone)} ms, and during ${what} ${median(took)}, at most ${Math.max(...took)}`);
     await this.edits();
+    this.#took = [];
     assert.equal(server.alive, true);
     const grown = server.residentBytes - this.before;
     assert.ok(grown < GROWTH_MAX, `grown by ${grown} bytes`);
   }
 }
+
+const median = (list) => list.toSorted((one, other) => one - other)[Math.floor(list.length / 2)];
 
 /** The draft can be written and read as before. */
 async function usable(t, id, user = 'honest') {
@@ -209,7 +221,7 @@ describe('bombs', () => {
     test(`over ${dialect} disturb nobody in another draft`, { timeout: 300_000 }, async (t) => {
       const [id, calm] = [await draft(server), await Calm.begin(t)];
       for (const [what, bytes] of Object.entries(BOMBS)) {
-        await calm.until(attack(t, dialect, id, 'eve', [bytes, bytes])).catch((error) => {
+        await calm.until(attack(t, dialect, id, 'eve', [bytes, bytes]), what).catch((error) => {
           error.message = `${what}: ${error.message}`;
           throw error;
         });
