@@ -12,11 +12,9 @@ use serde_json::Value;
 fuzz_target!(|text: &[u8]| {
     let checked = json::check(text);
     let message = Mark::Message { id: "msg".into(), at: Timestamp(0), by: UserId::server() };
-    for (envelope, mark) in [
-        (Envelope::Fields, &Mark::None),
-        (Envelope::Event, &Mark::None),
-        (Envelope::Realtime, &message),
-    ] {
+    for (envelope, mark) in
+        [(Envelope::Fields, &Mark::None), (Envelope::Event, &Mark::None), (Envelope::Realtime, &message)]
+    {
         let Ok(call) = envelope.decode(text) else { continue };
         assert!(checked.is_ok(), "only what passed the gate is read");
         assert!(call.name.len() <= ID_BYTES_MAX);

@@ -119,7 +119,6 @@ fn memory(what: &str, one: impl Fn(u64, &mut Vec<u8>)) {
     update.push(0);
     let before = resident();
     let mut checked = Checked::default();
-    checked.canonical = Vec::new();
     let begun = Instant::now();
     let standing = checked.apply_standing(&update);
     println!(
