@@ -146,11 +146,11 @@ impl Parts<'_> {
         let Some(asks) = Drafts::heard(said) else { return };
         let Ok(draft) = drafts::draft_id(&document) else { return self.on_bad_bytes(id) };
         let caller = self.connections.caller(id, None);
-        if let Some(caller) = caller.clone().filter(|_| self.drafts.sits(&draft, id)) {
+        if let Some(caller) = caller.clone().filter(|_| self.drafts.is_inside(&draft, id)) {
             return self.on_asks(drafts::Command { draft, asks, base64: false }, caller);
         }
         // Who nobody knows yet is not to fill the memory.
-        if !self.drafts.wait_for_token(id, draft, asks) && caller.is_none() {
+        if !self.drafts.wait_to_come_in(id, draft, asks) && caller.is_none() {
             self.ctx.fx.close(id, CloseCause::Abusive);
         }
     }
@@ -172,7 +172,7 @@ impl Parts<'_> {
             return self.deny(id, document, DENIED);
         }
         if self.ctx.fx.is_busy() {
-            return self.on_token_late(id, &document);
+            return self.on_token_late(id);
         }
         self.drafts.stop_reading(id, &mut self.ctx);
         let waiting = Waiting::Document { connection: id, document };
@@ -185,10 +185,9 @@ impl Parts<'_> {
         self.ctx.fx.tell(id, Envelope::Hocuspocus, &event, Class::Kept);
     }
 
-    /// Nobody has looked at the token in time.
-    pub(super) fn on_token_late(&mut self, id: ConnectionId, document: &Arc<str>) {
-        let reason = Refusal::busy().message;
-        self.deny(id, document.clone(), &reason);
+    /// Nobody has looked at the token in time. A provider that is denied never asks again, so it has to connect anew.
+    pub(super) fn on_token_late(&mut self, id: ConnectionId) {
+        self.ctx.fx.close(id, CloseCause::Overloaded);
         self.drafts.read_on(id, &mut self.ctx);
     }
 

@@ -78,8 +78,8 @@ impl Parts<'_> {
             Pending::Projects(waiting) => self.projects.on_late(waiting, &mut self.ctx),
             Pending::Drafts(waiting) => self.drafts.on_late(waiting, &mut self.ctx),
             Pending::Connection(Waiting::Unpacked(connection)) => self.on_unpacked(connection, None),
-            Pending::Connection(Waiting::Document { connection, document }) => {
-                self.on_token_late(connection, &document);
+            Pending::Connection(Waiting::Document { connection, .. }) => {
+                self.on_token_late(connection);
             }
             Pending::Dashboards(waiting) => self.dashboards.on_late(waiting, &mut self.ctx),
             Pending::Hook(waiting) => self.hook.on_late(waiting, &mut self.ctx.fx),

@@ -520,14 +520,15 @@ impl Drafts {
         }
     }
 
-    /// Whoever is good answers what the server asked for, so many times in a hundred.
+    /// Whoever is good answers what the server asked for, in order, so many times in a hundred.
     fn answer(&mut self, percent: u64) {
         for (socket, draft, vector) in std::mem::take(&mut self.answers) {
-            let Some(line) = self.lines.get(&socket) else { continue };
-            if !self.world.dice.chance(percent) {
+            let waits = self.answers.iter().any(|(other, of, _)| (*other, *of) == (socket, draft));
+            if waits || !self.world.dice.chance(percent) {
                 self.answers.push((socket, draft, vector));
                 continue;
             }
+            let Some(line) = self.lines.get(&socket) else { continue };
             if line.client != BAD {
                 let update = self.copies[&(line.client, draft)].diff(&vector);
                 self.say(socket, draft, Word::State(update));
@@ -602,6 +603,7 @@ impl Drafts {
         }
         for (socket, _) in &step.ended {
             self.lines.remove(socket);
+            self.answers.retain(|(of, ..)| of != socket);
         }
     }
 

@@ -1,8 +1,9 @@
-//! A document that broke: what it broke over is refused, and the rest is done in its next life.
+//! What cannot be done with a document: it broke over something, which is refused, and the rest is done in its next life;
+//! or it was lost while it did something, which is done once more.
 
 use super::document::viewers_read;
 use super::draft::Task;
-use super::{Drafts, fault};
+use super::{Drafts, fault, not_found};
 use crate::context::Context;
 use crate::docs::Why;
 use crate::door::refusal_response;
@@ -43,6 +44,37 @@ impl Drafts {
             }
         }
         self.lose(id, ctx);
+    }
+
+    /// A job was done with a document that was lost meanwhile: nothing came of it. What was asked is done in the next
+    /// life, unless the draft is closed.
+    pub(super) fn on_done_in_vain(&mut self, id: &RoomId, life: u64, task: Task, ctx: &mut Context<'_>) {
+        let Some(draft) = self.open.get_mut(id).filter(|draft| draft.born <= life) else {
+            return self.drop_task(task, ctx);
+        };
+        match task {
+            Task::Updates(_) | Task::Known(_) | Task::State(_) | Task::Restore(_) => {
+                draft.work.push_front(task);
+            }
+            Task::Fold(_) => ctx.rooms.find(id).into_iter().for_each(|room| room.drop_snapshot()),
+            // It is in the log.
+            Task::Foreign(_) => {}
+        }
+        self.go_on(id, ctx);
+    }
+
+    /// A draft is closed before this was done.
+    pub(super) fn drop_task(&mut self, task: Task, ctx: &mut Context<'_>) {
+        match task {
+            Task::Updates(updates) => {
+                updates.iter().for_each(|one| self.readings.answered(one.from.connection, &mut ctx.fx));
+            }
+            Task::Known(incoming) => self.readings.answered(incoming.from.connection, &mut ctx.fx),
+            Task::Restore(restoring) => {
+                ctx.fx.answered.push((restoring.request, refusal_response(&not_found())));
+            }
+            Task::State(_) | Task::Foreign(_) | Task::Fold(_) => {}
+        }
     }
 }
 

@@ -1,8 +1,9 @@
 //! What is done with a document, one job at a time: clients' updates as they come, together where several wait; what
 //! somebody lacks; the next snapshot. What a job brings is looked at here.
 
-use super::draft::{Folding, Incoming, Owed, Restoring, Settled, Stage, Task, Wanted};
+use super::draft::{Folding, Incoming, Restoring, Settled, Stage, Task, Wanted};
 use super::log::{self, Kept};
+use super::owed::Words;
 use super::saving::Whose;
 use super::spelling::{Hearers, Speech};
 use super::{Drafts, Waiting, fault};
@@ -85,7 +86,9 @@ impl Drafts {
         outcome: DocOutcome,
         ctx: &mut Context<'_>,
     ) {
-        let Some(draft) = self.open.get_mut(id).filter(|draft| draft.life == life) else { return };
+        let Some(draft) = self.open.get_mut(id).filter(|draft| draft.life == life) else {
+            return self.on_done_in_vain(id, life, task, ctx);
+        };
         draft.working = false;
         match (task, outcome) {
             (Task::Updates(updates), DocOutcome::Applied { each, standing })
@@ -94,7 +97,11 @@ impl Drafts {
                 self.on_applied(id, updates.into_iter().zip(each), standing, ctx);
             }
             (Task::Known(incoming), DocOutcome::Known(true)) => {
-                draft.waiting.push_back((draft.given, Settled::Saved(incoming, Owed::default())));
+                let given = draft.given;
+                let words = self.on_taken(id, &incoming, false, ctx);
+                if let Some(draft) = self.open.get_mut(id) {
+                    draft.waiting.push_back((given, Settled::Saved(incoming, words)));
+                }
             }
             (Task::Known(incoming), DocOutcome::Known(false)) => {
                 self.readings.answered(incoming.from.connection, &mut ctx.fx);
@@ -141,25 +148,24 @@ impl Drafts {
         ctx: &mut Context<'_>,
     ) {
         let Some(draft) = self.open.get_mut(id) else { return };
-        let vector = standing.state_vector.clone();
         draft.note(standing);
         for (incoming, applied) in updates {
             match applied {
                 Applied::New { update, pending } => {
-                    let owed = self.on_taken(id, &incoming, pending, &vector, ctx);
+                    let words = self.on_taken(id, &incoming, pending, ctx);
                     let name = incoming.from.user.name.as_deref().unwrap_or_default().into();
                     let kept = Kept::Update { name, restored: None, update };
                     let author = incoming.from.user.id.clone();
                     let id_told = incoming.id.filter(|_| !pending);
-                    let Incoming { from, answers, .. } = incoming;
-                    let whose = Whose::Client { from, id: id_told, whole: !pending, answers, owed };
+                    let Incoming { from, count, .. } = incoming;
+                    let whose = Whose::Client { from, id: id_told, whole: !pending, count, words };
                     self.submit(id, &kept, author, whose, ctx);
                 }
                 Applied::Nothing { pending } => {
-                    let owed = self.on_taken(id, &incoming, pending, &vector, ctx);
+                    let words = self.on_taken(id, &incoming, pending, ctx);
                     match self.open.get_mut(id) {
                         Some(draft) if !pending => {
-                            draft.waiting.push_back((draft.given, Settled::Saved(incoming, owed)));
+                            draft.waiting.push_back((draft.given, Settled::Saved(incoming, words)));
                         }
                         Some(_) | None => self.readings.answered(incoming.from.connection, &mut ctx.fx),
                     }
@@ -171,53 +177,43 @@ impl Drafts {
 
     /// An update was good. What it left out is asked for. If it is what was asked for it stands for all that was lost
     /// before it: the words that are owed for that are said with its own.
-    fn on_taken(
-        &mut self,
-        id: &RoomId,
-        incoming: &Incoming,
-        pending: bool,
-        vector: &Bytes,
-        ctx: &mut Context<'_>,
-    ) -> Owed {
-        let draft = self.open.get_mut(id);
-        let Some(seat) = draft.and_then(|draft| draft.seats.get_mut(&incoming.from.connection)) else {
-            return Owed::default();
-        };
+    fn on_taken(&mut self, id: &RoomId, incoming: &Incoming, pending: bool, ctx: &mut Context<'_>) -> Words {
+        let Some(seat) = self.seat(id, incoming.from.connection) else { return Words::default() };
         seat.undecodable = 0;
-        if !pending {
-            (seat.asked_at, seat.stuck) = (None, seat.stuck && !incoming.answers);
-            return if incoming.answers { std::mem::take(&mut seat.owed) } else { Owed::default() };
+        match (incoming.answers, pending) {
+            (Some(answer), false) if seat.owed.is_whole(answer) => return seat.owed.take(),
+            // What even an answer leaves out is missing where it comes from.
+            (Some(_), _) | (None, false) => {}
+            (None, true) => {
+                seat.owed.add(incoming);
+                if seat.asked_at.is_none() {
+                    seat.asked_at = Some(ctx.fx.now);
+                    self.ask_for_missing(id, incoming.from.connection, ctx);
+                    ctx.fx.timers.set(ctx.fx.now + ANSWER_WAIT_MAX, Timer::Draft(id.clone()));
+                }
+            }
         }
-        if !incoming.answers {
-            seat.owed.add(incoming);
-        }
-        if seat.asked_at.is_none() {
-            seat.asked_at = Some(ctx.fx.now);
-            self.ask_for_missing(id, incoming.from.connection, vector, ctx);
-            ctx.fx.timers.set(ctx.fx.now + ANSWER_WAIT_MAX, Timer::Draft(id.clone()));
-        }
-        Owed::default()
+        Words::default()
     }
 
-    /// Asks a connection for what the document lacks.
-    pub(super) fn ask_for_missing(
-        &mut self,
-        id: &RoomId,
-        who: ConnectionId,
-        vector: &Bytes,
-        ctx: &mut Context<'_>,
-    ) {
-        let Some(seat) = self.open.get(id).and_then(|draft| draft.seats.get(&who)) else { return };
-        let event = log::state_request(id, vector.clone());
+    /// Asks a connection for what the document lacks; once it is there, if nobody knows now.
+    pub(super) fn ask_for_missing(&mut self, id: &RoomId, who: ConnectionId, ctx: &mut Context<'_>) {
+        let Some(draft) = self.open.get_mut(id) else { return };
+        let Some(seat) = draft.seats.get_mut(&who) else { return };
+        if draft.stage != Stage::Ready {
+            draft.to_ask.insert(who);
+            return;
+        }
+        seat.owed.ask();
+        let event = log::state_request(id, draft.vector.clone());
         ctx.fx.tell(who, seat.caller.envelope, &event, Class::Kept);
     }
 
     /// There was no room for something of these, and there is now.
     fn ask_the_dropped(&mut self, id: &RoomId, ctx: &mut Context<'_>) {
         let Some(draft) = self.open.get_mut(id) else { return };
-        let vector = draft.vector.clone();
         for who in std::mem::take(&mut draft.to_ask) {
-            self.ask_for_missing(id, who, &vector, ctx);
+            self.ask_for_missing(id, who, ctx);
         }
     }
 

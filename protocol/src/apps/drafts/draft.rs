@@ -2,6 +2,7 @@
 
 use super::awareness::Awareness;
 use super::comments::Comments;
+use super::owed::{Owed, Words};
 use super::rest::Call;
 use crate::context::Caller;
 use crate::docs::Standing;
@@ -11,14 +12,13 @@ use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-/// How many ids of updates whose beginning is missing are remembered for one connection.
-const OWED_CALLS_MAX: usize = 256;
-
 /// An open draft.
 #[derive(Debug)]
 pub struct Draft {
     /// Tells the lives of its document from each other: what comes of a job of an earlier one is nobody's.
     pub life: u64,
+    /// The first of them.
+    pub born: u64,
     /// How far its document is.
     pub stage: Stage,
     /// How often it was lost since it was last whole.
@@ -99,33 +99,6 @@ pub struct Seat {
     pub owed: Owed,
 }
 
-/// Words that something is durable, which are owed until what came before it is there, too.
-#[derive(Debug, Clone, Default)]
-pub struct Owed {
-    /// How many.
-    pub times: u32,
-    /// Those that have an id to repeat, in order.
-    pub calls: Vec<(Caller, Option<Arc<str>>)>,
-}
-
-impl Owed {
-    /// One more. What is beyond the limit is counted, and its id is not remembered.
-    pub fn add(&mut self, incoming: &Incoming) {
-        self.times = self.times.saturating_add(1);
-        if self.calls.len() < OWED_CALLS_MAX && (incoming.id.is_some() || incoming.from.reply_to.is_some()) {
-            self.calls.push((incoming.from.clone(), incoming.id.clone()));
-        }
-    }
-
-    /// What was to be said is not true after all.
-    pub fn give_back(&mut self, mut owed: Self) {
-        self.times = self.times.saturating_add(owed.times);
-        owed.calls.append(&mut self.calls);
-        owed.calls.truncate(OWED_CALLS_MAX);
-        self.calls = owed.calls;
-    }
-}
-
 /// What a connection wants to know of the document.
 #[derive(Debug, Clone)]
 pub struct Wanted {
@@ -197,8 +170,10 @@ pub struct Incoming {
     pub update: Bytes,
     /// The id that the answer repeats.
     pub id: Option<Arc<str>>,
-    /// Whether it answers what the server asked for.
-    pub answers: bool,
+    /// Which of the server's requests it answers, if it does.
+    pub answers: Option<u64>,
+    /// Which of its connection's counts it belongs to. An answer by itself belongs to none.
+    pub count: Option<u64>,
 }
 
 /// A version that is being brought back.
@@ -218,7 +193,7 @@ pub struct Restoring {
 #[derive(Debug)]
 pub enum Settled {
     /// Somebody's update was in it already. With it is true what was owed.
-    Saved(Incoming, Owed),
+    Saved(Incoming, Words),
     /// What somebody lacks is told to it.
     State {
         /// Whom.
@@ -244,6 +219,7 @@ impl Draft {
     pub fn new(life: u64) -> Self {
         Self {
             life,
+            born: life,
             stage: Stage::Opening,
             losses: 0,
             unstored: 0,

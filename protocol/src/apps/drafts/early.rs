@@ -1,7 +1,6 @@
 //! What a connection of `/hocuspocus` says of a document before it was let into it: it waits for the token, which comes
-//! behind it or is being looked at. Updates do not: when the token was sent, a provider counts all that it has written as
-//! one change, which is stored when its answer to the server's first step is. Acknowledged by themselves they would make it
-//! believe that sooner.
+//! behind it or is being looked at, and for the document. Updates do not: the answer to the server's first step brings what they say. With its own
+//! first step a provider counts all that it has written as one change; those that come after it are counted here.
 
 use super::command::Asks;
 use crate::ids::{ConnectionId, RoomId};
@@ -19,14 +18,26 @@ pub struct Early(BTreeMap<ConnectionId, Waiting>);
 
 #[derive(Debug, Default)]
 struct Waiting {
-    said: Vec<(RoomId, Asks)>,
+    said: Vec<Said>,
     bytes: usize,
+}
+
+/// Something that was said, and how many updates came after it.
+#[derive(Debug)]
+struct Said {
+    draft: RoomId,
+    asks: Asks,
+    updates: u32,
 }
 
 impl Early {
     /// Lets something wait; false: there is no room for it.
     pub fn keep(&mut self, who: ConnectionId, draft: RoomId, asks: Asks) -> bool {
-        if matches!(asks, Asks::Answer(_) | Asks::Update(..)) {
+        if matches!(asks, Asks::Answer(_)) {
+            return true;
+        }
+        if matches!(asks, Asks::Update(..)) {
+            self.pass_over(who, &draft);
             return true;
         }
         let waiting = self.0.entry(who).or_default();
@@ -35,18 +46,27 @@ impl Early {
             return false;
         }
         waiting.bytes = bytes;
-        waiting.said.push((draft, asks));
+        waiting.said.push(Said { draft, asks, updates: 0 });
         true
     }
 
-    /// Takes out what waits for a draft.
-    pub fn take(&mut self, who: ConnectionId, draft: &RoomId) -> Vec<Asks> {
+    /// An update is counted if a first step came before it.
+    fn pass_over(&mut self, who: ConnectionId, draft: &RoomId) {
+        let said = self.0.get_mut(&who).map(|waiting| waiting.said.iter_mut().rev());
+        let step = said.into_iter().flatten().find(|said| said.draft == *draft && is_first_step(&said.asks));
+        if let Some(step) = step {
+            step.updates = step.updates.saturating_add(1);
+        }
+    }
+
+    /// Takes out what waits for a draft, each with how many updates are to be counted after it.
+    pub fn take(&mut self, who: ConnectionId, draft: &RoomId) -> Vec<(Asks, u32)> {
         let Some(waiting) = self.0.get_mut(&who) else { return Vec::new() };
-        let (taken, rest) = std::mem::take(&mut waiting.said).into_iter().partition(|(of, _)| of == draft);
-        let taken: Vec<(RoomId, Asks)> = taken;
+        let said = std::mem::take(&mut waiting.said);
+        let (taken, rest): (Vec<Said>, Vec<Said>) = said.into_iter().partition(|said| said.draft == *draft);
         waiting.said = rest;
-        waiting.bytes = waiting.said.iter().map(|(_, asks)| size(asks)).sum();
-        taken.into_iter().map(|(_, asks)| asks).collect()
+        waiting.bytes = waiting.said.iter().map(|said| size(&said.asks)).sum();
+        taken.into_iter().map(|said| (said.asks, said.updates)).collect()
     }
 
     /// Nothing of a connection waits any more.
@@ -58,6 +78,10 @@ impl Early {
     pub fn len(&self) -> usize {
         self.0.len()
     }
+}
+
+fn is_first_step(asks: &Asks) -> bool {
+    matches!(asks, Asks::State(_))
 }
 
 fn size(asks: &Asks) -> usize {
@@ -87,11 +111,23 @@ mod tests {
         assert!(early.keep(who, one.clone(), states(BYTES_MAX - 1)));
         assert!(!early.keep(who, two.clone(), states(2)));
         assert!(early.keep(who, two.clone(), states(1)));
-        assert_eq!(early.take(who, &one), [states(BYTES_MAX - 1)]);
+        assert_eq!(early.take(who, &one), [(states(BYTES_MAX - 1), 0)]);
         assert!((1..MESSAGES_MAX).all(|_| early.keep(who, one.clone(), Asks::QueryAwareness)));
         assert!(!early.keep(who, one.clone(), Asks::QueryAwareness));
-        assert_eq!(early.take(who, &two), [states(1)]);
+        assert_eq!(early.take(who, &two), [(states(1), 0)]);
         early.forget(who);
         assert_eq!(early.len(), 0);
+    }
+
+    #[test]
+    fn updates_after_a_first_step_are_counted() {
+        let who = ConnectionId { slot: 1, generation: 0 };
+        let mut early = Early::default();
+        let update = || Asks::Update(vec![0].into(), None);
+        let all = [update(), Asks::State(None), update(), Asks::QueryAwareness, update()];
+        assert!(all.into_iter().all(|asks| early.keep(who, RoomId::draft("1"), asks)));
+        assert!(early.keep(who, RoomId::draft("2"), update()));
+        let taken = early.take(who, &RoomId::draft("1"));
+        assert_eq!(taken, [(Asks::State(None), 2), (Asks::QueryAwareness, 0)]);
     }
 }

@@ -75,8 +75,14 @@ impl Drafts {
         self.open.get(draft).is_some_and(|draft| draft.seats.contains_key(&who))
     }
 
+    /// Whether it is let into it, too.
+    pub fn is_inside(&self, draft: &RoomId, who: ConnectionId) -> bool {
+        let seat = self.open.get(draft).and_then(|draft| draft.seats.get(&who));
+        seat.is_some_and(|seat| seat.inside)
+    }
+
     /// What somebody says of a document that it was not let into yet waits for that; false: it is too much.
-    pub fn wait_for_token(&mut self, who: ConnectionId, draft: RoomId, asks: Asks) -> bool {
+    pub fn wait_to_come_in(&mut self, who: ConnectionId, draft: RoomId, asks: Asks) -> bool {
         self.early.keep(who, draft, asks)
     }
 
@@ -117,7 +123,7 @@ impl Drafts {
             return self.take_seat(caller, &draft, ctx);
         }
         if self.parked.is_full() || ctx.fx.is_busy() || ctx.rooms.is_full() {
-            return self.turn_away(&caller, &draft, &Refusal::busy(), ctx);
+            return self.put_off(&caller, &draft, &Refusal::busy(), ctx);
         }
         if self.parked.park(draft.clone(), Parked::Coming(caller)) {
             self.load(draft, ctx);
@@ -164,7 +170,10 @@ impl Drafts {
     pub(super) fn refuse_parked(&mut self, id: &RoomId, refusal: &Refusal, ctx: &mut Context<'_>) {
         for parked in self.parked.take(id) {
             match parked {
-                Parked::Coming(caller) => self.turn_away(&caller, id, refusal, ctx),
+                Parked::Coming(caller) if refusal.code == Code::NotFound => {
+                    self.turn_away(&caller, id, refusal, ctx);
+                }
+                Parked::Coming(caller) => self.put_off(&caller, id, refusal, ctx),
                 Parked::Calling(call) => super::rest::refuse(&call, refusal, ctx),
             }
         }
@@ -220,7 +229,7 @@ impl Drafts {
         let access = ctx.rooms.find(id).map_or(Access::None, |room| access(room, &caller.user));
         let has_place = ctx.rooms.has_place_for(id, who);
         let Some(draft) = self.open.get_mut(id) else {
-            return self.turn_away(&caller, id, &Refusal::busy(), ctx);
+            return self.put_off(&caller, id, &Refusal::busy(), ctx);
         };
         let refusal = match (access, has_place) {
             (Access::None, _) => Some(not_found()),
@@ -272,21 +281,34 @@ impl Drafts {
         let Some(draft) = self.open.get_mut(id) else { return };
         let Some(seat) = draft.seats.get_mut(&who) else { return };
         seat.caller.reply_to = None;
-        let (caller, vector) = (seat.caller.clone(), draft.vector.clone());
+        let caller = seat.caller.clone();
         ctx.fx.log(record("room.join", id, &caller));
         self.readings.release(who, &mut ctx.fx);
         // Over `/hocuspocus` every first step of the client is answered with one: more would be acknowledged too often.
         if caller.envelope != Envelope::Hocuspocus {
-            self.ask_for_missing(id, who, &vector, ctx);
+            self.ask_for_missing(id, who, ctx);
         } else if caller.user.expires_at <= ctx.fx.now + EXPIRY_NOTICE {
             self.ask_for_tokens(who, ctx);
         }
         self.tell_states(id, who, ctx);
         self.tell_people_to(id, who, ctx);
         self.people_changed(id, ctx);
-        for asks in self.early.take(who, id) {
+        for (asks, updates) in self.early.take(who, id) {
             self.say(id, asks, caller.clone(), ctx);
+            if let Some(seat) = self.seat(id, who) {
+                seat.owed.passed_over(updates);
+            }
         }
+    }
+
+    /// Somebody may come in later. A provider of `/hocuspocus` that is denied a document never asks again, so it has to
+    /// connect anew.
+    fn put_off(&mut self, caller: &Caller, id: &RoomId, refusal: &Refusal, ctx: &mut Context<'_>) {
+        if caller.envelope != Envelope::Hocuspocus {
+            return self.turn_away(caller, id, refusal, ctx);
+        }
+        ctx.fx.close(caller.connection, CloseCause::Overloaded);
+        self.readings.release(caller.connection, &mut ctx.fx);
     }
 
     /// Why somebody does not come in.

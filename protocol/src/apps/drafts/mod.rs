@@ -14,6 +14,7 @@ mod joining;
 mod leaving;
 mod log;
 mod opening;
+mod owed;
 mod people;
 mod reading;
 mod rest;
@@ -141,6 +142,8 @@ pub struct Drafts {
     readings: Readings,
     /// How many lives documents have had.
     lives: u64,
+    /// How often providers began to count what is not durable.
+    counts: u64,
     /// How many older versions are being looked at.
     copies: usize,
 }
@@ -239,6 +242,8 @@ impl Drafts {
     pub fn forget(&mut self, id: &RoomId, ctx: &mut Context<'_>) {
         if let Some(draft) = self.open.remove(id) {
             draft.calls.iter().for_each(|call| rest::refuse(call, &not_found(), ctx));
+            draft.work.into_iter().for_each(|task| self.drop_task(task, ctx));
+            draft.waiting.into_iter().for_each(|(_, settled)| self.drop_settled(settled, ctx));
             document::work(id, 0, crate::docs::DocJob::Close, Waiting::Closed, ctx);
         }
     }
@@ -250,7 +255,7 @@ impl Drafts {
 
     /// How many drafts are open, wait for their room, or are looked at as they were; and the connections that bring updates.
     pub fn len(&self) -> usize {
-        let Self { parked, open, dedicated, early, readings, lives: _, copies } = self;
+        let Self { parked, open, dedicated, early, readings, lives: _, counts: _, copies } = self;
         let held = open.values().map(|draft| draft.seats.len() + draft.work.len() + draft.awareness.len());
         parked.len() + held.sum::<usize>() + dedicated.len() + early.len() + readings.len() + copies
     }

@@ -2,7 +2,7 @@
 //! where a document was lost.
 
 use super::comments::Comments;
-use super::document::work;
+use super::document::{ANSWER_WAIT_MAX, work};
 use super::draft::{Draft, Incoming, Settled, Stage, Task};
 use super::log::Kept;
 use super::saving::Whose;
@@ -147,13 +147,16 @@ impl Drafts {
         let Some(draft) = self.open.get_mut(id) else { return };
         draft.stage = Stage::Ready;
         draft.losses = 0;
-        let vector = draft.vector.clone();
         let asked = std::mem::take(&mut draft.to_ask);
         let calls = std::mem::take(&mut draft.calls);
         let coming: Vec<_> =
             draft.seats.iter().filter(|(_, seat)| !seat.inside).map(|(who, _)| *who).collect();
         for who in asked {
-            self.ask_for_missing(id, who, &vector, ctx);
+            if let Some(since) = self.seat(id, who).and_then(|seat| seat.asked_at.as_mut()) {
+                *since = ctx.fx.now;
+                ctx.fx.timers.set(ctx.fx.now + ANSWER_WAIT_MAX, Timer::Draft(id.clone()));
+            }
+            self.ask_for_missing(id, who, ctx);
         }
         for who in coming {
             self.come_in(id, who, ctx);
@@ -188,13 +191,27 @@ impl Drafts {
         if folding && let Some(room) = ctx.rooms.find(id) {
             room.drop_snapshot();
         }
+        self.ask_again(id);
         ctx.fx.timers.set(until, Timer::Draft(id.clone()));
+    }
+
+    /// What somebody was asked for said that the document has what it lost.
+    fn ask_again(&mut self, id: &RoomId) {
+        let Some(draft) = self.open.get_mut(id) else { return };
+        for (who, seat) in &mut draft.seats {
+            if seat.asked_at.is_some() || seat.owed.is_any() {
+                draft.to_ask.insert(*who);
+            }
+            if draft.to_ask.contains(who) {
+                seat.owed.outdate();
+            }
+        }
     }
 
     fn take_back(&mut self, id: &RoomId, settled: Settled, ctx: &mut Context<'_>) {
         match settled {
-            Settled::Saved(Incoming { from, answers, .. }, owed) => {
-                let whose = Whose::Client { from, id: None, whole: true, answers, owed };
+            Settled::Saved(Incoming { from, count, .. }, words) => {
+                let whose = Whose::Client { from, id: None, whole: true, count, words };
                 self.on_unsaved(id, whose, &Refusal::store_unavailable(), ctx);
             }
             Settled::State { wanted, .. } => {

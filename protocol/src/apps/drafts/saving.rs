@@ -1,9 +1,10 @@
 //! From the document into the log: what was new in it is stored, told by the room, and only then said to be saved. What
 //! cannot be stored makes the document forget everything that the log does not have, and its authors say it once more.
 
-use super::draft::{Incoming, Owed, Settled, Task};
+use super::draft::{Incoming, Settled, Task};
 use super::log::{self, Kept};
-use super::{Drafts, fault};
+use super::owed::Words;
+use super::{Drafts, fault, not_found};
 use crate::action::CloseCause;
 use crate::context::{Caller, Context};
 use crate::door::refusal_response;
@@ -37,10 +38,10 @@ pub enum Whose {
         id: Option<Arc<str>>,
         /// Whether it is all of what came; else the rest will come again, and the answer with it.
         whole: bool,
-        /// Whether it came because the server asked for it.
-        answers: bool,
+        /// Which of its connection's counts it belongs to.
+        count: Option<u64>,
         /// What is true with it.
-        owed: Owed,
+        words: Words,
     },
     /// A request's, which brings back a version.
     Restoring(RequestId),
@@ -117,10 +118,10 @@ impl Drafts {
 
     fn on_saved(&mut self, id: &RoomId, whose: Whose, entry: &Entry, ctx: &mut Context<'_>) {
         match whose {
-            Whose::Client { from, id: own, whole, answers, owed } => {
+            Whose::Client { from, id: own, whole, count, words } => {
                 self.log_update(id, &from, entry, ctx);
                 if whole {
-                    self.say_saved(id, &from, (own.as_deref(), answers), owed, ctx);
+                    self.say_saved(id, &from, (own.as_deref(), count), words, ctx);
                 }
                 self.readings.answered(from.connection, &mut ctx.fx);
             }
@@ -130,27 +131,24 @@ impl Drafts {
         }
     }
 
-    /// Says to a client that what it sent is durable: on `/hocuspocus` always, elsewhere under its id.
+    /// Says to a client that what it sent is durable: on `/hocuspocus` as often as it counts, elsewhere under its id.
     fn say_saved(
         &mut self,
         id: &RoomId,
         to: &Caller,
-        (own, answers): (Option<&str>, bool),
-        owed: Owed,
+        (own, count): (Option<&str>, Option<u64>),
+        words: Words,
         ctx: &mut Context<'_>,
     ) {
-        let Some(seat) = self.open.get_mut(id).and_then(|draft| draft.seats.get_mut(&to.connection)) else {
-            return;
-        };
+        let Some(seat) = self.seat(id, to.connection) else { return };
         let envelope = seat.caller.envelope;
         let to = Caller { envelope, ..to.clone() };
         let event = log::saved(id, own);
         if envelope == Envelope::Hocuspocus {
-            // What comes in answer to the server stands for all that was lost before it.
-            let times = if answers { owed.times.max(1) } else { 1 };
+            let times = seat.owed.counted(words.count, words.times) + seat.owed.word(count);
             return (0..times).for_each(|_| ctx.fx.reply(&to, &event));
         }
-        for (call, own) in owed.calls {
+        for (call, own) in words.calls {
             ctx.fx.reply(&Caller { envelope, ..call }, &log::saved(id, own.as_deref()));
         }
         if own.is_some() || to.reply_to.is_some() {
@@ -171,8 +169,8 @@ impl Drafts {
 
     /// What a client sent is not in the log. A provider is asked for it again; 003's client would never send it.
     pub(super) fn on_unsaved(&mut self, id: &RoomId, whose: Whose, refusal: &Refusal, ctx: &mut Context<'_>) {
-        let (from, answers, owed) = match whose {
-            Whose::Client { from, answers, owed, .. } => (from, answers, owed),
+        let (from, count, words) = match whose {
+            Whose::Client { from, count, words, .. } => (from, count, words),
             Whose::Restoring(request) => {
                 return ctx.fx.answered.push((request, refusal_response(refusal)));
             }
@@ -181,11 +179,12 @@ impl Drafts {
         self.readings.answered(who, &mut ctx.fx);
         let Some(draft) = self.open.get_mut(id) else { return };
         let Some(seat) = draft.seats.get_mut(&who) else { return };
-        seat.owed.give_back(owed);
+        seat.owed.give_back(words);
+        seat.owed.give_back_one(count);
+        seat.owed.outdate();
         match seat.caller.envelope {
             Envelope::Draft | Envelope::DraftBase64 => ctx.fx.close(who, CloseCause::Overloaded),
             Envelope::YWebsocket | Envelope::Hocuspocus => {
-                seat.owed.times += u32::from(!answers);
                 draft.to_ask.insert(who);
             }
             Envelope::Fields | Envelope::Event | Envelope::SocketIo | Envelope::Realtime => {
@@ -219,14 +218,25 @@ impl Drafts {
         self.go_on(id, ctx);
     }
 
+    /// A draft is closed before this was durable.
+    pub(super) fn drop_settled(&mut self, settled: Settled, ctx: &mut Context<'_>) {
+        match settled {
+            Settled::Saved(incoming, _) => self.readings.answered(incoming.from.connection, &mut ctx.fx),
+            Settled::Restored(request) => {
+                ctx.fx.answered.push((request, refusal_response(&not_found())));
+            }
+            Settled::State { .. } | Settled::Snapshot { .. } => {}
+        }
+    }
+
     /// Does what waited until all that the document had is durable.
     pub(super) fn release(&mut self, id: &RoomId, ctx: &mut Context<'_>) {
         while let Some(draft) = self.open.get_mut(id)
             && let Some((_, settled)) = draft.waiting.pop_front_if(|(after, _)| *after <= draft.settled)
         {
             match settled {
-                Settled::Saved(Incoming { from, id: own, answers, .. }, owed) => {
-                    self.say_saved(id, &from, (own.as_deref(), answers), owed, ctx);
+                Settled::Saved(Incoming { from, id: own, count, .. }, words) => {
+                    self.say_saved(id, &from, (own.as_deref(), count), words, ctx);
                     self.readings.answered(from.connection, &mut ctx.fx);
                 }
                 Settled::State { wanted, update, at } => self.show_state(id, wanted, update, at, ctx),

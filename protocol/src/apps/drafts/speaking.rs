@@ -3,7 +3,7 @@
 use super::Drafts;
 use super::command::{Asks, Command, NewComment};
 use super::document::{ANSWER_WAIT_MAX, viewers_read};
-use super::draft::{Incoming, Task, Wanted};
+use super::draft::{Incoming, Seat, Stage, Task, Wanted};
 use super::joining::not_open;
 use super::log::{Kept, Words};
 use crate::context::{Caller, Context};
@@ -51,9 +51,14 @@ impl Drafts {
                 self.answer_first_step(id, &from, ctx);
                 self.want(id, Wanted { since, to: from }, ctx);
             }
-            Asks::Answer(update) => self.bring(id, Incoming { from, update, id: None, answers: true }, ctx),
+            Asks::Answer(update) => {
+                let answers = self.answered(id, from.connection);
+                self.bring(id, Incoming { from, update, id: None, answers, count: None }, ctx);
+            }
             Asks::Update(update, own) => {
-                self.bring(id, Incoming { from, update, id: own, answers: false }, ctx);
+                let count = self.seat(id, from.connection).map(|seat| seat.owed.count());
+                let incoming = Incoming { from, update, id: own, answers: None, count };
+                self.bring(id, incoming, ctx);
             }
             Asks::Awareness(states) => self.on_awareness(id, &from, &states, ctx),
             Asks::QueryAwareness => self.tell_states(id, from.connection, ctx),
@@ -66,10 +71,29 @@ impl Drafts {
     /// Over `/hocuspocus` a first step is answered with one, too, and with the second behind it: what the client then brings is
     /// acknowledged, and it knows that all it has is stored.
     fn answer_first_step(&mut self, id: &RoomId, from: &Caller, ctx: &mut Context<'_>) {
-        let vector = self.open.get(id).map(|draft| draft.vector.clone());
-        if let Some(vector) = vector.filter(|_| from.envelope == Envelope::Hocuspocus) {
-            self.ask_for_missing(id, from.connection, &vector, ctx);
+        if from.envelope != Envelope::Hocuspocus {
+            return;
         }
+        self.counts += 1;
+        let count = self.counts;
+        if let Some(seat) = self.seat(id, from.connection) {
+            seat.owed.begin(count);
+        }
+        self.ask_for_missing(id, from.connection, ctx);
+    }
+
+    /// A connection answers what it was asked for: it need not be waited for any more.
+    fn answered(&mut self, id: &RoomId, who: ConnectionId) -> Option<u64> {
+        let seat = self.seat(id, who)?;
+        let answer = seat.owed.answer();
+        if seat.owed.is_whole(answer) {
+            (seat.asked_at, seat.stuck) = (None, false);
+        }
+        Some(answer)
+    }
+
+    pub(super) fn seat(&mut self, id: &RoomId, who: ConnectionId) -> Option<&mut Seat> {
+        self.open.get_mut(id)?.seats.get_mut(&who)
     }
 
     /// An update comes.
@@ -81,18 +105,19 @@ impl Drafts {
         let Some(seat) = draft.seats.get_mut(&who) else { return };
         if !seat.writes {
             // A provider answers the first step of the server whether it may write or not, mostly with what is known.
-            if !incoming.answers {
+            if incoming.answers.is_none() {
                 return self.refuse(&incoming.from, id, &viewers_read(), ctx);
             }
             self.readings.asked(who, &mut ctx.fx);
             draft.work.push_back(Task::Known(incoming));
             return self.go_on(id, ctx);
         }
-        if seat.stuck && !incoming.answers {
-            return;
+        if seat.stuck && incoming.answers.is_none() {
+            return seat.owed.add(&incoming);
         }
         if waiting >= WAITING_UPDATES_MAX {
             // Whoever cannot be paused is asked for it when there is room again.
+            seat.owed.add(&incoming);
             draft.to_ask.insert(who);
             return;
         }
@@ -167,7 +192,7 @@ impl Drafts {
     /// Who did not answer what it was asked for in time is told that it has to load the document anew (WIRE §4).
     pub(super) fn look_for_unanswered(&mut self, id: &RoomId, ctx: &mut Context<'_>) {
         let now = ctx.fx.now;
-        let Some(draft) = self.open.get_mut(id) else { return };
+        let Some(draft) = self.open.get_mut(id).filter(|draft| draft.stage == Stage::Ready) else { return };
         let mut late = Vec::new();
         for seat in draft.seats.values_mut() {
             let waited = seat.asked_at.is_some_and(|since| now.since(since) >= ANSWER_WAIT_MAX);
