@@ -47,6 +47,8 @@ pub struct Settings {
     pub typing_ends: Duration,
     /// `FILE_BYTES_MAX`: the largest file.
     pub file_bytes_max: u32,
+    /// `DOCUMENT_MEMORY_MAX`: how many bytes open Yjs documents may take together before no further one is opened.
+    pub document_memory_max: usize,
     /// Whether a scanner is configured: files are shown to it before they are kept.
     pub scanner: bool,
     /// Whether an event hook is configured.
@@ -134,6 +136,7 @@ impl Default for Settings {
             recovery_window: Duration::from_millis(120_000),
             typing_ends: Duration::from_millis(6_000),
             file_bytes_max: FILE_BYTES_MAX,
+            document_memory_max: 512 << 20,
             scanner: false,
             hook: false,
             rate_limit_calls: 100,

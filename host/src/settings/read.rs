@@ -164,6 +164,7 @@ fn core(given: &Given, trial: bool, services: &Services) -> Settings {
         recovery_window: given.time("RECOVERY_WINDOW"),
         typing_ends: given.time("TYPING_ENDS"),
         file_bytes_max: given.count("FILE_BYTES_MAX"),
+        document_memory_max: (given.count("DOCUMENT_MEMORY_MAX") as usize) << 20,
         scanner: services.scanner.is_some(),
         hook: services.hook.is_some(),
         rate_limit_calls: given.count("RATE_LIMIT_CALLS"),

@@ -150,6 +150,12 @@ pub const SETTINGS: &[Setting] = &[
         "How long a Yjs document may take over what clients bring before it is given up",
     ),
     setting(
+        "DOCUMENT_MEMORY_MAX",
+        number(0, 1 << 20, "MiB; 0 is no limit"),
+        "512",
+        "How much memory open Yjs documents may take together before no further one is opened",
+    ),
+    setting(
         "EVENT_HOOK_URL",
         Target,
         "",

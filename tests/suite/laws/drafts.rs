@@ -19,10 +19,17 @@
 //! | everybody hears every update | who comes in hears what follows its state when it is told, not when it was made |
 //! | every call is answered, nothing is left | a state vector that is none is asked about again |
 use crate::cases;
+use parlor_protocol::ids::RoomId;
+use parlor_protocol::input::Input;
+use parlor_protocol::settings::Settings;
+use parlor_protocol::store::{Change, RoomRow, Row, StoreRequest, Visibility};
 use parlor_tests::simulation::drafts::Drafts;
 use parlor_tests::simulation::jobs::Workers;
+use parlor_tests::simulation::socket::Read;
+use parlor_tests::simulation::{BEGINNING, World};
 use proptest::collection::vec;
 use proptest::prelude::*;
+use std::time::Duration;
 
 proptest! {
     #![proptest_config(cases(16))]
@@ -68,4 +75,42 @@ fn everything_is_said_and_the_log_folded_in_these_cases() {
         heard.iter().chain(&looked).all(|count| *count > 5),
         "something of everything: {heard:?} {looked:?}"
     );
+}
+
+/// Waits a while and tells what a client read meanwhile.
+fn read_by(world: &mut World, client: usize) -> Vec<Read> {
+    let until = world.now + Duration::from_secs(1);
+    let mut all = Vec::new();
+    while let Some(step) = world.step(until) {
+        let own = step.read.into_iter().filter(|(socket, _)| {
+            world.sockets.get(socket).is_none_or(|socket| socket.client == client)
+        });
+        all.extend(own.map(|(_, read)| read));
+    }
+    world.now = until;
+    all
+}
+
+#[test]
+fn when_open_drafts_take_too_much_memory_no_further_one_is_opened() {
+    let mut world = World::new(Settings { document_memory_max: 1, ..Settings::default() }, 1);
+    world.handle(Input::Started);
+    for draft in ["d", "e"] {
+        let (id, firm) = (RoomId::draft(draft), "firm".into());
+        let row = Row::Room(RoomRow { id, name: draft.into(), firm, visibility: Visibility::Public });
+        world.store.answer(BEGINNING, &StoreRequest::Commit { appends: vec![], rows: vec![Change::Put(row)] });
+    }
+    let come = |world: &mut World, client: usize, draft: &str| {
+        let step = world.request(client, "GET", &format!("/ws?draftId={draft}"), "ann:firm:employee", "");
+        let socket = step.opened.first().map(|(socket, _)| *socket);
+        (socket, read_by(world, client))
+    };
+    let (writer, _) = come(&mut world, 1, "d");
+    let update = r#"{"type":"yjs-update","data":[1,1,1,0,4,1,1,116,2,72,105,0],"id":"u1"}"#;
+    world.say(writer.expect("the first draft is opened"), update.to_string());
+    assert!(!read_by(&mut world, 1).contains(&Read::Close(1013)));
+    let (_, read) = come(&mut world, 2, "e");
+    assert!(read.contains(&Read::Close(1013)), "{read:?}");
+    let (_, read) = come(&mut world, 3, "d");
+    assert!(!read.contains(&Read::Close(1013)), "who comes into an open one takes no more memory: {read:?}");
 }

@@ -125,7 +125,7 @@ impl Drafts {
                 ctx.fx.log(fault(id, "a snapshot cannot be made", &unreadable.to_string()));
                 ctx.rooms.find(id).into_iter().for_each(|room| room.drop_snapshot());
             }
-            (Task::Foreign(_), DocOutcome::Opened(Ok(standing))) => draft.note(standing),
+            (Task::Foreign(_), DocOutcome::Opened(Ok(standing))) => self.note(id, standing),
             (Task::Restore(restoring), DocOutcome::Restored(restored)) => {
                 self.on_restored(id, *restoring, restored, ctx);
             }
@@ -147,8 +147,7 @@ impl Drafts {
         standing: Standing,
         ctx: &mut Context<'_>,
     ) {
-        let Some(draft) = self.open.get_mut(id) else { return };
-        draft.note(standing);
+        self.note(id, standing);
         for (incoming, applied) in updates {
             match applied {
                 Applied::New { update, pending } => {

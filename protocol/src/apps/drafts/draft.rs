@@ -5,7 +5,6 @@ use super::comments::Comments;
 use super::owed::{Owed, Words};
 use super::rest::Call;
 use crate::context::Caller;
-use crate::docs::Standing;
 use crate::ids::{ConnectionId, EntryId, RequestId, Seq};
 use crate::time::Timestamp;
 use bytes::Bytes;
@@ -242,12 +241,6 @@ impl Draft {
             people_due: None,
             people_told: Timestamp::default(),
         }
-    }
-
-    /// How the document stands now.
-    pub fn note(&mut self, standing: Standing) {
-        self.vector = standing.state_vector;
-        self.weight = standing.weight;
     }
 
     /// Whether nothing is under way and nobody sits in it.

@@ -122,8 +122,8 @@ impl Drafts {
         if is_open {
             return self.take_seat(caller, &draft, ctx);
         }
-        if self.parked.is_full() || ctx.fx.is_busy() || ctx.rooms.is_full() {
-            return self.put_off(&caller, &draft, &Refusal::busy(), ctx);
+        if let Some(refusal) = self.takes_no_more(ctx) {
+            return self.put_off(&caller, &draft, &refusal, ctx);
         }
         if self.parked.park(draft.clone(), Parked::Coming(caller)) {
             self.load(draft, ctx);

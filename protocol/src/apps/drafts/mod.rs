@@ -146,6 +146,8 @@ pub struct Drafts {
     counts: u64,
     /// How many older versions are being looked at.
     copies: usize,
+    /// About how much memory the open documents take together, in bytes.
+    weight: usize,
 }
 
 /// What waits for a room.
@@ -241,11 +243,32 @@ impl Drafts {
     /// Nobody uses a draft's room any more: its document is dropped.
     pub fn forget(&mut self, id: &RoomId, ctx: &mut Context<'_>) {
         if let Some(draft) = self.open.remove(id) {
+            self.weight -= draft.weight;
             draft.calls.iter().for_each(|call| rest::refuse(call, &not_found(), ctx));
             draft.work.into_iter().for_each(|task| self.drop_task(task, ctx));
             draft.waiting.into_iter().for_each(|(_, settled)| self.drop_settled(settled, ctx));
             document::work(id, 0, crate::docs::DocJob::Close, Waiting::Closed, ctx);
         }
+    }
+
+    /// How an open document stands now.
+    fn note(&mut self, id: &RoomId, standing: Standing) {
+        let Some(draft) = self.open.get_mut(id) else { return };
+        self.weight = self.weight - draft.weight + standing.weight;
+        (draft.vector, draft.weight) = (standing.state_vector, standing.weight);
+    }
+
+    /// Why no further draft may be opened now.
+    fn takes_no_more(&self, ctx: &Context<'_>) -> Option<Refusal> {
+        if self.parked.is_full() || ctx.fx.is_busy() || ctx.rooms.is_full() {
+            return Some(Refusal::busy());
+        }
+        let (limit, actual) = (ctx.fx.settings.document_memory_max, self.weight);
+        let full = limit > 0 && actual >= limit;
+        full.then(|| {
+            let message = format!("the open drafts take {actual} bytes of memory, over the limit of {limit}");
+            Refusal { message: message.into(), ..Refusal::busy() }
+        })
     }
 
     /// Whether something is under way that its room has to stay open for.
@@ -255,7 +278,7 @@ impl Drafts {
 
     /// How many drafts are open, wait for their room, or are looked at as they were; and the connections that bring updates.
     pub fn len(&self) -> usize {
-        let Self { parked, open, dedicated, early, readings, lives: _, counts: _, copies } = self;
+        let Self { parked, open, dedicated, early, readings, lives: _, counts: _, copies, weight: _ } = self;
         let held = open.values().map(|draft| draft.seats.len() + draft.work.len() + draft.awareness.len());
         parked.len() + held.sum::<usize>() + dedicated.len() + early.len() + readings.len() + copies
     }

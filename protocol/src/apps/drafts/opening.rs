@@ -55,9 +55,11 @@ impl Drafts {
         outcome: DocOutcome,
         ctx: &mut Context<'_>,
     ) {
-        let Some(draft) = self.open.get_mut(id).filter(|draft| draft.life == life) else { return };
+        if self.open.get(id).is_none_or(|draft| draft.life != life) {
+            return;
+        }
         if let DocOutcome::Opened(Ok(standing)) = outcome {
-            draft.note(standing);
+            self.note(id, standing);
             return self.replay(id, ctx);
         }
         let why = if let DocOutcome::Opened(Err(unreadable)) = &outcome {
@@ -126,7 +128,7 @@ impl Drafts {
         let Some(draft) = self.open.get_mut(id).filter(|draft| draft.life == life) else { return };
         if let DocOutcome::Opened(Ok(standing)) = outcome {
             draft.at = at;
-            draft.note(standing);
+            self.note(id, standing);
             return self.replay(id, ctx);
         }
         let bad = if let DocOutcome::Opened(Err(unreadable)) = &outcome {

@@ -72,8 +72,8 @@ impl Drafts {
         if !self.parked.holds(&id) && ctx.rooms.touch(&id, ctx.fx.now).is_some() {
             return self.answer_call(call, ctx);
         }
-        if self.parked.is_full() || ctx.fx.is_busy() || ctx.rooms.is_full() {
-            return refuse(&call, &Refusal::busy(), ctx);
+        if let Some(refusal) = self.takes_no_more(ctx) {
+            return refuse(&call, &refusal, ctx);
         }
         if self.parked.park(id.clone(), Parked::Calling(Box::new(call))) {
             self.load(id, ctx);
