@@ -154,6 +154,10 @@ impl Census {
                     }
                 }
             }
+            // Nothing is to the right of what has no right neighbour.
+            if found && right == NONE {
+                break;
+            }
             next = other.right;
         }
         Ok(left)
