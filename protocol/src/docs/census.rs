@@ -77,6 +77,7 @@ struct Client {
 pub(super) struct Known {
     depth: u16,
     holds: Holds,
+    is_keyed: bool,
     /// Which kinds of content it has had: a bit for each.
     pub(super) kinds: u16,
     first: u32,
@@ -123,7 +124,7 @@ impl Default for Census {
         Self {
             clients: BTreeMap::new(),
             cells: Vec::new(),
-            lists: vec![Known { depth: 0, holds: Holds::Anything, kinds: 0, first: NONE }],
+            lists: vec![Known { depth: 0, holds: Holds::Anything, is_keyed: false, kinds: 0, first: NONE }],
             numbers: BTreeMap::new(),
             undo: Vec::new(),
             is_own: false,
@@ -197,6 +198,12 @@ impl Census {
         Ok(list != NOWHERE)
     }
 
+    /// Whether a struct goes under a key.
+    pub(super) fn is_keyed(&mut self, bytes: &[u8], part: &Struct) -> Result<bool, String> {
+        let list = self.list(bytes, part)?;
+        Ok(self.lists[list as usize].is_keyed)
+    }
+
     /// In which list a struct goes.
     fn list(&mut self, bytes: &[u8], part: &Struct) -> Result<u32, String> {
         if part.kind() == REF_GC {
@@ -235,7 +242,7 @@ impl Census {
             return *number;
         }
         let number = self.lists.len() as u32;
-        self.lists.push(Known { depth, holds, kinds: 0, first: NONE });
+        self.lists.push(Known { depth, holds, is_keyed: list.key.is_some(), kinds: 0, first: NONE });
         self.numbers.insert(list.clone(), number);
         self.undo.push(Undo::NewList(list));
         number

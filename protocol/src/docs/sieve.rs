@@ -198,8 +198,12 @@ impl Sieve<'_> {
             rest.info |= HAS_ORIGIN;
             rest.origin = Some(Id { client, clock: rest.clock - 1 });
         }
+        let is_keyed = self.census.is_keyed(self.bytes, &rest)?;
+        if is_keyed && rest.kind() == REF_ANY && rest.len > 1 {
+            return self.take_one_by_one(at, client, &rest);
+        }
         let belongs = self.census.add(self.bytes, client, &rest)?;
-        if belongs && self.joins(client, &rest) {
+        if belongs && !is_keyed && self.joins(client, &rest) {
             return self.open.as_mut().map_or(Ok(()), |open| open.content.append(self.bytes, whole, known));
         }
         self.close(at);
@@ -210,11 +214,7 @@ impl Sieve<'_> {
         } else if known == 0 {
             out.extend_from_slice(&self.bytes[whole.whole.start..whole.content.start]);
         } else {
-            out.push(rest.info);
-            for id in [rest.origin, rest.right].into_iter().flatten() {
-                write_number(out, id.client);
-                write_number(out, u64::from(id.clock));
-            }
+            write_head(out, &rest);
         }
         self.out.parts[at].structs += 1;
         if !belongs {
@@ -223,6 +223,40 @@ impl Sieve<'_> {
         let mut content = Content::new(rest.kind());
         content.append(self.bytes, whole, known)?;
         self.open = Some(Open { client, end: rest.end(), right: rest.right, content });
+        if is_keyed {
+            self.close(at);
+        }
+        Ok(())
+    }
+
+    /// Takes in the values that stand under a key one by one, the last of which is the key's. As one struct `yrs` would
+    /// not delete the first of them if something came between; it then reads what is freed, once the type is deleted.
+    fn take_one_by_one(&mut self, at: usize, client: u64, rest: &Struct) -> Result<(), String> {
+        let content = &self.bytes[rest.content.clone()];
+        let mut reader = Reader::new(content);
+        let known = reader.number()? - u64::from(rest.len);
+        for _ in 0..known {
+            reader.value()?;
+        }
+        for clock in rest.clock..rest.end() {
+            let mut one = Struct { clock, len: 1, ..rest.clone() };
+            if clock > rest.clock {
+                one.info |= HAS_ORIGIN;
+                one.origin = Some(Id { client, clock: clock - 1 });
+            }
+            self.census.add(self.bytes, client, &one)?;
+            self.close(at);
+            let out = &mut self.out.parts[at].bytes;
+            match one.info & HAS_ORIGIN == 0 {
+                true => out.extend_from_slice(&self.bytes[rest.whole.start..rest.content.start]),
+                false => write_head(out, &one),
+            }
+            let start = reader.at();
+            reader.value()?;
+            out.push(1);
+            out.extend_from_slice(reader.since(start));
+            self.out.parts[at].structs += 1;
+        }
         Ok(())
     }
 
@@ -290,6 +324,15 @@ pub(super) fn rounds(deletes: &Deletes) -> Vec<Deletes> {
         }
     }
     rounds.into_values().rev().collect()
+}
+
+/// What stands before the content of an item with a neighbour.
+fn write_head(out: &mut Vec<u8>, part: &Struct) {
+    out.push(part.info);
+    for id in [part.origin, part.right].into_iter().flatten() {
+        write_number(out, id.client);
+        write_number(out, u64::from(id.clock));
+    }
 }
 
 /// A string without its first so many UTF-16 units. Of a character that is cut through, a replacement is left.
