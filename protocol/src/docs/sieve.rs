@@ -3,10 +3,12 @@
 //!
 //! So `yrs` never keeps anything pending and never fills a gap; both are where it breaks.
 
+mod content;
+
 use super::census::Census;
-use super::lib0::{Reader, write_buffer, write_number};
-use super::scan::{HAS_ORIGIN, Id, REF_ANY, REF_DELETED, REF_GC, REF_STRING, Scanned, Section, Struct};
-use std::borrow::Cow;
+use super::lib0::{Reader, write_number};
+use super::scan::{HAS_ORIGIN, Id, REF_ANY, REF_GC, Scanned, Section, Struct};
+use content::Content;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -53,26 +55,24 @@ pub(super) struct Stretch {
 
 /// Sieves an update. The census has taken note of what passed; on a fault it has to forget.
 pub(super) fn sieve(census: &mut Census, bytes: &[u8], scanned: &Scanned) -> Result<Sieved, String> {
-    let mut sections: Vec<&Section> = scanned.sections.iter().collect();
-    sections.sort_by_key(|section| std::cmp::Reverse(section.client));
-    let mut sieve = Sieve { census, bytes, waiting: BTreeMap::new(), open: None, out: Sieved::default() };
-    let mut next = vec![0; sections.len()];
-    for section in &sections {
-        let clock = sieve.census.end(section.client);
-        sieve.out.parts.push(Part { client: section.client, clock, structs: 0, bytes: Vec::new() });
+    let mut sections: Vec<_> = scanned.sections.iter().map(Progress::of).collect();
+    sections.sort_by_key(|progress| std::cmp::Reverse(progress.section.client));
+    let numbers = sections.iter().enumerate().map(|(at, progress)| (progress.section.client, at)).collect();
+    let waiting = BTreeMap::new();
+    let mut sieve = Sieve { census, bytes, sections, numbers, waiting, open: None, out: Sieved::default() };
+    for progress in &sieve.sections {
+        let client = progress.section.client;
+        let clock = sieve.census.end(client);
+        sieve.out.parts.push(Part { client, clock, structs: 0, bytes: Vec::new() });
     }
     // The last is taken first.
-    let mut ready: Vec<usize> = (0..sections.len()).rev().collect();
+    let mut ready: Vec<usize> = (0..sieve.sections.len()).rev().collect();
     while let Some(at) = ready.pop() {
-        sieve.section(at, sections[at], &mut next[at])?;
-        // Whoever waited for what is there now goes on.
-        let client = sections[at].client;
-        let end = sieve.census.end(client);
-        while let Some((&place, _)) = sieve.waiting.range((client, 0)..(client, end)).next() {
-            ready.extend(sieve.waiting.remove(&place).into_iter().flatten());
-        }
+        sieve.section(at, &mut ready)?;
     }
-    sieve.out.pending = next.iter().zip(&sections).any(|(next, section)| *next < section.structs.len());
+    let is_left = |progress: &Progress<'_>| progress.next < progress.section.structs.len();
+    sieve.close();
+    sieve.out.pending = sieve.sections.iter().any(is_left);
     sieve.deletes(&scanned.deletes)?;
     Ok(sieve.out)
 }
@@ -80,11 +80,38 @@ pub(super) fn sieve(census: &mut Census, bytes: &[u8], scanned: &Scanned) -> Res
 struct Sieve<'a> {
     census: &'a mut Census,
     bytes: &'a [u8],
+    sections: Vec<Progress<'a>>,
+    /// The place of each client's section.
+    numbers: BTreeMap<u64, usize>,
     /// Which sections wait for which client and clock.
     waiting: BTreeMap<(u64, u32), Vec<usize>>,
     /// The struct that was taken in last, which the next may go on with. Its head is written.
     open: Option<Open>,
     out: Sieved,
+}
+
+/// How far a section has come.
+struct Progress<'a> {
+    section: &'a Section,
+    next: usize,
+    /// Whether it is being taken in, up to where others need it.
+    is_underway: bool,
+    /// Whether it waits for what nobody can take in now.
+    is_stuck: bool,
+}
+
+impl<'a> Progress<'a> {
+    fn of(section: &'a Section) -> Self {
+        Self { section, next: 0, is_underway: false, is_stuck: false }
+    }
+}
+
+/// What came of the next struct of a section.
+enum Step {
+    Taken,
+    /// There is no other, or it is behind a gap.
+    End,
+    Needs(Id),
 }
 
 struct Open {
@@ -94,99 +121,74 @@ struct Open {
     content: Content,
 }
 
-/// The content of one struct, or of several that are joined.
-enum Content {
-    Deleted(u64),
-    Text(String),
-    Values {
-        count: u64,
-        bytes: Vec<u8>,
-    },
-    /// Which nothing is joined with.
-    Other(Vec<u8>),
-}
-
-impl Content {
-    fn new(kind: u8) -> Self {
-        match kind {
-            REF_DELETED => Self::Deleted(0),
-            REF_STRING => Self::Text(String::new()),
-            REF_ANY => Self::Values { count: 0, bytes: Vec::new() },
-            _ => Self::Other(Vec::new()),
-        }
-    }
-
-    fn joins(&self, kind: u8) -> bool {
-        match self {
-            Self::Deleted(_) => kind == REF_DELETED,
-            Self::Text(_) => kind == REF_STRING,
-            Self::Values { .. } => kind == REF_ANY,
-            Self::Other(_) => false,
-        }
-    }
-
-    /// Adds the content of a struct without its first `known`, cut as `yjs` cuts it.
-    fn append(&mut self, bytes: &[u8], part: &Struct, known: u32) -> Result<(), String> {
-        let content = &bytes[part.content.clone()];
-        let mut reader = Reader::new(content);
-        match self {
-            Self::Deleted(len) => *len += u64::from(part.len - known),
-            Self::Text(text) => *text += &rest_of(reader.string()?, known),
-            Self::Values { count, bytes } => {
-                *count += reader.number()? - u64::from(known);
-                for _ in 0..known {
-                    reader.value()?;
-                }
-                bytes.extend_from_slice(&content[reader.at()..]);
-            }
-            Self::Other(_) if known > 0 => {
-                return Err(format!("content of the kind {} cannot be cut", part.kind()));
-            }
-            Self::Other(bytes) => bytes.extend_from_slice(content),
-        }
-        Ok(())
-    }
-
-    fn write(&self, out: &mut Vec<u8>) {
-        match self {
-            Self::Deleted(len) => write_number(out, *len),
-            Self::Text(text) => write_buffer(out, text.as_bytes()),
-            Self::Values { count, bytes } => {
-                write_number(out, *count);
-                out.extend_from_slice(bytes);
-            }
-            Self::Other(bytes) => out.extend_from_slice(bytes),
-        }
-    }
-}
-
 impl Sieve<'_> {
-    /// Goes on with a section as far as it goes.
-    fn section(&mut self, at: usize, section: &Section, next: &mut usize) -> Result<(), String> {
-        let client = section.client;
-        let (from, first) = (self.out.parts[at].bytes.len(), self.out.parts[at].structs);
-        let clock = self.census.end(client);
-        while let Some(part) = section.structs.get(*next) {
-            let end = self.census.end(client);
-            if part.end() > end {
-                if part.clock > end {
-                    break;
-                }
-                if let Some(missing) = part.needs().find(|id| !self.census.is_known(*id)) {
-                    self.waiting.entry((missing.client, missing.clock)).or_default().push(at);
-                    break;
-                }
-                self.take(at, client, part, end - part.clock)?;
+    /// Takes in a section as far as it goes, in the order that `yjs` has: of another client's structs, which one of
+    /// these builds on, as few as are needed.
+    fn section(&mut self, at: usize, ready: &mut Vec<usize>) -> Result<(), String> {
+        let mut underway = vec![at];
+        self.sections[at].is_stuck = false;
+        while let Some(at) = underway.last().copied() {
+            self.sections[at].is_underway = true;
+            let done = match self.step(at, ready)? {
+                Step::Taken => underway.len() > 1,
+                Step::End => true,
+                Step::Needs(id) => match self.numbers.get(&id.client) {
+                    Some(other) if self.may_give(*other) => {
+                        underway.push(*other);
+                        false
+                    }
+                    _ => {
+                        self.waiting.entry((id.client, id.clock)).or_default().push(at);
+                        self.sections[at].is_stuck = true;
+                        true
+                    }
+                },
+            };
+            if done {
+                self.sections[at].is_underway = false;
+                underway.pop();
             }
-            *next += 1;
-        }
-        self.close(at);
-        let part = &self.out.parts[at];
-        if part.structs > first {
-            let stretch = Stretch { clock, structs: part.structs - first, bytes: from..part.bytes.len() };
-            self.out.order.push((at, stretch));
         }
         Ok(())
+    }
+
+    /// Whether more of a section can be taken in for one that needs it.
+    fn may_give(&self, at: usize) -> bool {
+        let Progress { section, next, is_underway, is_stuck } = &self.sections[at];
+        let is_next =
+            section.structs.get(*next).is_some_and(|part| part.clock <= self.census.end(section.client));
+        is_next && !is_underway && !is_stuck
+    }
+
+    /// Takes in the next struct of a section, if what it needs is there.
+    fn step(&mut self, at: usize, ready: &mut Vec<usize>) -> Result<Step, String> {
+        let Progress { section, next, .. } = self.sections[at];
+        let client = section.client;
+        let clock = self.census.end(client);
+        let Some(part) = section.structs.get(next).filter(|part| part.clock <= clock) else {
+            return Ok(Step::End);
+        };
+        if part.end() > clock {
+            if let Some(missing) = part.needs().find(|id| !self.census.is_known(*id)) {
+                return Ok(Step::Needs(missing));
+            }
+            if self.out.order.last().is_none_or(|(last, _)| *last != at) {
+                self.close();
+                let from = self.out.parts[at].bytes.len();
+                self.out.order.push((at, Stretch { clock, structs: 0, bytes: from..from }));
+            }
+            self.take(at, client, part, clock - part.clock)?;
+        }
+        self.sections[at].next += 1;
+        // Whoever waited for what is there now goes on.
+        let end = self.census.end(client);
+        while let Some((&place, _)) = self.waiting.range((client, 0)..(client, end)).next() {
+            for waiting in self.waiting.remove(&place).into_iter().flatten() {
+                self.sections[waiting].is_stuck = false;
+                ready.push(waiting);
+            }
+        }
+        Ok(Step::Taken)
     }
 
     /// Takes in a struct without its first `known`, which are there already.
@@ -206,7 +208,7 @@ impl Sieve<'_> {
         if belongs && !is_keyed && self.joins(client, &rest) {
             return self.open.as_mut().map_or(Ok(()), |open| open.content.append(self.bytes, whole, known));
         }
-        self.close(at);
+        self.close();
         let out = &mut self.out.parts[at].bytes;
         if !belongs {
             out.push(REF_GC);
@@ -216,7 +218,7 @@ impl Sieve<'_> {
         } else {
             write_head(out, &rest);
         }
-        self.out.parts[at].structs += 1;
+        self.count();
         if !belongs {
             return Ok(());
         }
@@ -224,7 +226,7 @@ impl Sieve<'_> {
         content.append(self.bytes, whole, known)?;
         self.open = Some(Open { client, end: rest.end(), right: rest.right, content });
         if is_keyed {
-            self.close(at);
+            self.close();
         }
         Ok(())
     }
@@ -245,7 +247,7 @@ impl Sieve<'_> {
                 one.origin = Some(Id { client, clock: clock - 1 });
             }
             self.census.add(self.bytes, client, &one)?;
-            self.close(at);
+            self.close();
             let out = &mut self.out.parts[at].bytes;
             match one.info & HAS_ORIGIN == 0 {
                 true => out.extend_from_slice(&self.bytes[rest.whole.start..rest.content.start]),
@@ -255,7 +257,7 @@ impl Sieve<'_> {
             reader.value()?;
             out.push(1);
             out.extend_from_slice(reader.since(start));
-            self.out.parts[at].structs += 1;
+            self.count();
         }
         Ok(())
     }
@@ -274,9 +276,20 @@ impl Sieve<'_> {
     }
 
     /// Writes what the last struct has become.
-    fn close(&mut self, at: usize) {
+    fn close(&mut self) {
+        let Some((at, stretch)) = self.out.order.last_mut() else { return };
+        let part = &mut self.out.parts[*at];
         if let Some(open) = self.open.take() {
-            open.content.write(&mut self.out.parts[at].bytes);
+            open.content.write(&mut part.bytes);
+        }
+        stretch.bytes.end = part.bytes.len();
+    }
+
+    /// One more struct is begun.
+    fn count(&mut self) {
+        if let Some((at, stretch)) = self.out.order.last_mut() {
+            self.out.parts[*at].structs += 1;
+            stretch.structs += 1;
         }
     }
 
@@ -333,20 +346,4 @@ fn write_head(out: &mut Vec<u8>, part: &Struct) {
         write_number(out, id.client);
         write_number(out, u64::from(id.clock));
     }
-}
-
-/// A string without its first so many UTF-16 units. Of a character that is cut through, a replacement is left.
-fn rest_of(text: &str, units: u32) -> Cow<'_, str> {
-    if units == 0 {
-        return text.into();
-    }
-    let (mut left, mut cut) = (units as usize, false);
-    let from = text.char_indices().find(|(_, character)| {
-        let done = left == 0;
-        cut |= left == 1 && character.len_utf16() == 2;
-        left = left.saturating_sub(character.len_utf16());
-        done
-    });
-    let rest = from.map_or("", |(at, _)| &text[at..]);
-    if cut { format!("\u{fffd}{rest}").into() } else { rest.into() }
 }
