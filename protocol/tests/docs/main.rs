@@ -1,6 +1,7 @@
 //! Documents against `yjs` itself: what we give out it takes, and both then hold the same; what it writes we take; and
 //! what we restore reads there as it did before. Needs Node, and `npm ci` in `tests/yjs`.
 
+#[allow(dead_code)]
 mod checked;
 mod hostile;
 mod opinion;
