@@ -5,9 +5,9 @@
 
 mod content;
 
-use super::census::Census;
+use super::census::{Census, NOWHERE};
 use super::lib0::{Reader, write_number};
-use super::scan::{HAS_ORIGIN, Id, REF_ANY, REF_GC, Scanned, Section, Struct};
+use super::scan::{HAS_ORIGIN, Id, REF, REF_ANY, REF_DELETED, REF_GC, Scanned, Section, Struct};
 use content::Content;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -200,79 +200,86 @@ impl Sieve<'_> {
             rest.info |= HAS_ORIGIN;
             rest.origin = Some(Id { client, clock: rest.clock - 1 });
         }
-        let is_keyed = self.census.is_keyed(self.bytes, &rest)?;
+        let list = self.census.list(self.bytes, &rest)?;
+        let is_keyed = self.census.is_keyed(list);
         if is_keyed && rest.kind() == REF_ANY && rest.len > 1 {
-            return self.take_one_by_one(at, client, &rest);
+            return self.take_under_key(at, client, &rest, list);
         }
-        let belongs = self.census.add(self.bytes, client, &rest)?;
-        if belongs && !is_keyed && self.joins(client, &rest) {
-            return self.open.as_mut().map_or(Ok(()), |open| open.content.append(self.bytes, whole, known));
+        let belongs = list != NOWHERE;
+        let goes_on = belongs && !is_keyed && self.goes_on(client, &rest);
+        self.census.add(self.bytes, client, &rest, list, goes_on)?;
+        if let Some(open) = self.open.as_mut().filter(|_| goes_on) {
+            open.end = rest.end();
+            return open.content.append(self.bytes, whole, known);
         }
-        self.close();
-        let out = &mut self.out.parts[at].bytes;
-        if !belongs {
-            out.push(REF_GC);
-            write_number(out, u64::from(rest.len));
-        } else if known == 0 {
-            out.extend_from_slice(&self.bytes[whole.whole.start..whole.content.start]);
-        } else {
-            write_head(out, &rest);
-        }
-        self.count();
+        self.begin(at, &rest, belongs);
         if !belongs {
             return Ok(());
         }
         let mut content = Content::new(rest.kind());
         content.append(self.bytes, whole, known)?;
         self.open = Some(Open { client, end: rest.end(), right: rest.right, content });
-        if is_keyed {
-            self.close();
-        }
         Ok(())
     }
 
-    /// Takes in the values that stand under a key one by one, the last of which is the key's. As one struct `yrs` would
-    /// not delete the first of them if something came between; it then reads what is freed, once the type is deleted.
-    fn take_one_by_one(&mut self, at: usize, client: u64, rest: &Struct) -> Result<(), String> {
-        let content = &self.bytes[rest.content.clone()];
-        let mut reader = Reader::new(content);
-        let known = reader.number()? - u64::from(rest.len);
-        for _ in 0..known {
+    /// Takes in several values that stand under a key. Only the last can be the key's; those before are deleted as they
+    /// come, and so they are taken in as deleted. As one struct with the last, `yrs` would not delete them if something
+    /// came between; it then reads what is freed, once the type is deleted.
+    fn take_under_key(&mut self, at: usize, client: u64, rest: &Struct, list: u32) -> Result<(), String> {
+        let clock = rest.end() - 1;
+        let before = Struct { len: rest.len - 1, info: rest.info & !REF | REF_DELETED, ..rest.clone() };
+        let origin = Some(Id { client, clock: clock - 1 });
+        let last = Struct { clock, len: 1, info: rest.info | HAS_ORIGIN, origin, ..rest.clone() };
+        self.census.add(self.bytes, client, &before, list, false)?;
+        self.begin(at, &before, true);
+        write_number(&mut self.out.parts[at].bytes, u64::from(before.len));
+        self.census.add(self.bytes, client, &last, list, false)?;
+        self.begin(at, &last, true);
+        let mut reader = Reader::new(&self.bytes[rest.content.clone()]);
+        for _ in 1..reader.number()? {
             reader.value()?;
         }
-        for clock in rest.clock..rest.end() {
-            let mut one = Struct { clock, len: 1, ..rest.clone() };
-            if clock > rest.clock {
-                one.info |= HAS_ORIGIN;
-                one.origin = Some(Id { client, clock: clock - 1 });
-            }
-            self.census.add(self.bytes, client, &one)?;
-            self.close();
-            let out = &mut self.out.parts[at].bytes;
-            match one.info & HAS_ORIGIN == 0 {
-                true => out.extend_from_slice(&self.bytes[rest.whole.start..rest.content.start]),
-                false => write_head(out, &one),
-            }
-            let start = reader.at();
-            reader.value()?;
-            out.push(1);
-            out.extend_from_slice(reader.since(start));
-            self.count();
-        }
+        let start = reader.at();
+        reader.value()?;
+        let out = &mut self.out.parts[at].bytes;
+        out.push(1);
+        out.extend_from_slice(reader.since(start));
         Ok(())
     }
 
     /// Whether a struct only goes on with the last one: as one they say the same, and `yrs`, which joins them later,
     /// would copy all of them for each.
-    fn joins(&mut self, client: u64, rest: &Struct) -> bool {
-        let Some(open) = &mut self.open else { return false };
-        let follows = open.client == client
-            && open.end == rest.clock
-            && rest.origin == Some(Id { client, clock: open.end - 1 })
-            && open.right == rest.right;
-        let joins = follows && open.content.joins(rest.kind());
-        open.end = if joins { rest.end() } else { open.end };
-        joins
+    fn goes_on(&self, client: u64, rest: &Struct) -> bool {
+        self.open.as_ref().is_some_and(|open| {
+            open.client == client
+                && open.end == rest.clock
+                && rest.origin == Some(Id { client, clock: open.end - 1 })
+                && open.right == rest.right
+                && open.content.joins(rest.kind())
+        })
+    }
+
+    /// Writes what stands before a struct's content; of one that belongs to nothing, all.
+    fn begin(&mut self, at: usize, part: &Struct, belongs: bool) {
+        self.close();
+        let out = &mut self.out.parts[at].bytes;
+        if !belongs {
+            out.push(REF_GC);
+            write_number(out, u64::from(part.len));
+        } else if part.origin.is_none() {
+            out.push(part.info);
+            out.extend_from_slice(&self.bytes[part.whole.start + 1..part.content.start]);
+        } else {
+            out.push(part.info);
+            for id in [part.origin, part.right].into_iter().flatten() {
+                write_number(out, id.client);
+                write_number(out, u64::from(id.clock));
+            }
+        }
+        self.out.parts[at].structs += 1;
+        if let Some((_, stretch)) = self.out.order.last_mut() {
+            stretch.structs += 1;
+        }
     }
 
     /// Writes what the last struct has become.
@@ -283,14 +290,6 @@ impl Sieve<'_> {
             open.content.write(&mut part.bytes);
         }
         stretch.bytes.end = part.bytes.len();
-    }
-
-    /// One more struct is begun.
-    fn count(&mut self) {
-        if let Some((at, stretch)) = self.out.order.last_mut() {
-            self.out.parts[*at].structs += 1;
-            stretch.structs += 1;
-        }
     }
 
     /// Deletions of what is there, or will be.
@@ -337,13 +336,4 @@ pub(super) fn rounds(deletes: &Deletes) -> Vec<Deletes> {
         }
     }
     rounds.into_values().rev().collect()
-}
-
-/// What stands before the content of an item with a neighbour.
-fn write_head(out: &mut Vec<u8>, part: &Struct) {
-    out.push(part.info);
-    for id in [part.origin, part.right].into_iter().flatten() {
-        write_number(out, id.client);
-        write_number(out, u64::from(id.clock));
-    }
 }
