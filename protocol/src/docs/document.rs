@@ -3,7 +3,7 @@
 use super::census::{Census, Owner};
 use super::job::{DOCUMENT_BYTES_MAX, UPDATE_BYTES_MAX, WEIGHT_MAX, Why};
 use super::lib0::write_number;
-use super::restore::{RootKinds, content};
+use super::restore::{RootKinds, content, read_through};
 use super::scan::{BLOCK_WEIGHT, Scanned, scan, scan_state_vector};
 use super::settle::settle;
 use super::sieve::{Deletes, Sieved, Stretch, rounds, sieve};
@@ -249,7 +249,7 @@ impl Document {
         if !read.census.ends().eq(self.census.ends()) {
             return Err("it says less than the document".to_string());
         }
-        content(&read, &read)?;
+        read_through(&read)?;
         *self = read;
         Ok(state)
     }
