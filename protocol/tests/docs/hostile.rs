@@ -277,6 +277,8 @@ fn whatever_yrs_passes_counts() {
         Some(left) => beside(Some((1, left)), None, "a"),
     });
     let between = (0..count).map(|clock| beside(Some((1, clock)), None, "b"));
+    // They pass the letters alone, as what is between those begins with their right neighbour.
+    let starts = vec![beside(None, Some((3, count - 1)), "x"); count as usize / 10];
     let of_three: [(u64, Vec<_>); 3] = [(1, letters.collect()), (2, starts), (3, between.collect())];
     let sections = of_three.map(|(client, structs)| {
         let update = by(client, 0, &structs);
