@@ -23,8 +23,7 @@ fuzz_target!(|input: &[u8]| {
     let Some((length, rest)) = input.split_first_chunk::<2>() else { return };
     let length = usize::from(u16::from_le_bytes(*length)).min(rest.len());
     let (base, steps) = rest.split_at(length);
-    // What claims neighbours that were none may stand elsewhere once it is loaded, in `yjs` too.
-    let mut checked = Checked { reordered: Some(0), ..Checked::default() };
+    let mut checked = Checked::counting();
     if let Applied::New { .. } = checked.apply(base) {
         checked.check();
     }

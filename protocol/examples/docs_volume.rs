@@ -56,7 +56,7 @@ fn main() {
 
 fn document(seed: u64, counts: &mut Counts) {
     let mut dice = Dice::seeded(seed);
-    let mut checked = Checked { reordered: Some(0), ..Checked::default() };
+    let mut checked = Checked::counting();
     let mut failing = Failing { seed, updates: Vec::new() };
     for _ in 0..UPDATES_PER_DOCUMENT {
         let ends = checked.ends();
@@ -91,7 +91,7 @@ fn document(seed: u64, counts: &mut Counts) {
             }
         }
     }
-    if checked.reordered != Some(0) {
+    if checked.reordered() > 0 {
         counts.reordered.push(seed);
     }
     failing.updates.clear();

@@ -49,7 +49,10 @@ pub(super) enum Owner {
 enum Kind {
     Gone,
     Deleted,
-    Value,
+    Text,
+    Values,
+    /// What nothing is joined with.
+    Single,
     Type,
     /// A type that holds text.
     TextType,
@@ -77,9 +80,18 @@ struct Client {
 pub(super) struct Known {
     depth: u16,
     holds: Holds,
+    is_keyed: bool,
     /// Which kinds of content it has had: a bit for each.
     pub(super) kinds: u16,
     first: u32,
+    /// How many cells stand in it.
+    cells: usize,
+}
+
+impl Known {
+    fn new(depth: u16, holds: Holds, is_keyed: bool) -> Self {
+        Self { depth, holds, is_keyed, kinds: 0, first: NONE, cells: 0 }
+    }
 }
 
 /// The census of one document.
@@ -98,6 +110,8 @@ pub(super) struct Census {
     copies_left: usize,
     /// Marks the cells that a search has passed.
     mark: u32,
+    /// Which update is being judged: they are counted.
+    update: u32,
 }
 
 #[derive(Debug)]
@@ -123,13 +137,14 @@ impl Default for Census {
         Self {
             clients: BTreeMap::new(),
             cells: Vec::new(),
-            lists: vec![Known { depth: 0, holds: Holds::Anything, kinds: 0, first: NONE }],
+            lists: vec![Known::new(0, Holds::Anything, false)],
             numbers: BTreeMap::new(),
             undo: Vec::new(),
             is_own: false,
             steps_left: 0,
             copies_left: 0,
             mark: 0,
+            update: 0,
         }
     }
 }
@@ -138,6 +153,7 @@ impl Census {
     /// An update of so many bytes is to be judged. What our own log holds was judged before.
     pub(super) fn begin(&mut self, bytes: Option<usize>) {
         self.is_own = bytes.is_none();
+        self.update = self.update.wrapping_add(1);
         self.steps_left = bytes.map_or(usize::MAX, |bytes| STEPS + bytes * STEPS_PER_BYTE);
         self.copies_left = bytes.map_or(usize::MAX, |bytes| COPIES + bytes * COPIES_PER_BYTE);
     }
@@ -166,16 +182,24 @@ impl Census {
         self.numbers.iter().map(|(list, number)| (list, self.lists[*number as usize]))
     }
 
-    /// Puts a struct in its place. It begins where its client is known to, and what it needs is known. Says whether
-    /// it still belongs to anything.
-    pub(super) fn add(&mut self, bytes: &[u8], client: u64, part: &Struct) -> Result<bool, String> {
-        let list = self.list(bytes, part)?;
+    /// Puts a struct in its place in its list. It begins where its client is known to, and what it needs is known.
+    /// If it goes on with the one before, both reach `yrs` as one.
+    pub(super) fn add(
+        &mut self,
+        bytes: &[u8],
+        client: u64,
+        part: &Struct,
+        list: u32,
+        goes_on: bool,
+    ) -> Result<(), String> {
         let kind = match part.kind() {
             _ if list == NOWHERE => Kind::Gone,
             REF_DELETED => Kind::Deleted,
             REF_TYPE if matches!(bytes[part.content.start], TYPE_TEXT | TYPE_XML_TEXT) => Kind::TextType,
             REF_TYPE => Kind::Type,
-            _ => Kind::Value,
+            REF_STRING => Kind::Text,
+            REF_ANY => Kind::Values,
+            _ => Kind::Single,
         };
         let Known { depth, kinds, holds, .. } = self.lists[list as usize];
         match (holds, part.kind()) {
@@ -193,12 +217,16 @@ impl Census {
             self.undo.push(Undo::Kinds { list, kinds });
             self.lists[list as usize].kinds |= bit;
         }
-        self.place(client, part, list, kind)?;
-        Ok(list != NOWHERE)
+        self.place(client, part, list, kind, goes_on)
+    }
+
+    /// Whether what stands in a list stands under a key.
+    pub(super) fn is_keyed(&self, list: u32) -> bool {
+        self.lists[list as usize].is_keyed
     }
 
     /// In which list a struct goes.
-    fn list(&mut self, bytes: &[u8], part: &Struct) -> Result<u32, String> {
+    pub(super) fn list(&mut self, bytes: &[u8], part: &Struct) -> Result<u32, String> {
         if part.kind() == REF_GC {
             return Ok(NOWHERE);
         }
@@ -212,7 +240,9 @@ impl Census {
             (None, _, Parent::Root(name)) => Owner::Root(text(bytes, name)),
             (None, _, Parent::Type(id)) => match self.cell(*id).kind {
                 Kind::Gone | Kind::Deleted => return Ok(NOWHERE),
-                Kind::Value => return Err("an item in what is no type".to_string()),
+                Kind::Text | Kind::Values | Kind::Single => {
+                    return Err("an item in what is no type".to_string());
+                }
                 Kind::Type | Kind::TextType => Owner::Type(*id),
             },
             (None, _, Parent::Neighbour) => return Err("an item that belongs to nothing".to_string()),
@@ -235,7 +265,7 @@ impl Census {
             return *number;
         }
         let number = self.lists.len() as u32;
-        self.lists.push(Known { depth, holds, kinds: 0, first: NONE });
+        self.lists.push(Known::new(depth, holds, list.key.is_some()));
         self.numbers.insert(list.clone(), number);
         self.undo.push(Undo::NewList(list));
         number

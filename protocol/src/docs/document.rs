@@ -3,12 +3,13 @@
 use super::census::{Census, Owner};
 use super::job::{DOCUMENT_BYTES_MAX, UPDATE_BYTES_MAX, WEIGHT_MAX, Why};
 use super::lib0::write_number;
-use super::restore::{RootKinds, content};
+use super::restore::{RootKinds, content, read_through};
 use super::scan::{BLOCK_WEIGHT, Scanned, scan, scan_state_vector};
 use super::settle::settle;
 use super::sieve::{Deletes, Sieved, Stretch, rounds, sieve};
 use bytes::Bytes;
 use serde_json::Value as Json;
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use yrs::updates::decoder::Decode;
@@ -123,6 +124,7 @@ impl Document {
     /// Whether all that an update says is here. What is no update is not.
     pub(super) fn knows(&mut self, update: &[u8]) -> bool {
         let Ok(scanned) = scan(update, WEIGHT_MAX / BLOCK_WEIGHT) else { return false };
+        self.census.begin(Some(update.len()));
         let sieved = sieve(&mut self.census, update, &scanned);
         self.census.forget();
         let Ok(sieved) = sieved else { return false };
@@ -130,11 +132,13 @@ impl Document {
             return false;
         }
         let gone = self.doc.transact().snapshot().delete_set;
+        let gone: BTreeMap<u64, Vec<Range<u32>>> =
+            gone.iter().map(|(client, ranges)| (client.get(), ranges.iter().cloned().collect())).collect();
+        // They are in order and apart.
         let is_gone = |client: u64, range: &Range<u32>| {
-            let known = gone.iter().find(|(known, _)| known.get() == client);
-            known.is_some_and(|(_, ranges)| {
-                ranges.iter().any(|known| known.start <= range.start && range.end <= known.end)
-            })
+            let ranges = gone.get(&client).map(Vec::as_slice).unwrap_or_default();
+            let after = ranges.partition_point(|known| known.start <= range.start);
+            after > 0 && range.end <= ranges[after - 1].end
         };
         let mut deletes = sieved.deletes_before.iter().chain(&sieved.deletes_after);
         deletes.all(|(client, ranges)| ranges.iter().all(|range| is_gone(*client, range)))
@@ -245,7 +249,7 @@ impl Document {
         if !read.census.ends().eq(self.census.ends()) {
             return Err("it says less than the document".to_string());
         }
-        content(&read, &read)?;
+        read_through(&read)?;
         *self = read;
         Ok(state)
     }

@@ -97,6 +97,15 @@ fn roots(now: &Document, then: &Document) -> Result<Vec<(Arc<str>, bool)>, Resto
 /// Kinds of content, by root.
 pub(super) type RootKinds = BTreeMap<Arc<str>, u16>;
 
+/// Reads all that a document holds, to see whether it can be read.
+pub(super) fn read_through(document: &Document) -> Result<(), String> {
+    let reader = document.doc().transact();
+    for (name, kinds) in document.root_kinds() {
+        read_root(&reader, &name, kinds & TEXTS != 0)?;
+    }
+    Ok(())
+}
+
 /// What a document holds, as JSON. `like` is another one in the same state, that was loaded from it: what a root is
 /// that held something else before is told by what is left.
 pub(super) fn content(document: &Document, like: &Document) -> Result<Json, String> {

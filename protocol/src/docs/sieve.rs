@@ -3,10 +3,12 @@
 //!
 //! So `yrs` never keeps anything pending and never fills a gap; both are where it breaks.
 
-use super::census::Census;
-use super::lib0::{Reader, write_buffer, write_number};
-use super::scan::{HAS_ORIGIN, Id, REF_ANY, REF_DELETED, REF_GC, REF_STRING, Scanned, Section, Struct};
-use std::borrow::Cow;
+mod content;
+
+use super::census::{Census, NOWHERE};
+use super::lib0::{Reader, write_number};
+use super::scan::{HAS_ORIGIN, Id, REF, REF_ANY, REF_DELETED, REF_GC, Scanned, Section, Struct};
+use content::Content;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -53,26 +55,24 @@ pub(super) struct Stretch {
 
 /// Sieves an update. The census has taken note of what passed; on a fault it has to forget.
 pub(super) fn sieve(census: &mut Census, bytes: &[u8], scanned: &Scanned) -> Result<Sieved, String> {
-    let mut sections: Vec<&Section> = scanned.sections.iter().collect();
-    sections.sort_by_key(|section| std::cmp::Reverse(section.client));
-    let mut sieve = Sieve { census, bytes, waiting: BTreeMap::new(), open: None, out: Sieved::default() };
-    let mut next = vec![0; sections.len()];
-    for section in &sections {
-        let clock = sieve.census.end(section.client);
-        sieve.out.parts.push(Part { client: section.client, clock, structs: 0, bytes: Vec::new() });
+    let mut sections: Vec<_> = scanned.sections.iter().map(Progress::of).collect();
+    sections.sort_by_key(|progress| std::cmp::Reverse(progress.section.client));
+    let numbers = sections.iter().enumerate().map(|(at, progress)| (progress.section.client, at)).collect();
+    let waiting = BTreeMap::new();
+    let mut sieve = Sieve { census, bytes, sections, numbers, waiting, open: None, out: Sieved::default() };
+    for progress in &sieve.sections {
+        let client = progress.section.client;
+        let clock = sieve.census.end(client);
+        sieve.out.parts.push(Part { client, clock, structs: 0, bytes: Vec::new() });
     }
     // The last is taken first.
-    let mut ready: Vec<usize> = (0..sections.len()).rev().collect();
+    let mut ready: Vec<usize> = (0..sieve.sections.len()).rev().collect();
     while let Some(at) = ready.pop() {
-        sieve.section(at, sections[at], &mut next[at])?;
-        // Whoever waited for what is there now goes on.
-        let client = sections[at].client;
-        let end = sieve.census.end(client);
-        while let Some((&place, _)) = sieve.waiting.range((client, 0)..(client, end)).next() {
-            ready.extend(sieve.waiting.remove(&place).into_iter().flatten());
-        }
+        sieve.section(at, &mut ready)?;
     }
-    sieve.out.pending = next.iter().zip(&sections).any(|(next, section)| *next < section.structs.len());
+    let is_left = |progress: &Progress<'_>| progress.next < progress.section.structs.len();
+    sieve.close();
+    sieve.out.pending = sieve.sections.iter().any(is_left);
     sieve.deletes(&scanned.deletes)?;
     Ok(sieve.out)
 }
@@ -80,11 +80,38 @@ pub(super) fn sieve(census: &mut Census, bytes: &[u8], scanned: &Scanned) -> Res
 struct Sieve<'a> {
     census: &'a mut Census,
     bytes: &'a [u8],
+    sections: Vec<Progress<'a>>,
+    /// The place of each client's section.
+    numbers: BTreeMap<u64, usize>,
     /// Which sections wait for which client and clock.
     waiting: BTreeMap<(u64, u32), Vec<usize>>,
     /// The struct that was taken in last, which the next may go on with. Its head is written.
     open: Option<Open>,
     out: Sieved,
+}
+
+/// How far a section has come.
+struct Progress<'a> {
+    section: &'a Section,
+    next: usize,
+    /// Whether it is being taken in, up to where others need it.
+    is_underway: bool,
+    /// Whether it waits for what nobody can take in now.
+    is_stuck: bool,
+}
+
+impl<'a> Progress<'a> {
+    fn of(section: &'a Section) -> Self {
+        Self { section, next: 0, is_underway: false, is_stuck: false }
+    }
+}
+
+/// What came of the next struct of a section.
+enum Step {
+    Taken,
+    /// There is no other, or it is behind a gap.
+    End,
+    Needs(Id),
 }
 
 struct Open {
@@ -94,99 +121,74 @@ struct Open {
     content: Content,
 }
 
-/// The content of one struct, or of several that are joined.
-enum Content {
-    Deleted(u64),
-    Text(String),
-    Values {
-        count: u64,
-        bytes: Vec<u8>,
-    },
-    /// Which nothing is joined with.
-    Other(Vec<u8>),
-}
-
-impl Content {
-    fn new(kind: u8) -> Self {
-        match kind {
-            REF_DELETED => Self::Deleted(0),
-            REF_STRING => Self::Text(String::new()),
-            REF_ANY => Self::Values { count: 0, bytes: Vec::new() },
-            _ => Self::Other(Vec::new()),
-        }
-    }
-
-    fn joins(&self, kind: u8) -> bool {
-        match self {
-            Self::Deleted(_) => kind == REF_DELETED,
-            Self::Text(_) => kind == REF_STRING,
-            Self::Values { .. } => kind == REF_ANY,
-            Self::Other(_) => false,
-        }
-    }
-
-    /// Adds the content of a struct without its first `known`, cut as `yjs` cuts it.
-    fn append(&mut self, bytes: &[u8], part: &Struct, known: u32) -> Result<(), String> {
-        let content = &bytes[part.content.clone()];
-        let mut reader = Reader::new(content);
-        match self {
-            Self::Deleted(len) => *len += u64::from(part.len - known),
-            Self::Text(text) => *text += &rest_of(reader.string()?, known),
-            Self::Values { count, bytes } => {
-                *count += reader.number()? - u64::from(known);
-                for _ in 0..known {
-                    reader.value()?;
-                }
-                bytes.extend_from_slice(&content[reader.at()..]);
-            }
-            Self::Other(_) if known > 0 => {
-                return Err(format!("content of the kind {} cannot be cut", part.kind()));
-            }
-            Self::Other(bytes) => bytes.extend_from_slice(content),
-        }
-        Ok(())
-    }
-
-    fn write(&self, out: &mut Vec<u8>) {
-        match self {
-            Self::Deleted(len) => write_number(out, *len),
-            Self::Text(text) => write_buffer(out, text.as_bytes()),
-            Self::Values { count, bytes } => {
-                write_number(out, *count);
-                out.extend_from_slice(bytes);
-            }
-            Self::Other(bytes) => out.extend_from_slice(bytes),
-        }
-    }
-}
-
 impl Sieve<'_> {
-    /// Goes on with a section as far as it goes.
-    fn section(&mut self, at: usize, section: &Section, next: &mut usize) -> Result<(), String> {
-        let client = section.client;
-        let (from, first) = (self.out.parts[at].bytes.len(), self.out.parts[at].structs);
-        let clock = self.census.end(client);
-        while let Some(part) = section.structs.get(*next) {
-            let end = self.census.end(client);
-            if part.end() > end {
-                if part.clock > end {
-                    break;
-                }
-                if let Some(missing) = part.needs().find(|id| !self.census.is_known(*id)) {
-                    self.waiting.entry((missing.client, missing.clock)).or_default().push(at);
-                    break;
-                }
-                self.take(at, client, part, end - part.clock)?;
+    /// Takes in a section as far as it goes, in the order that `yjs` has: of another client's structs, which one of
+    /// these builds on, as few as are needed.
+    fn section(&mut self, at: usize, ready: &mut Vec<usize>) -> Result<(), String> {
+        let mut underway = vec![at];
+        self.sections[at].is_stuck = false;
+        while let Some(at) = underway.last().copied() {
+            self.sections[at].is_underway = true;
+            let done = match self.step(at, ready)? {
+                Step::Taken => underway.len() > 1,
+                Step::End => true,
+                Step::Needs(id) => match self.numbers.get(&id.client) {
+                    Some(other) if self.may_give(*other) => {
+                        underway.push(*other);
+                        false
+                    }
+                    _ => {
+                        self.waiting.entry((id.client, id.clock)).or_default().push(at);
+                        self.sections[at].is_stuck = true;
+                        true
+                    }
+                },
+            };
+            if done {
+                self.sections[at].is_underway = false;
+                underway.pop();
             }
-            *next += 1;
-        }
-        self.close(at);
-        let part = &self.out.parts[at];
-        if part.structs > first {
-            let stretch = Stretch { clock, structs: part.structs - first, bytes: from..part.bytes.len() };
-            self.out.order.push((at, stretch));
         }
         Ok(())
+    }
+
+    /// Whether more of a section can be taken in for one that needs it.
+    fn may_give(&self, at: usize) -> bool {
+        let Progress { section, next, is_underway, is_stuck } = &self.sections[at];
+        let is_next =
+            section.structs.get(*next).is_some_and(|part| part.clock <= self.census.end(section.client));
+        is_next && !is_underway && !is_stuck
+    }
+
+    /// Takes in the next struct of a section, if what it needs is there.
+    fn step(&mut self, at: usize, ready: &mut Vec<usize>) -> Result<Step, String> {
+        let Progress { section, next, .. } = self.sections[at];
+        let client = section.client;
+        let clock = self.census.end(client);
+        let Some(part) = section.structs.get(next).filter(|part| part.clock <= clock) else {
+            return Ok(Step::End);
+        };
+        if part.end() > clock {
+            if let Some(missing) = part.needs().find(|id| !self.census.is_known(*id)) {
+                return Ok(Step::Needs(missing));
+            }
+            if self.out.order.last().is_none_or(|(last, _)| *last != at) {
+                self.close();
+                let from = self.out.parts[at].bytes.len();
+                self.out.order.push((at, Stretch { clock, structs: 0, bytes: from..from }));
+            }
+            self.take(at, client, part, clock - part.clock)?;
+        }
+        self.sections[at].next += 1;
+        // Whoever waited for what is there now goes on.
+        let end = self.census.end(client);
+        while let Some((&place, _)) = self.waiting.range((client, 0)..(client, end)).next() {
+            for waiting in self.waiting.remove(&place).into_iter().flatten() {
+                self.sections[waiting].is_stuck = false;
+                ready.push(waiting);
+            }
+        }
+        Ok(Step::Taken)
     }
 
     /// Takes in a struct without its first `known`, which are there already.
@@ -198,25 +200,19 @@ impl Sieve<'_> {
             rest.info |= HAS_ORIGIN;
             rest.origin = Some(Id { client, clock: rest.clock - 1 });
         }
-        let belongs = self.census.add(self.bytes, client, &rest)?;
-        if belongs && self.joins(client, &rest) {
-            return self.open.as_mut().map_or(Ok(()), |open| open.content.append(self.bytes, whole, known));
+        let list = self.census.list(self.bytes, &rest)?;
+        let is_keyed = self.census.is_keyed(list);
+        if is_keyed && rest.kind() == REF_ANY && rest.len > 1 {
+            return self.take_under_key(at, client, &rest, list);
         }
-        self.close(at);
-        let out = &mut self.out.parts[at].bytes;
-        if !belongs {
-            out.push(REF_GC);
-            write_number(out, u64::from(rest.len));
-        } else if known == 0 {
-            out.extend_from_slice(&self.bytes[whole.whole.start..whole.content.start]);
-        } else {
-            out.push(rest.info);
-            for id in [rest.origin, rest.right].into_iter().flatten() {
-                write_number(out, id.client);
-                write_number(out, u64::from(id.clock));
-            }
+        let belongs = list != NOWHERE;
+        let goes_on = belongs && !is_keyed && self.goes_on(client, &rest);
+        self.census.add(self.bytes, client, &rest, list, goes_on)?;
+        if let Some(open) = self.open.as_mut().filter(|_| goes_on) {
+            open.end = rest.end();
+            return open.content.append(self.bytes, whole, known);
         }
-        self.out.parts[at].structs += 1;
+        self.begin(at, &rest, belongs);
         if !belongs {
             return Ok(());
         }
@@ -226,24 +222,74 @@ impl Sieve<'_> {
         Ok(())
     }
 
+    /// Takes in several values that stand under a key. Only the last can be the key's; those before are deleted as they
+    /// come, and so they are taken in as deleted. As one struct with the last, `yrs` would not delete them if something
+    /// came between; it then reads what is freed, once the type is deleted.
+    fn take_under_key(&mut self, at: usize, client: u64, rest: &Struct, list: u32) -> Result<(), String> {
+        let clock = rest.end() - 1;
+        let before = Struct { len: rest.len - 1, info: rest.info & !REF | REF_DELETED, ..rest.clone() };
+        let origin = Some(Id { client, clock: clock - 1 });
+        let last = Struct { clock, len: 1, info: rest.info | HAS_ORIGIN, origin, ..rest.clone() };
+        self.census.add(self.bytes, client, &before, list, false)?;
+        self.begin(at, &before, true);
+        write_number(&mut self.out.parts[at].bytes, u64::from(before.len));
+        self.census.add(self.bytes, client, &last, list, false)?;
+        self.begin(at, &last, true);
+        let mut reader = Reader::new(&self.bytes[rest.content.clone()]);
+        for _ in 1..reader.number()? {
+            reader.value()?;
+        }
+        let start = reader.at();
+        reader.value()?;
+        let out = &mut self.out.parts[at].bytes;
+        out.push(1);
+        out.extend_from_slice(reader.since(start));
+        Ok(())
+    }
+
     /// Whether a struct only goes on with the last one: as one they say the same, and `yrs`, which joins them later,
     /// would copy all of them for each.
-    fn joins(&mut self, client: u64, rest: &Struct) -> bool {
-        let Some(open) = &mut self.open else { return false };
-        let follows = open.client == client
-            && open.end == rest.clock
-            && rest.origin == Some(Id { client, clock: open.end - 1 })
-            && open.right == rest.right;
-        let joins = follows && open.content.joins(rest.kind());
-        open.end = if joins { rest.end() } else { open.end };
-        joins
+    fn goes_on(&self, client: u64, rest: &Struct) -> bool {
+        self.open.as_ref().is_some_and(|open| {
+            open.client == client
+                && open.end == rest.clock
+                && rest.origin == Some(Id { client, clock: open.end - 1 })
+                && open.right == rest.right
+                && open.content.joins(rest.kind())
+        })
+    }
+
+    /// Writes what stands before a struct's content; of one that belongs to nothing, all.
+    fn begin(&mut self, at: usize, part: &Struct, belongs: bool) {
+        self.close();
+        let out = &mut self.out.parts[at].bytes;
+        if !belongs {
+            out.push(REF_GC);
+            write_number(out, u64::from(part.len));
+        } else if part.origin.is_none() {
+            out.push(part.info);
+            out.extend_from_slice(&self.bytes[part.whole.start + 1..part.content.start]);
+        } else {
+            out.push(part.info);
+            for id in [part.origin, part.right].into_iter().flatten() {
+                write_number(out, id.client);
+                write_number(out, u64::from(id.clock));
+            }
+        }
+        self.out.parts[at].structs += 1;
+        if let Some((_, stretch)) = self.out.order.last_mut() {
+            stretch.structs += 1;
+        }
     }
 
     /// Writes what the last struct has become.
-    fn close(&mut self, at: usize) {
+    fn close(&mut self) {
+        let Some((at, stretch)) = self.out.order.last_mut() else { return };
+        let part = &mut self.out.parts[*at];
         if let Some(open) = self.open.take() {
-            open.content.write(&mut self.out.parts[at].bytes);
+            open.content.write(&mut part.bytes);
         }
+        stretch.bytes.end = part.bytes.len();
     }
 
     /// Deletions of what is there, or will be.
@@ -290,20 +336,4 @@ pub(super) fn rounds(deletes: &Deletes) -> Vec<Deletes> {
         }
     }
     rounds.into_values().rev().collect()
-}
-
-/// A string without its first so many UTF-16 units. Of a character that is cut through, a replacement is left.
-fn rest_of(text: &str, units: u32) -> Cow<'_, str> {
-    if units == 0 {
-        return text.into();
-    }
-    let (mut left, mut cut) = (units as usize, false);
-    let from = text.char_indices().find(|(_, character)| {
-        let done = left == 0;
-        cut |= left == 1 && character.len_utf16() == 2;
-        left = left.saturating_sub(character.len_utf16());
-        done
-    });
-    let rest = from.map_or("", |(at, _)| &text[at..]);
-    if cut { format!("\u{fffd}{rest}").into() } else { rest.into() }
 }

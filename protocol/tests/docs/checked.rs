@@ -13,7 +13,7 @@ pub struct Checked {
     /// What it gave out as new.
     pub canonical: Vec<Bytes>,
     /// How often it held something else once it was loaded, where that is counted and no fault.
-    pub reordered: Option<u64>,
+    reordered: Option<u64>,
 }
 
 /// The live document.
@@ -31,6 +31,17 @@ impl Default for Checked {
 }
 
 impl Checked {
+    /// One for updates that claim neighbours that were none: they may stand elsewhere once they are loaded, in `yjs`
+    /// too, which is counted.
+    pub fn counting() -> Self {
+        Self { reordered: Some(0), ..Self::default() }
+    }
+
+    /// How often it held something else once it was loaded.
+    pub fn reordered(&self) -> u64 {
+        self.reordered.unwrap_or_default()
+    }
+
     /// Applies an update, without a check.
     pub fn apply(&mut self, update: &[u8]) -> Applied {
         let job = DocJob::Apply { updates: vec![Bytes::copy_from_slice(update)] };

@@ -238,6 +238,77 @@ fn an_update_that_would_keep_everybody_waiting_is_refused() {
     assert_eq!(checked.apply(&few), new(&few, false));
 }
 
+/// `yrs` took seconds for a hundredth of what may be sent at once.
+#[test]
+fn whatever_yrs_passes_counts() {
+    let too_long = refused("it would take too long to find the places of its items");
+    let count = 3000;
+    // From the last value under a key to the first: for each without a left neighbour, whether or not it has a right one.
+    let first = vec![0x28, 1, 1, b't', 1, b'k', 1, 126];
+    let before = |clock| {
+        let mut one = vec![0x68, 1];
+        number(&mut one, clock);
+        [one, vec![1, 126]].concat()
+    };
+    assert_eq!(Checked::default().apply(&by(1, 0, &vec![first.clone(); count as usize])), too_long);
+    let befores: Vec<_> = [first].into_iter().chain((0..count).map(before)).collect();
+    assert_eq!(Checked::default().apply(&by(1, 0, &befores)), too_long);
+    let few = befores[..200].to_vec();
+    let mut checked = Checked::default();
+    let Applied::New { .. } = checked.apply(&by(1, 0, &few)) else { panic!() };
+    checked.check();
+    // Items that go on with each other, and which `yrs` does not join: never, or not before all is taken in.
+    let starts = vec![text("x"); count as usize];
+    let embeds: Vec<_> = (0..count)
+        .map(|clock| match clock.checked_sub(1) {
+            None => in_root(5, b"\x011"),
+            Some(left) => {
+                let mut one = vec![0x85, 1];
+                number(&mut one, left);
+                [one, b"\x011".to_vec()].concat()
+            }
+        })
+        .collect();
+    let mut checked = Checked::default();
+    checked.apply_standing(&by(1, 0, &embeds));
+    assert_eq!(checked.apply(&by(2, 0, &starts)), too_long);
+    let letters = (0..count).map(|clock| clock.checked_sub(1)).map(|left| match left {
+        None => text("a"),
+        Some(left) => beside(Some((1, left)), None, "a"),
+    });
+    let between = (0..count).map(|clock| beside(Some((1, clock)), None, "b"));
+    // They pass the letters alone, as what is between those begins with their right neighbour.
+    let starts = vec![beside(None, Some((3, count - 1)), "x"); count as usize / 10];
+    let of_three: [(u64, Vec<_>); 3] = [(1, letters.collect()), (2, starts), (3, between.collect())];
+    let sections = of_three.map(|(client, structs)| {
+        let update = by(client, 0, &structs);
+        update[1..update.len() - 1].to_vec()
+    });
+    let update = [&[3][..], &sections.concat(), &[0]].concat();
+    assert_eq!(Checked::default().apply(&update), too_long);
+    // What is typed letter by letter does not weigh as if each stood alone.
+    let mut checked = Checked::default();
+    checked.apply_standing(&by(1, 0, &[text("a")]));
+    for clock in 1..1000 {
+        checked.apply_standing(&by(1, clock, &[beside(Some((1, clock - 1)), None, "b")]));
+    }
+    assert!(checked.apply_standing(&by(2, 0, &[text("c")])).weight < 100_000);
+}
+
+/// Each root was looked for among all: a fold of 30,000 took 6 s, and of ten times as many ten minutes.
+#[test]
+fn many_roots_are_folded_as_others_are() {
+    let roots = (0..50_000).map(|index| {
+        let mut one = vec![8, 1];
+        string(&mut one, &format!("{index:x}"));
+        [one, vec![1, 126]].concat()
+    });
+    let mut checked = Checked::default();
+    checked.apply_standing(&by(1, 0, &roots.collect::<Vec<_>>()));
+    let folded = checked.run(&DocJob::Fold);
+    assert!(matches!(folded, DocOutcome::Folded(Ok(_))), "{folded:?}");
+}
+
 /// Characters of which each is a struct of its own: `yrs` took a minute for a megabyte.
 #[test]
 fn what_goes_on_is_joined() {
@@ -328,8 +399,8 @@ fn a_document_is_opened_first_and_one_that_lacks_a_part_is_not_opened() {
 #[test]
 fn an_item_is_not_its_neighbours_neighbour_on_both_sides() {
     let mut checked = Checked::default();
-    let mut value = in_root(0x28, &[1, b'k', 2, 123]);
-    value.extend([64, 24, 146, 73, 36, 146, 73, 37, 125, 81]);
+    let mut value = vec![0x28, 1, 1, b't', 1, b'k', 2, 123];
+    value.extend([64, 24, 146, 73, 36, 146, 73, 37, 125, 17]);
     let found = by(2, 0, &[value, vec![0xc8, 2, 1, 2, 1, 1, 126]]);
     let why = "an item whose right neighbour is not right of its left one";
     assert_eq!(checked.apply(&found), refused(why));
@@ -381,4 +452,29 @@ fn text_stands_in_texts_and_values_in_arrays() {
     checked.apply(&by(1, 0, &[in_root(8, &[1, 126]), text("👍")]));
     checked.check();
     checked.fold();
+}
+
+/// Found by mutation: of two values in one struct under a key, `yrs` left the first undeleted where something came
+/// between them. When the map was deleted it pointed to what was freed, and came to stand in another map.
+#[test]
+fn of_values_under_a_key_the_last_is_kept() {
+    let mut checked = Checked::default();
+    let both = vec![0x28, 0, 1, 0, 1, b'k', 2, 126, 121];
+    let apart = [vec![0x21, 0, 1, 0, 1, b'k', 1], vec![0xa8, 1, 1, 1, 121]];
+    let map = in_root(7, &[1]);
+    let mut wanted = by(1, 0, &[map.clone(), apart[0].clone(), apart[1].clone()]);
+    wanted.splice(wanted.len() - 1.., [1, 1, 1, 1, 1]);
+    assert_eq!(checked.apply(&by(1, 0, &[map, both])), new(&wanted, false));
+    // Between them, and then the map is gone.
+    let Applied::New { .. } = checked.apply(&by(2, 0, &[vec![0x88, 1, 1, 1, 120]])) else { panic!() };
+    let Applied::New { .. } = checked.apply(&[0, 1, 1, 1, 0, 1]) else { panic!() };
+    checked.apply(&by(3, 0, &[in_root(7, &[1]), in_root(7, &[1])]));
+    checked.check();
+    // What goes on under a key is not joined either.
+    let mut checked = Checked::default();
+    let keyed = [vec![0x28, 1, 1, b't', 1, b'k', 1, 126], vec![0xa8, 1, 0, 1, 121]];
+    let mut wanted = by(1, 0, &keyed);
+    wanted.splice(wanted.len() - 1.., [1, 1, 1, 0, 1]);
+    assert_eq!(checked.apply(&by(1, 0, &keyed)), new(&wanted, false));
+    checked.check();
 }

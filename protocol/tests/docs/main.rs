@@ -1,6 +1,7 @@
 //! Documents against `yjs` itself: what we give out it takes, and both then hold the same; what it writes we take; and
 //! what we restore reads there as it did before. Needs Node, and `npm ci` in `tests/yjs`.
 
+#[allow(dead_code)]
 mod checked;
 mod hostile;
 mod opinion;
@@ -147,6 +148,15 @@ fn what_nobody_writes_reads_the_same_in_yjs_if_it_is_taken() {
             }
             let theirs = opinion.content(SERVER, &content);
             assert_eq!(filled(&theirs), filled(&content), "case {case}: {given:#?}");
+            // Loaded as one, both hold the same again, even where that is something else than before.
+            let whole = ours.diff(None);
+            let mut loaded = Checked::default();
+            let opened = loaded.run(&DocJob::Open { snapshot: Some(whole.clone()), updates: Vec::new() });
+            assert!(matches!(opened, DocOutcome::Opened(Ok(_))), "case {case}: {opened:?}");
+            let took = opinion.apply(given.len() as u64, &whole).expect("yjs takes what we give out");
+            assert!(!took.pending);
+            let theirs = opinion.content(given.len() as u64, &content);
+            assert_eq!(filled(&theirs), filled(&loaded.content()), "case {case}, loaded: {given:#?}");
         }
         opinion.forget();
     }

@@ -1,6 +1,6 @@
 //! The order of items in their lists, as `yrs` and `yjs` find it.
 
-use super::{COPIES_PER_MOVE, Census, Kind, NOWHERE, PASSED_PER_STEP, Undo};
+use super::{COPIES_PER_MOVE, Census, Kind, Known, NOWHERE, PASSED_PER_STEP, Undo};
 use crate::docs::scan::{Id, Struct};
 use std::ops::Range;
 
@@ -22,6 +22,8 @@ pub(super) struct Cell {
     /// By which searches it was passed last, and by which it was passed as one in conflict.
     passed: u32,
     in_conflict: u32,
+    /// Which update added something to it last.
+    update: u32,
 }
 
 impl Census {
@@ -39,8 +41,8 @@ impl Census {
         &mut self.cells[cell as usize]
     }
 
-    fn step(&mut self) -> Result<(), String> {
-        self.steps_left = self.steps_left.checked_sub(1).ok_or(TOO_MANY_STEPS)?;
+    fn step(&mut self, steps: usize) -> Result<(), String> {
+        self.steps_left = self.steps_left.checked_sub(steps).ok_or(TOO_MANY_STEPS)?;
         Ok(())
     }
 
@@ -50,7 +52,14 @@ impl Census {
     }
 
     /// Puts a struct where it belongs in its list.
-    pub(super) fn place(&mut self, client: u64, part: &Struct, list: u32, kind: Kind) -> Result<(), String> {
+    pub(super) fn place(
+        &mut self,
+        client: u64,
+        part: &Struct,
+        list: u32,
+        kind: Kind,
+        goes_on: bool,
+    ) -> Result<(), String> {
         let (mut left, mut right, mut between) = (NONE, NONE, NONE);
         if list != NOWHERE {
             // Only when both are cut is it known which cells they are.
@@ -62,27 +71,31 @@ impl Census {
                 right = self.find(origin);
             }
             left = part.origin.map_or(NONE, |origin| self.find(origin));
+            let Known { is_keyed, cells, .. } = self.lists[list as usize];
+            if is_keyed && left == NONE {
+                // `yrs` goes from the last value under a key to the first, and does so twice.
+                self.step(2 * cells / PASSED_PER_STEP)?;
+            }
             between = if left == NONE { self.lists[list as usize].first } else { self.at(left).right };
             if between != right {
                 left = self.search(client, part, left, between, right)?;
                 between = if left == NONE { self.lists[list as usize].first } else { self.at(left).right };
             }
         }
-        let (clock, len) = (part.clock, part.len);
+        let (clock, len, update) = (part.clock, part.len, self.update);
         let known = self.clients.entry(client).or_default();
         known.end = part.end();
         if let Some(last) = known.cells.last().copied() {
             let grown = &mut self.cells[last as usize];
-            let follows = list == NOWHERE
-                || left == last
-                    && part.origin == Some(Id { client, clock: clock - 1 })
-                    && grown.right_origin == part.right;
-            if grown.list == list
-                && grown.kind == kind
-                && !matches!(kind, Kind::Type | Kind::TextType)
-                && follows
-            {
+            let follows = left == last
+                && part.origin == Some(Id { client, clock: clock - 1 })
+                && grown.right_origin == part.right
+                && matches!(kind, Kind::Deleted | Kind::Text | Kind::Values)
+                // `yrs` joins what comes apart only in the end.
+                && (goes_on || grown.update != update);
+            if grown.list == list && grown.kind == kind && (follows || list == NOWHERE) {
                 grown.len += len;
+                grown.update = update;
                 self.undo.push(Undo::Grown { client, by: len });
                 return Ok(());
             }
@@ -103,6 +116,7 @@ impl Census {
             right_origin,
             passed,
             in_conflict,
+            update,
         });
         self.link(cell);
         self.undo.push(Undo::Added);
@@ -131,7 +145,7 @@ impl Census {
             let other = *self.at(next);
             passed += 1;
             if !found || passed.is_multiple_of(PASSED_PER_STEP) {
-                self.step()?;
+                self.step(1)?;
             }
             if !found {
                 (self.at(next).passed, self.at(next).in_conflict) = (first_mark, mark);
@@ -153,6 +167,10 @@ impl Census {
                         None => found = true,
                     }
                 }
+            }
+            // Nothing is to the right of what has no right neighbour.
+            if found && right == NONE {
+                break;
             }
             next = other.right;
         }
@@ -180,7 +198,7 @@ impl Census {
             return Ok(());
         }
         let cells = self.clients[&at.client].cells.len();
-        let copied = if whole.kind == Kind::Value { whole.len as usize } else { 0 };
+        let copied = if matches!(whole.kind, Kind::Text | Kind::Values) { whole.len as usize } else { 0 };
         self.copy(copied + cells * COPIES_PER_MOVE)?;
         self.at(cell).len = offset;
         let rest = self.cells.len() as u32;
@@ -212,6 +230,7 @@ impl Census {
     /// Tells the neighbours of a cell that it is there.
     fn link(&mut self, cell: u32) {
         let Cell { list, left, right, .. } = *self.at(cell);
+        self.lists[list as usize].cells += 1;
         match left {
             _ if list == NOWHERE => {}
             NONE => self.lists[list as usize].first = cell,
@@ -223,6 +242,7 @@ impl Census {
     }
 
     fn unlink(&mut self, cell: &Cell) {
+        self.lists[cell.list as usize].cells -= 1;
         match cell.left {
             _ if cell.list == NOWHERE => {}
             NONE => self.lists[cell.list as usize].first = cell.right,

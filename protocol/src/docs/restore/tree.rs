@@ -69,7 +69,7 @@ impl Tree {
 
 /// Reads a root, if there is one.
 pub(super) fn read_root<T: ReadTxn>(txn: &T, name: &str, is_text: bool) -> Result<Option<Tree>, String> {
-    let Some((_, root)) = txn.root_refs().find(|(root, _)| *root == name) else { return Ok(None) };
+    let Some(root) = txn.get(name) else { return Ok(None) };
     match root.try_branch() {
         Some(branch) => read(txn, branch, is_text).map(Some),
         None => Err("it is no type".to_string()),
