@@ -2,6 +2,8 @@
 //!
 //! Nothing here recurses or allocates by a length that it read: a length is compared with what is left first.
 
+use std::ops::Range;
+
 /// How deep arrays and maps in a value may nest.
 pub(super) const DEPTH_MAX: usize = 32;
 /// The largest number there is: what JavaScript counts exactly.
@@ -35,6 +37,11 @@ impl<'a> Reader<'a> {
 
     fn left(&self) -> usize {
         self.bytes.len() - self.at
+    }
+
+    /// Whether the same stands in both places.
+    pub(super) fn is_same(&self, one: &Range<usize>, other: &Range<usize>) -> bool {
+        self.bytes.get(one.clone()) == self.bytes.get(other.clone())
     }
 
     pub(super) fn byte(&mut self) -> Result<u8, String> {

@@ -17,9 +17,10 @@ const STRUCT_BYTES_MIN: usize = 2;
 const DELETES_BYTES_MIN: usize = 2;
 const DELETE_BYTES_MIN: usize = 2;
 
-/// About how many bytes of memory a block takes in `yrs` and in the census, a type besides, and a part of JSON.
+/// About how many bytes of memory a block takes in `yrs` and in the census, a type or a root besides, and a part of JSON.
 pub(super) const BLOCK_WEIGHT: usize = 400;
 const TYPE_WEIGHT: usize = 300;
+const ROOT_WEIGHT: usize = 1_200;
 const JSON_PART_WEIGHT: usize = 120;
 
 /// What says of an item that it has neighbours, or a key.
@@ -116,7 +117,7 @@ pub(super) enum Parent {
 
 /// Reads a whole update of at most so many structs.
 pub(super) fn scan(bytes: &[u8], structs_max: usize) -> Result<Scanned, String> {
-    let mut scan = Scan { reader: Reader::new(bytes), structs: 0, structs_max, weight: 0 };
+    let mut scan = Scan { reader: Reader::new(bytes), structs: 0, structs_max, weight: 0, root: None };
     let (mut sections, mut clients) = (Vec::new(), BTreeSet::new());
     for _ in 0..scan.reader.count("clients", SECTION_BYTES_MIN)? {
         let section = scan.section()?;
@@ -146,6 +147,8 @@ struct Scan<'a> {
     structs: usize,
     structs_max: usize,
     weight: usize,
+    /// Where the name of the root stands that was met last.
+    root: Option<Range<usize>>,
 }
 
 impl Scan<'_> {
@@ -190,7 +193,7 @@ impl Scan<'_> {
             if origin.is_none() && right.is_none() {
                 parent = match self.reader.byte()? {
                     0 => Parent::Type(self.id()?),
-                    1 => Parent::Root(self.string()?),
+                    1 => Parent::Root(self.root()?),
                     other => return Err(format!("a parent of the unknown kind {other}")),
                 };
                 key = (info & HAS_KEY != 0).then(|| self.string()).transpose()?;
@@ -268,6 +271,15 @@ impl Scan<'_> {
     fn id(&mut self) -> Result<Id, String> {
         let client = self.reader.number_within("client", NUMBER_MAX)?;
         Ok(Id { client, clock: self.reader.number_within("clock", CLOCK_MAX)? as u32 })
+    }
+
+    /// Passes over the name of a root. It weighs where it is another than that before it.
+    fn root(&mut self) -> Result<Range<usize>, String> {
+        let name = self.string()?;
+        let is_known = self.root.as_ref().is_some_and(|last| self.reader.is_same(last, &name));
+        self.weight += if is_known { 0 } else { ROOT_WEIGHT };
+        self.root = Some(name.clone());
+        Ok(name)
     }
 
     /// Passes over a string; says where it stands.
