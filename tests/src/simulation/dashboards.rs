@@ -176,7 +176,7 @@ impl Dashboards {
         (0..CLIENTS.len()).for_each(|client| self.connect(client));
         self.wait(SETTLING);
         // What was appended elsewhere is seen at the next append.
-        [0, 3].into_iter().for_each(|client| self.post(client, [9, 3]));
+        [0, 3].into_iter().for_each(|client| self.append(client));
         self.wait(SETTLING);
         (0..CLIENTS.len()).for_each(|client| self.sync(client));
         self.wait(SETTLING);
@@ -329,6 +329,14 @@ impl Dashboards {
         asked.payload = json!({"widgetId": "large", "changes": {"n": number, "text": "x".repeat(60_000)}});
         self.asked.insert(id.clone(), asked.clone());
         self.call(0, id, &asked.name, asked.payload);
+    }
+
+    /// Posts what conflicts with nothing.
+    fn append(&mut self, client: usize) {
+        let (id, mut asked) = self.new_operation(client, [15, 0, 3]);
+        asked.payload = json!({"widgetId": "last", "changes": {"n": self.calls}});
+        self.asked.insert(id.clone(), asked.clone());
+        self.post_these(client, vec![(id, asked)]);
     }
 
     /// Another process appends, behind this one's back: what is on its way here is stale then.
