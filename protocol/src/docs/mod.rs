@@ -1,6 +1,6 @@
 //! The Yjs documents of drafts: a second pure machine beside the server's. It alone knows `yrs`.
 //!
-//! A driver keeps a [`Docs`] per worker and runs [`DocJob`]s on it, never under the core's lock. What clients send
+//! A driver keeps a [`Docs`] for each draft that is open and runs [`DocJob`]s on it, never under the core's lock. What clients send
 //! is hostile until shown otherwise: it is scanned before `yrs` sees a byte of it, applied, and what is new in it
 //! is written again, from the document; only that is stored and relayed.
 
@@ -23,7 +23,7 @@ use document::{Document, Fault, Taken};
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// The documents that one worker holds.
+/// The documents of a draft: its own, and copies of older versions that are being looked at.
 #[derive(Default)]
 pub struct Docs {
     documents: BTreeMap<DocId, Document>,

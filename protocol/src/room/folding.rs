@@ -40,8 +40,11 @@ pub(super) struct Folding {
 pub type Replayed = (RoomId, Option<Vec<Entry>>);
 
 impl Folding {
-    pub(super) fn of(snapshot: Option<Snapshot>) -> Self {
-        Self { begins_with: snapshot, ..Self::default() }
+    /// What a room begins with whose log ends there.
+    pub(super) fn of(snapshot: Option<Snapshot>, head: Seq) -> Self {
+        let folded = snapshot.as_ref().map_or(Seq::ZERO, |snapshot| snapshot.seq);
+        let entries = u32::try_from(head.0.saturating_sub(folded.0)).unwrap_or(u32::MAX);
+        Self { begins_with: snapshot, entries, ..Self::default() }
     }
 
     pub(super) fn is_under_way(&self) -> bool {

@@ -187,7 +187,7 @@ impl Room {
             held_until: Timestamp::default(),
             numbers: None,
             appends: appends::Appends::default(),
-            folding: folding::Folding::of(record.snapshot),
+            folding: folding::Folding::of(record.snapshot, record.head),
             judged: judged::Judged::default(),
             presence: presence::Presence::default(),
         }

@@ -149,9 +149,10 @@ impl Parts<'_> {
         if let Some(caller) = caller.clone().filter(|_| self.drafts.is_inside(&draft, id)) {
             return self.on_asks(drafts::Command { draft, asks, base64: false }, caller);
         }
-        // Who nobody knows yet is not to fill the memory.
-        if !self.drafts.wait_to_come_in(id, draft, asks) && caller.is_none() {
-            self.ctx.fx.close(id, CloseCause::Abusive);
+        // Who nobody knows yet is not to fill the memory; others come again.
+        if !self.drafts.wait_to_come_in(id, draft, asks) {
+            let cause = if caller.is_none() { CloseCause::Abusive } else { CloseCause::Overloaded };
+            self.ctx.fx.close(id, cause);
         }
     }
 

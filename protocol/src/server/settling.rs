@@ -160,7 +160,9 @@ impl Parts<'_> {
     pub(super) fn take_out(&mut self, id: ConnectionId) {
         self.documents.on_gone(id, &mut self.ctx);
         self.dashboards.on_gone(id);
-        let Some(caller) = self.connections.caller(id, None) else { return };
+        let Some(caller) = self.connections.caller(id, None) else {
+            return self.drafts.forget_connection(id);
+        };
         self.projects.on_gone(&caller);
         self.drafts.on_gone(&caller, &mut self.ctx);
         for room in self.ctx.rooms.joined(id).to_vec() {

@@ -20,15 +20,19 @@
 //! | every call is answered, nothing is left | a state vector that is none is asked about again |
 use crate::cases;
 use parlor_protocol::ids::RoomId;
-use parlor_protocol::input::Input;
+use parlor_protocol::input::{Input, Message};
 use parlor_protocol::settings::Settings;
 use parlor_protocol::store::{Change, RoomRow, Row, StoreRequest, Visibility};
+use parlor_protocol::y_sync::SyncMessage;
+use parlor_protocol::y_sync::awareness::{self, State};
+use parlor_protocol::y_sync::hocuspocus::{Frame, Said};
 use parlor_tests::simulation::drafts::Drafts;
 use parlor_tests::simulation::jobs::Workers;
 use parlor_tests::simulation::socket::Read;
 use parlor_tests::simulation::{BEGINNING, World};
 use proptest::collection::vec;
 use proptest::prelude::*;
+use std::iter::repeat_n;
 use std::time::Duration;
 
 proptest! {
@@ -104,16 +108,65 @@ fn when_open_drafts_take_too_much_memory_no_further_one_is_opened() {
             .answer(BEGINNING, &StoreRequest::Commit { appends: vec![], rows: vec![Change::Put(row)] });
     }
     let come = |world: &mut World, client: usize, draft: &str| {
-        let step = world.request(client, "GET", &format!("/ws?draftId={draft}"), "ann:firm:employee", "");
-        let socket = step.opened.first().map(|(socket, _)| *socket);
-        (socket, read_by(world, client))
+        world.request(client, "GET", &format!("/ws?draftId={draft}"), "ann:firm:employee", "");
+        read_by(world, client)
     };
-    let (writer, _) = come(&mut world, 1, "d");
+    come(&mut world, 1, "d");
     let update = r#"{"type":"yjs-update","data":[1,1,1,0,4,1,1,116,2,72,105,0],"id":"u1"}"#;
-    world.say(writer.expect("the first draft is opened"), update.to_string());
+    let writer = *world.sockets.keys().next().expect("the first draft is opened");
+    world.say(writer, update.to_string());
     assert!(!read_by(&mut world, 1).contains(&Read::Close(1013)));
-    let (_, read) = come(&mut world, 2, "e");
+    let read = come(&mut world, 2, "e");
     assert!(read.contains(&Read::Close(1013)), "{read:?}");
-    let (_, read) = come(&mut world, 3, "d");
+    let read = come(&mut world, 3, "d");
     assert!(!read.contains(&Read::Close(1013)), "who comes into an open one takes no more memory: {read:?}");
+}
+
+/// Two drafts, and what is said to a connection of `/hocuspocus` that nobody was let into yet.
+fn hocuspocus(world: &mut World, messages: impl IntoIterator<Item = Vec<u8>>) -> Vec<Read> {
+    world.request(1, "GET", "/hocuspocus", "", "");
+    let mut read = read_by(world, 1);
+    let socket = *world.sockets.keys().next().expect("it is let in before it shows a token");
+    for message in messages {
+        if world.sockets.contains_key(&socket) {
+            let step = world.say_message(socket, Message::Binary(message.into()));
+            read.extend(step.read.into_iter().map(|(_, read)| read));
+        }
+    }
+    read.extend(read_by(world, 1));
+    read
+}
+
+fn said(said: Said) -> Vec<u8> {
+    Frame::Said { document: "d".into(), said }.write().to_vec()
+}
+
+#[test]
+fn of_who_never_shows_a_token_nothing_is_left() {
+    let mut world = World::new(Settings::default(), 1);
+    world.handle(Input::Started);
+    let state = State { client: 1, clock: 1, state: Some("{}".into()) };
+    let awareness = said(Said::Awareness(awareness::write(&[state]).into()));
+    hocuspocus(&mut world, [awareness]);
+    assert!(world.server.counts().held() > 0, "it waits for the token");
+    let socket = *world.sockets.keys().next().expect("it is there");
+    world.cut(socket);
+    read_by(&mut world, 1);
+    assert_eq!(world.server.counts().held(), 0, "{:?}", world.server.counts());
+}
+
+#[test]
+fn more_words_than_anybody_honest_waits_for_end_the_connection() {
+    let mut world = World::new(Settings::default(), 1);
+    world.handle(Input::Started);
+    let step = said(Said::Sync(SyncMessage::Step1(vec![0].into())));
+    let update = said(Said::Sync(SyncMessage::Update(vec![0, 0].into())));
+    let few = hocuspocus(&mut world, [step].into_iter().chain(repeat_n(update.clone(), 4_000)));
+    assert!(!few.iter().any(|read| matches!(read, Read::Close(_))), "{few:?}");
+    let socket = *world.sockets.keys().next().expect("it is there");
+    let ended = (0..200).any(|_| {
+        let step = world.say_message(socket, Message::Binary(update.clone().into()));
+        !step.ended.is_empty() || step.read.iter().any(|(_, read)| matches!(read, Read::Close(4403)))
+    });
+    assert!(ended || read_by(&mut world, 1).contains(&Read::Close(4403)));
 }

@@ -3,6 +3,7 @@
 //! state goes. Nothing of it is stored.
 
 use crate::ids::ConnectionId;
+use crate::y_sync::Malformed;
 use crate::y_sync::awareness::State;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -35,22 +36,26 @@ pub struct Heard {
 
 impl Awareness {
     /// A connection said where it is, and perhaps what it heard of others.
-    pub fn hear(&mut self, who: ConnectionId, said: Vec<State>) -> Heard {
+    pub fn hear(&mut self, who: ConnectionId, said: Vec<State>) -> Result<Heard, Malformed> {
         let mut heard = Heard::default();
         for state in said {
             match self.owners.get(&who) {
-                Some(own) if *own == state.client => self.renew(state, &mut heard),
+                Some(own) if *own == state.client => {
+                    state.check()?;
+                    self.renew(state, &mut heard);
+                }
                 Some(_) => {}
-                None => self.begin(who, state, &mut heard),
+                None if state.state.is_none() || self.here.contains_key(&state.client) => {}
+                None => {
+                    state.check()?;
+                    self.begin(who, state, &mut heard);
+                }
             }
         }
-        heard
+        Ok(heard)
     }
 
     fn begin(&mut self, who: ConnectionId, state: State, heard: &mut Heard) {
-        if state.state.is_none() || self.here.contains_key(&state.client) {
-            return;
-        }
         let before = self.gone.iter().position(|(client, _)| *client == state.client);
         if let Some((client, clock)) = before.and_then(|place| self.gone.remove(place))
             && clock >= state.clock
@@ -110,31 +115,47 @@ mod tests {
         State { client, clock, state: None }
     }
 
+    fn hear(awareness: &mut Awareness, who: ConnectionId, said: Vec<State>) -> Heard {
+        awareness.hear(who, said).expect("JSON")
+    }
+
     #[test]
     fn a_connection_speaks_for_one_id_that_nobody_else_speaks_for() {
         let mut awareness = Awareness::default();
         let told = |states: &[State]| Heard { tell: states.to_vec(), back: vec![] };
-        assert_eq!(awareness.hear(ADA, vec![at(1, 0, "{}")]), told(&[at(1, 0, "{}")]));
-        assert_eq!(awareness.hear(BEN, vec![at(1, 9, "9"), at(2, 0, "{}")]), told(&[at(2, 0, "{}")]));
-        assert_eq!(awareness.hear(BEN, vec![end(1, 9), at(3, 0, "{}")]), told(&[]));
-        assert_eq!(awareness.hear(ADA, vec![at(1, 0, "again"), at(1, 1, "new")]), told(&[at(1, 1, "new")]));
-        assert_eq!(awareness.hear(ADA, vec![end(1, 1), end(1, 1)]), told(&[end(1, 1)]));
+        assert_eq!(hear(&mut awareness, ADA, vec![at(1, 0, "{}")]), told(&[at(1, 0, "{}")]));
+        assert_eq!(hear(&mut awareness, BEN, vec![at(1, 9, "9"), at(2, 0, "{}")]), told(&[at(2, 0, "{}")]));
+        assert_eq!(hear(&mut awareness, BEN, vec![end(1, 9), at(3, 0, "{}")]), told(&[]));
+        assert_eq!(hear(&mut awareness, ADA, vec![at(1, 0, "1"), at(1, 1, "2")]), told(&[at(1, 1, "2")]));
+        assert_eq!(hear(&mut awareness, ADA, vec![end(1, 1), end(1, 1)]), told(&[end(1, 1)]));
         assert_eq!(awareness.all(), [at(2, 0, "{}")]);
         assert_eq!((awareness.leave(ADA), awareness.leave(BEN)), (None, Some(end(2, 0))));
         assert_eq!(awareness.len(), 0);
     }
 
     #[test]
+    fn only_what_a_connection_says_of_itself_has_to_be_json() {
+        let mut awareness = Awareness::default();
+        assert!(awareness.hear(ADA, vec![at(1, 0, "{")]).is_err());
+        hear(&mut awareness, ADA, vec![at(1, 0, "{}")]);
+        assert_eq!(
+            awareness.hear(BEN, vec![at(1, 1, "{"), at(2, 0, "{}")]).map(|heard| heard.tell.len()),
+            Ok(1)
+        );
+        assert!(awareness.hear(ADA, vec![at(1, 1, "{")]).is_err());
+    }
+
+    #[test]
     fn who_comes_back_with_an_old_clock_is_told_that_it_was_taken_for_gone() {
         let mut awareness = Awareness::default();
-        awareness.hear(ADA, vec![at(1, 4, "{}")]);
+        hear(&mut awareness, ADA, vec![at(1, 4, "{}")]);
         awareness.leave(ADA);
-        let heard = awareness.hear(BEN, vec![at(1, 4, "{}")]);
+        let heard = hear(&mut awareness, BEN, vec![at(1, 4, "{}")]);
         assert_eq!(heard, Heard { tell: vec![at(1, 4, "{}")], back: vec![end(1, 4)] });
         awareness.leave(BEN);
-        assert_eq!(awareness.hear(BEN, vec![at(1, 5, "{}")]).back, []);
+        assert_eq!(hear(&mut awareness, BEN, vec![at(1, 5, "{}")]).back, []);
         for client in 2..300 {
-            awareness.hear(ADA, vec![at(client, 1, "{}")]);
+            hear(&mut awareness, ADA, vec![at(client, 1, "{}")]);
             awareness.leave(ADA);
         }
         assert_eq!(awareness.gone.len(), GONE_MAX);

@@ -1,5 +1,5 @@
 //! What a client can ask of a draft, in 003's JSON or over a connection of several apps. The binary protocols of Yjs
-//! providers say the same (`wire.rs`).
+//! providers say the same (`y_sync`).
 
 use crate::apps::composed;
 use crate::envelope::ID_BYTES_MAX;

@@ -1,18 +1,14 @@
 //! What is done with a document, one job at a time: clients' updates as they come, together where several wait; what
 //! somebody lacks; the next snapshot. What a job brings is looked at here.
 
-use super::draft::{Folding, Incoming, Restoring, Settled, Stage, Task, Wanted};
+use super::draft::{Folding, Incoming, Restoring, Settled, Stage, Task};
 use super::log::{self, Kept};
-use super::owed::Words;
 use super::saving::Whose;
-use super::spelling::{Hearers, Speech};
 use super::{Drafts, Waiting, fault};
 use crate::action::CloseCause;
-use crate::context::{Caller, Context};
+use crate::context::Context;
 use crate::docs::{Applied, DocId, DocJob, DocOutcome, RestoreRefused, Standing, Why};
 use crate::door::refusal_response;
-use crate::envelope::is_written_outside;
-use crate::frame::Frame;
 use crate::ids::{ConnectionId, RoomId, Seq};
 use crate::job::Job;
 use crate::outbox::Class;
@@ -98,9 +94,9 @@ impl Drafts {
             }
             (Task::Known(incoming), DocOutcome::Known(true)) => {
                 let given = draft.given;
-                let words = self.on_taken(id, &incoming, false, ctx);
+                let incoming = self.on_taken(id, incoming, false, ctx);
                 if let Some(draft) = self.open.get_mut(id) {
-                    draft.waiting.push_back((given, Settled::Saved(incoming, words)));
+                    draft.waiting.push_back((given, Settled::Saved(incoming)));
                 }
             }
             (Task::Known(incoming), DocOutcome::Known(false)) => {
@@ -151,20 +147,20 @@ impl Drafts {
         for (incoming, applied) in updates {
             match applied {
                 Applied::New { update, pending } => {
-                    let words = self.on_taken(id, &incoming, pending, ctx);
+                    let incoming = self.on_taken(id, incoming, pending, ctx);
                     let name = incoming.from.user.name.as_deref().unwrap_or_default().into();
                     let kept = Kept::Update { name, restored: None, update };
                     let author = incoming.from.user.id.clone();
                     let id_told = incoming.id.filter(|_| !pending);
-                    let Incoming { from, count, .. } = incoming;
+                    let Incoming { from, count, words, .. } = incoming;
                     let whose = Whose::Client { from, id: id_told, whole: !pending, count, words };
                     self.submit(id, &kept, author, whose, ctx);
                 }
                 Applied::Nothing { pending } => {
-                    let words = self.on_taken(id, &incoming, pending, ctx);
+                    let incoming = self.on_taken(id, incoming, pending, ctx);
                     match self.open.get_mut(id) {
                         Some(draft) if !pending => {
-                            draft.waiting.push_back((draft.given, Settled::Saved(incoming, words)));
+                            draft.waiting.push_back((draft.given, Settled::Saved(incoming)));
                         }
                         Some(_) | None => self.readings.answered(incoming.from.connection, &mut ctx.fx),
                     }
@@ -174,25 +170,41 @@ impl Drafts {
         }
     }
 
-    /// An update was good. What it left out is asked for. If it is what was asked for it stands for all that was lost
-    /// before it: the words that are owed for that are said with its own.
-    fn on_taken(&mut self, id: &RoomId, incoming: &Incoming, pending: bool, ctx: &mut Context<'_>) -> Words {
-        let Some(seat) = self.seat(id, incoming.from.connection) else { return Words::default() };
+    /// An update was good. What it left out is asked for. If it is a whole answer it stands for all that was lost before
+    /// it: the words that are owed for that are said with its own, else they are owed still.
+    fn on_taken(
+        &mut self,
+        id: &RoomId,
+        mut incoming: Incoming,
+        pending: bool,
+        ctx: &mut Context<'_>,
+    ) -> Incoming {
+        let who = incoming.from.connection;
+        let Some(draft) = self.open.get_mut(id) else { return incoming };
+        let Some(seat) = draft.seats.get_mut(&who) else { return incoming };
         seat.undecodable = 0;
         match (incoming.answers, pending) {
-            (Some(answer), false) if seat.owed.is_whole(answer) => return seat.owed.take(),
+            (Some(answer), false) if seat.owed.is_whole(answer) => {}
             // What even an answer leaves out is missing where it comes from.
-            (Some(_), _) | (None, false) => {}
+            (Some(answer), _) => {
+                seat.owed.give_back(std::mem::take(&mut incoming.words));
+                if !seat.owed.is_whole(answer) && seat.owed.is_any() && !seat.owed.is_asked() {
+                    draft.to_ask.insert(who);
+                }
+            }
+            // With it came what was asked for.
+            (None, false) => seat.asked_at = None,
             (None, true) => {
-                seat.owed.add(incoming);
-                if seat.asked_at.is_none() {
-                    seat.asked_at = Some(ctx.fx.now);
-                    self.ask_for_missing(id, incoming.from.connection, ctx);
+                let is_first = seat.asked_at.is_none();
+                seat.asked_at = seat.asked_at.or(Some(ctx.fx.now));
+                self.owe(id, &incoming, ctx);
+                if is_first {
+                    self.ask_for_missing(id, who, ctx);
                     ctx.fx.timers.set(ctx.fx.now + ANSWER_WAIT_MAX, Timer::Draft(id.clone()));
                 }
             }
         }
-        Words::default()
+        incoming
     }
 
     /// Asks a connection for what the document lacks; once it is there, if nobody knows now.
@@ -229,8 +241,8 @@ impl Drafts {
             }
         };
         self.refuse(&incoming.from, id, &refusal, ctx);
-        let draft = self.open.get_mut(id);
-        let Some(seat) = draft.and_then(|draft| draft.seats.get_mut(&who)) else { return };
+        let Some(seat) = self.seat(id, who) else { return };
+        seat.owed.give_back(incoming.words.clone());
         if matches!(why, Why::Malformed(_)) {
             seat.undecodable += 1;
             if seat.undecodable >= UNDECODABLE_MAX {
@@ -261,87 +273,6 @@ impl Drafts {
                 let refusal = Refusal::new(Code::Conflict, refused.to_string());
                 ctx.fx.answered.push((restoring.request, refusal_response(&refusal)));
             }
-        }
-    }
-
-    /// Tells a connection what it lacked; who was coming in is inside with it.
-    pub(super) fn show_state(
-        &mut self,
-        id: &RoomId,
-        wanted: Wanted,
-        update: Bytes,
-        at: Seq,
-        ctx: &mut Context<'_>,
-    ) {
-        let who = wanted.to.connection;
-        let Some(seat) = self.open.get_mut(id).and_then(|draft| draft.seats.get_mut(&who)) else { return };
-        let envelope = seat.caller.envelope;
-        if is_written_outside(envelope, update.len()) {
-            let hearers = Hearers::One(wanted, at);
-            return self.spell(id, envelope, Speech::State(update), hearers, ctx);
-        }
-        let to = Caller { envelope, ..wanted.to.clone() };
-        let frames = ctx.fx.answer(&to, &log::state(id, update));
-        self.hand_state(id, wanted, frames, at, ctx);
-    }
-
-    /// What a connection lacked is written.
-    pub(super) fn hand_state(
-        &mut self,
-        id: &RoomId,
-        wanted: Wanted,
-        frames: Vec<Frame>,
-        at: Seq,
-        ctx: &mut Context<'_>,
-    ) {
-        let who = wanted.to.connection;
-        let Some(seat) = self.open.get_mut(id).and_then(|draft| draft.seats.get_mut(&who)) else { return };
-        let (came, next) = (!seat.inside, seat.asks_next.take());
-        (seat.answering, seat.inside) = (false, true);
-        let caller = Caller { reply_to: None, ..seat.caller.clone() };
-        ctx.rooms.show_frames(who, frames, &mut ctx.fx);
-        if came {
-            ctx.rooms.enter(id, caller, at, &mut ctx.fx);
-            self.on_inside(id, who, ctx);
-        }
-        if let Some(next) = next {
-            self.want(id, next, ctx);
-        }
-    }
-
-    /// Somebody is not told what it lacks. Who was to come in with it does not.
-    pub(super) fn refuse_state(
-        &mut self,
-        id: &RoomId,
-        wanted: &Wanted,
-        refusal: &Refusal,
-        ctx: &mut Context<'_>,
-    ) {
-        let who = wanted.to.connection;
-        let Some(seat) = self.open.get_mut(id).and_then(|draft| draft.seats.get_mut(&who)) else { return };
-        seat.answering = false;
-        let (next, inside) = (seat.asks_next.take(), seat.inside);
-        self.refuse_unless_provider(&wanted.to, id, refusal, ctx);
-        match next {
-            Some(next) => self.want(id, next, ctx),
-            None if !inside => ctx.fx.close(who, CloseCause::Overloaded),
-            None => {}
-        }
-    }
-
-    /// Somebody asks for what it lacks. One answer is under way at a time, and the last question waits for it.
-    pub(super) fn want(&mut self, id: &RoomId, wanted: Wanted, ctx: &mut Context<'_>) {
-        let Some(draft) = self.open.get_mut(id) else { return };
-        let Some(seat) = draft.seats.get_mut(&wanted.to.connection) else { return };
-        if !seat.answering {
-            seat.answering = true;
-            draft.work.push_back(Task::State(wanted));
-            return self.go_on(id, ctx);
-        }
-        if let Some(before) = seat.asks_next.replace(wanted).filter(|before| before.to.reply_to.is_some()) {
-            let message = "another request of the state came before this one was answered";
-            let refusal = Refusal::new(Code::RateLimited, message);
-            self.refuse(&before.to, id, &refusal, ctx);
         }
     }
 }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 /// An open draft.
 #[derive(Debug)]
 pub struct Draft {
-    /// Tells the lives of its document from each other: what comes of a job of an earlier one is nobody's.
+    /// Tells the lives of its document from each other: what a job of an earlier one was to do is done once more.
     pub life: u64,
     /// The first of them.
     pub born: u64,
@@ -32,6 +32,8 @@ pub struct Draft {
     pub weight: usize,
     /// What was said about it.
     pub comments: Comments,
+    /// The same as far as the log was read once more.
+    pub comments_read: Comments,
     /// Who sits in it.
     pub seats: BTreeMap<ConnectionId, Seat>,
     /// Where they are.
@@ -132,6 +134,16 @@ impl Task {
             Self::Foreign(_) | Self::Known(_) | Self::State(_) | Self::Fold(_) | Self::Restore(_) => 0,
         }
     }
+
+    /// How many bytes of them.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Updates(updates) => updates.iter().map(|one| one.update.len()).sum(),
+            Self::Known(incoming) => incoming.update.len(),
+            Self::Foreign(update) => update.len(),
+            Self::State(_) | Self::Fold(_) | Self::Restore(_) => 0,
+        }
+    }
 }
 
 impl Seat {
@@ -173,6 +185,8 @@ pub struct Incoming {
     pub answers: Option<u64>,
     /// Which of its connection's counts it belongs to. An answer by itself belongs to none.
     pub count: Option<u64>,
+    /// What is true with it once it is durable, if it is an answer.
+    pub words: Words,
 }
 
 /// A version that is being brought back.
@@ -191,8 +205,8 @@ pub struct Restoring {
 /// What waits until what the document has is durable.
 #[derive(Debug)]
 pub enum Settled {
-    /// Somebody's update was in it already. With it is true what was owed.
-    Saved(Incoming, Words),
+    /// Somebody's update was in it already.
+    Saved(Incoming),
     /// What somebody lacks is told to it.
     State {
         /// Whom.
@@ -226,6 +240,7 @@ impl Draft {
             vector: Bytes::from_static(&[0]),
             weight: 0,
             comments: Comments::default(),
+            comments_read: Comments::default(),
             seats: BTreeMap::new(),
             awareness: Awareness::default(),
             work: VecDeque::new(),

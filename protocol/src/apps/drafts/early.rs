@@ -3,6 +3,7 @@
 //! first step a provider counts all that it has written as one change; those that come after it are counted here.
 
 use super::command::Asks;
+use super::owed::WORDS_MAX;
 use crate::ids::{ConnectionId, RoomId};
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -37,8 +38,7 @@ impl Early {
             return true;
         }
         if matches!(asks, Asks::Update(..)) {
-            self.pass_over(who, &draft);
-            return true;
+            return self.pass_over(who, &draft);
         }
         let waiting = self.0.entry(who).or_default();
         let bytes = waiting.bytes + size(&asks);
@@ -50,13 +50,13 @@ impl Early {
         true
     }
 
-    /// An update is counted if a first step came before it.
-    fn pass_over(&mut self, who: ConnectionId, draft: &RoomId) {
+    /// An update is counted if a first step came before it; false: they are too many.
+    fn pass_over(&mut self, who: ConnectionId, draft: &RoomId) -> bool {
         let said = self.0.get_mut(&who).map(|waiting| waiting.said.iter_mut().rev());
         let step = said.into_iter().flatten().find(|said| said.draft == *draft && is_first_step(&said.asks));
-        if let Some(step) = step {
-            step.updates = step.updates.saturating_add(1);
-        }
+        let Some(step) = step else { return true };
+        step.updates += 1;
+        step.updates < WORDS_MAX
     }
 
     /// Takes out what waits for a draft, each with how many updates are to be counted after it.

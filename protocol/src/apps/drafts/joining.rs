@@ -107,9 +107,9 @@ impl Drafts {
 
     /// A token ends soon. Over `/hocuspocus` it is asked for again, for every document.
     pub fn ask_for_tokens(&self, who: ConnectionId, ctx: &mut Context<'_>) {
-        for (id, draft) in &self.open {
-            let seat = draft.seats.get(&who).filter(|seat| seat.caller.envelope == Envelope::Hocuspocus);
-            if seat.is_some() {
+        for id in self.sittings.get(&who).into_iter().flatten() {
+            let seat = self.open.get(id).and_then(|draft| draft.seats.get(&who));
+            if seat.is_some_and(|seat| seat.caller.envelope == Envelope::Hocuspocus) {
                 let event = log::of(id, Event::new("auth:expiring", &json!({}))).said(Said::AskToken);
                 ctx.fx.tell(who, Envelope::Hocuspocus, &event, Class::Kept);
             }
@@ -248,7 +248,9 @@ impl Drafts {
         }
         let writes = access == Access::Write;
         draft.seats.insert(who, Seat::new(caller, writes));
-        if draft.stage == Stage::Ready {
+        self.sittings.entry(who).or_default().insert(id.clone());
+        let is_ready = draft.stage == Stage::Ready;
+        if is_ready {
             self.come_in(id, who, ctx);
         }
     }

@@ -5,7 +5,7 @@ use super::{Drafts, log};
 use crate::action::CloseCause;
 use crate::context::{Caller, Context};
 use crate::envelope::{Envelope, Event};
-use crate::ids::{RoomId, UserId};
+use crate::ids::{ConnectionId, RoomId, UserId};
 use crate::outbox::Class;
 use crate::y_sync::hocuspocus::Said;
 use serde_json::json;
@@ -17,6 +17,7 @@ impl Drafts {
         if !is_in {
             return self.refuse(caller, id, &not_open(), ctx);
         }
+        self.refuse_the_rest(id, caller.connection, ctx);
         self.on_left(id, caller, ctx);
         let closed = match caller.envelope {
             Envelope::Hocuspocus => closed(id, "provider_initiated"),
@@ -31,10 +32,29 @@ impl Drafts {
         ctx.fx.reply(caller, &closed);
     }
 
+    /// What a connection asked before it goes out is answered first. A state that is being made for it is refused when it is
+    /// there.
+    fn refuse_the_rest(&mut self, id: &RoomId, who: ConnectionId, ctx: &mut Context<'_>) {
+        let Some(seat) = self.seat(id, who) else { return };
+        let owed = seat.owed.take().calls.into_iter().map(|(call, _)| call);
+        let waits = (!seat.inside && !seat.answering).then(|| seat.caller.clone());
+        let next = seat.asks_next.take().map(|wanted| wanted.to);
+        let calls: Vec<Caller> = owed.chain(waits).chain(next).collect();
+        for call in calls.into_iter().filter(|call| call.reply_to.is_some()) {
+            self.refuse(&call, id, &not_open(), ctx);
+        }
+    }
+
     /// A connection is out of a draft, because it left or because it ended.
     pub fn on_left(&mut self, id: &RoomId, caller: &Caller, ctx: &mut Context<'_>) {
         let who = caller.connection;
         ctx.rooms.leave(id, who, &mut ctx.fx);
+        if let Some(sat) = self.sittings.get_mut(&who) {
+            sat.remove(id);
+            if sat.is_empty() {
+                self.sittings.remove(&who);
+            }
+        }
         let Some(draft) = self.open.get_mut(id) else { return };
         let Some(seat) = draft.seats.remove(&who) else { return };
         draft.to_ask.remove(&who);
@@ -49,16 +69,14 @@ impl Drafts {
 
     /// A connection is gone: it sits nowhere any more, nor waits for it.
     pub fn on_gone(&mut self, caller: &Caller, ctx: &mut Context<'_>) {
-        let who = caller.connection;
-        let sat: Vec<RoomId> = self
-            .open
-            .iter()
-            .filter(|(_, draft)| draft.seats.contains_key(&who))
-            .map(|(id, _)| id.clone())
-            .collect();
-        for id in sat {
+        while let Some(id) = self.sittings.get(&caller.connection).and_then(|sat| sat.first().cloned()) {
             self.on_left(&id, caller, ctx);
         }
+        self.forget_connection(caller.connection);
+    }
+
+    /// Nothing is kept of a connection that sits nowhere.
+    pub fn forget_connection(&mut self, who: ConnectionId) {
         self.dedicated.remove(&who);
         self.early.forget(who);
         self.readings.forget(who);

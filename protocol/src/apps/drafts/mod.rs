@@ -11,6 +11,7 @@ mod draft;
 mod early;
 mod history;
 mod joining;
+mod lacking;
 mod leaving;
 mod log;
 mod opening;
@@ -44,7 +45,7 @@ use early::Early;
 use history::Reading;
 use reading::Readings;
 use spelling::Hearers;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use versions::Copying;
 
 /// What the drafts wait for.
@@ -136,6 +137,8 @@ pub struct Drafts {
     open: BTreeMap<RoomId, Box<Draft>>,
     /// The connections that are there for one draft.
     dedicated: BTreeMap<ConnectionId, RoomId>,
+    /// Where connections sit.
+    sittings: BTreeMap<ConnectionId, BTreeSet<RoomId>>,
     /// What came before its draft was open to the connection.
     early: Early,
     /// How connections are read that bring updates.
@@ -278,9 +281,26 @@ impl Drafts {
 
     /// How many drafts are open, wait for their room, or are looked at as they were; and the connections that bring updates.
     pub fn len(&self) -> usize {
-        let Self { parked, open, dedicated, early, readings, lives: _, counts: _, copies, weight: _ } = self;
+        let Self {
+            parked,
+            open,
+            dedicated,
+            sittings,
+            early,
+            readings,
+            lives: _,
+            counts: _,
+            copies,
+            weight: _,
+        } = self;
         let held = open.values().map(|draft| draft.seats.len() + draft.work.len() + draft.awareness.len());
-        parked.len() + held.sum::<usize>() + dedicated.len() + early.len() + readings.len() + copies
+        parked.len()
+            + held.sum::<usize>()
+            + dedicated.len()
+            + sittings.len()
+            + early.len()
+            + readings.len()
+            + copies
     }
 
     /// Tells a caller why not.

@@ -30,12 +30,12 @@ impl Drafts {
         let life = self.lives;
         let draft = self.open.entry(id.clone()).or_insert_with(|| Box::new(Draft::new(life)));
         (draft.life, draft.stage) = (life, Stage::Opening);
-        (draft.at, draft.comments) = (Seq::ZERO, Comments::default());
+        (draft.at, draft.comments_read) = (Seq::ZERO, Comments::default());
         let mut document = None;
         if let Some(snapshot) = snapshot.filter(|_| draft.skipped.is_empty()) {
             match read(&snapshot.state) {
                 Some((comments, bytes)) => {
-                    (draft.at, draft.comments) = (snapshot.seq, comments);
+                    (draft.at, draft.comments_read) = (snapshot.seq, comments);
                     document = Some(bytes);
                 }
                 None => ctx.fx.log(fault(id, "a snapshot is unreadable", "it is passed over")),
@@ -108,7 +108,7 @@ impl Drafts {
                     updates.push(update);
                     seqs.push(entry.seq);
                 }
-                Some(Kept::Said(words)) => draft.comments.fold(entry, &words),
+                Some(Kept::Said(words)) => draft.comments_read.fold(entry, &words),
                 Some(Kept::Update { .. }) | None => {}
             }
         }
@@ -149,10 +149,15 @@ impl Drafts {
         let Some(draft) = self.open.get_mut(id) else { return };
         draft.stage = Stage::Ready;
         draft.losses = 0;
+        draft.comments = std::mem::take(&mut draft.comments_read);
         let asked = std::mem::take(&mut draft.to_ask);
         let calls = std::mem::take(&mut draft.calls);
-        let coming: Vec<_> =
-            draft.seats.iter().filter(|(_, seat)| !seat.inside).map(|(who, _)| *who).collect();
+        let coming: Vec<_> = draft
+            .seats
+            .iter()
+            .filter(|(_, seat)| !seat.inside && !seat.answering)
+            .map(|(who, _)| *who)
+            .collect();
         for who in asked {
             if let Some(since) = self.seat(id, who).and_then(|seat| seat.asked_at.as_mut()) {
                 *since = ctx.fx.now;
@@ -201,7 +206,7 @@ impl Drafts {
     fn ask_again(&mut self, id: &RoomId) {
         let Some(draft) = self.open.get_mut(id) else { return };
         for (who, seat) in &mut draft.seats {
-            if seat.asked_at.is_some() || seat.owed.is_any() {
+            if seat.owed.is_asked() || seat.owed.is_any() {
                 draft.to_ask.insert(*who);
             }
             if draft.to_ask.contains(who) {
@@ -212,7 +217,7 @@ impl Drafts {
 
     fn take_back(&mut self, id: &RoomId, settled: Settled, ctx: &mut Context<'_>) {
         match settled {
-            Settled::Saved(Incoming { from, count, .. }, words) => {
+            Settled::Saved(Incoming { from, count, words, .. }) => {
                 let whose = Whose::Client { from, id: None, whole: true, count, words };
                 self.on_unsaved(id, whose, &Refusal::store_unavailable(), ctx);
             }

@@ -14,6 +14,8 @@ use std::sync::Arc;
 
 /// How many ids of updates whose beginning is missing are remembered for one connection.
 const CALLS_MAX: usize = 256;
+/// How many words one connection may be owed.
+pub const WORDS_MAX: u32 = 4_096;
 
 /// How a connection is asked, answers, and what it is owed.
 #[derive(Debug, Default)]
@@ -52,12 +54,22 @@ impl Owed {
         self.words.times = self.words.times.saturating_add(updates);
     }
 
-    /// An update has to come again. What is beyond the limit is counted, and its id is not remembered.
-    pub fn add(&mut self, update: &Incoming) {
-        self.words.times = self.words.times.saturating_add(self.word(update.count));
-        if self.words.calls.len() < CALLS_MAX && (update.id.is_some() || update.from.reply_to.is_some()) {
+    /// An update has to come again, and is answered then. False: that many calls are not remembered.
+    pub fn add(&mut self, update: &Incoming) -> bool {
+        self.give_back_one(update.count);
+        if update.id.is_none() && update.from.reply_to.is_none() {
+            return true;
+        }
+        let has_room = self.words.calls.len() < CALLS_MAX;
+        if has_room {
             self.words.calls.push((update.from.clone(), update.id.clone()));
         }
+        has_room
+    }
+
+    /// Whether it is owed more than anybody honest.
+    pub fn is_too_much(&self) -> bool {
+        self.words.times > WORDS_MAX
     }
 
     /// It is asked for what it has.
@@ -81,12 +93,18 @@ impl Owed {
         self.outdated = self.asked;
     }
 
-    /// Something is owed.
+    /// Whether something is owed.
     pub fn is_any(&self) -> bool {
         self.words.times > 0 || !self.words.calls.is_empty()
     }
 
-    /// What is true with an answer that has everything.
+    /// Whether a request has not been answered yet.
+    pub fn is_asked(&self) -> bool {
+        self.asked > self.answered
+    }
+
+    /// What is true with an answer that has everything. What comes behind the answer is not in it, so this is taken out
+    /// when the answer comes.
     pub fn take(&mut self) -> Words {
         Words {
             count: self.words.count,

@@ -8,7 +8,7 @@ use crate::outbox::Class;
 use crate::refusal::{Code, Refusal};
 use crate::room::{PRESENCE_INTERVAL, PRESENCE_NAMES_MAX};
 use crate::timers::Timer;
-use crate::y_sync::awareness::{self, State};
+use crate::y_sync::awareness::{self, STATE_BYTES_MAX, State};
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::json;
@@ -29,11 +29,15 @@ impl Drafts {
     /// Somebody said where it is.
     pub(super) fn on_awareness(&mut self, id: &RoomId, from: &Caller, bytes: &Bytes, ctx: &mut Context<'_>) {
         let who = from.connection;
+        // One state is a signal and counts as one; more of them are read as updates are.
+        if bytes.len() > STATE_BYTES_MAX {
+            self.readings.brought(who, bytes.len(), &mut ctx.fx);
+        }
         let Some(draft) = self.open.get_mut(id) else { return };
         let Some(seat) = draft.seats.get(&who) else { return };
-        let (envelope, states) = (seat.caller.envelope, awareness::read(bytes));
-        let heard = match states {
-            Ok(states) => draft.awareness.hear(who, states),
+        let envelope = seat.caller.envelope;
+        let heard = match awareness::read(bytes).and_then(|states| draft.awareness.hear(who, states)) {
+            Ok(heard) => heard,
             Err(malformed) => {
                 let refusal = Refusal::new(Code::ClientError, malformed.why);
                 return self.refuse_unless_provider(from, id, &refusal, ctx);

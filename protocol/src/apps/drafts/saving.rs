@@ -140,11 +140,12 @@ impl Drafts {
         words: Words,
         ctx: &mut Context<'_>,
     ) {
-        let Some(seat) = self.seat(id, to.connection) else { return };
-        let envelope = seat.caller.envelope;
-        let to = Caller { envelope, ..to.clone() };
         let event = log::saved(id, own);
+        let seat = self.seat(id, to.connection);
+        let envelope = seat.as_ref().map_or(to.envelope, |seat| seat.caller.envelope);
+        let to = Caller { envelope, ..to.clone() };
         if envelope == Envelope::Hocuspocus {
+            let Some(seat) = seat else { return };
             let times = seat.owed.counted(words.count, words.times) + seat.owed.word(count);
             return (0..times).for_each(|_| ctx.fx.reply(&to, &event));
         }
@@ -169,8 +170,8 @@ impl Drafts {
 
     /// What a client sent is not in the log. A provider is asked for it again; 003's client would never send it.
     pub(super) fn on_unsaved(&mut self, id: &RoomId, whose: Whose, refusal: &Refusal, ctx: &mut Context<'_>) {
-        let (from, count, words) = match whose {
-            Whose::Client { from, count, words, .. } => (from, count, words),
+        let (from, whole, count, words) = match whose {
+            Whose::Client { from, whole, count, words, id: _ } => (from, whole, count, words),
             Whose::Restoring(request) => {
                 return ctx.fx.answered.push((request, refusal_response(refusal)));
             }
@@ -180,7 +181,8 @@ impl Drafts {
         let Some(draft) = self.open.get_mut(id) else { return };
         let Some(seat) = draft.seats.get_mut(&who) else { return };
         seat.owed.give_back(words);
-        seat.owed.give_back_one(count);
+        // Of what is not whole it is owed already.
+        seat.owed.give_back_one(count.filter(|_| whole));
         seat.owed.outdate();
         match seat.caller.envelope {
             Envelope::Draft | Envelope::DraftBase64 => ctx.fx.close(who, CloseCause::Overloaded),
@@ -189,7 +191,9 @@ impl Drafts {
             }
             Envelope::Fields | Envelope::Event | Envelope::SocketIo | Envelope::Realtime => {
                 draft.to_ask.insert(who);
-                self.refuse(&from, id, refusal, ctx);
+                if whole {
+                    self.refuse(&from, id, refusal, ctx);
+                }
             }
         }
     }
@@ -202,15 +206,15 @@ impl Drafts {
             self.tell_large(id, told.origin, &update, ctx);
         }
         let Some(draft) = self.open.get_mut(id) else { return };
-        if draft.stage == super::draft::Stage::Ready {
-            draft.at = entry.seq;
-            match Kept::read(&entry.body) {
-                Some(Kept::Update { update, .. }) if !draft.unsettled.contains(&entry.id) => {
-                    draft.work.push_back(Task::Foreign(update));
-                }
-                Some(Kept::Said(words)) => draft.comments.fold(entry, &words),
-                Some(Kept::Update { .. }) | None => {}
+        let is_ready = draft.stage == super::draft::Stage::Ready;
+        draft.at = if is_ready { entry.seq } else { draft.at };
+        match Kept::read(&entry.body) {
+            Some(Kept::Update { update, .. }) if is_ready && !draft.unsettled.contains(&entry.id) => {
+                draft.work.push_back(Task::Foreign(update));
             }
+            // Where it is being made anew, the log says so once more.
+            Some(Kept::Said(words)) => draft.comments.fold(entry, &words),
+            Some(Kept::Update { .. }) | None => {}
         }
         if ctx.rooms.find(id).is_some_and(|room| room.begin_snapshot()) {
             draft.work.push_back(Task::Fold(super::draft::Folding::default()));
@@ -221,7 +225,7 @@ impl Drafts {
     /// A draft is closed before this was durable.
     pub(super) fn drop_settled(&mut self, settled: Settled, ctx: &mut Context<'_>) {
         match settled {
-            Settled::Saved(incoming, _) => self.readings.answered(incoming.from.connection, &mut ctx.fx),
+            Settled::Saved(incoming) => self.readings.answered(incoming.from.connection, &mut ctx.fx),
             Settled::Restored(request) => {
                 ctx.fx.answered.push((request, refusal_response(&not_found())));
             }
@@ -235,7 +239,7 @@ impl Drafts {
             && let Some((_, settled)) = draft.waiting.pop_front_if(|(after, _)| *after <= draft.settled)
         {
             match settled {
-                Settled::Saved(Incoming { from, id: own, count, .. }, words) => {
+                Settled::Saved(Incoming { from, id: own, count, words, .. }) => {
                     self.say_saved(id, &from, (own.as_deref(), count), words, ctx);
                     self.readings.answered(from.connection, &mut ctx.fx);
                 }

@@ -5,7 +5,9 @@ use super::command::{Asks, Command, NewComment};
 use super::document::{ANSWER_WAIT_MAX, viewers_read};
 use super::draft::{Incoming, Seat, Stage, Task, Wanted};
 use super::joining::not_open;
-use super::log::{Kept, Words};
+use super::log::{self, Kept};
+use super::owed::Words;
+use crate::action::CloseCause;
 use crate::context::{Caller, Context};
 use crate::envelope::Envelope;
 use crate::ids::{ConnectionId, EntryId, RoomId};
@@ -18,6 +20,8 @@ use std::sync::Arc;
 
 /// How many updates may wait for one document, from all who sit in it.
 const WAITING_UPDATES_MAX: usize = 4_096;
+/// How many bytes they may have together.
+const WAITING_BYTES_MAX: usize = 64 << 20;
 
 impl Drafts {
     /// Carries out a command.
@@ -52,12 +56,13 @@ impl Drafts {
                 self.want(id, Wanted { since, to: from }, ctx);
             }
             Asks::Answer(update) => {
-                let answers = self.answered(id, from.connection);
-                self.bring(id, Incoming { from, update, id: None, answers, count: None }, ctx);
+                let (answers, words) = self.answered(id, from.connection);
+                self.bring(id, Incoming { from, update, id: None, answers, count: None, words }, ctx);
             }
             Asks::Update(update, own) => {
                 let count = self.seat(id, from.connection).map(|seat| seat.owed.count());
-                let incoming = Incoming { from, update, id: own, answers: None, count };
+                let words = Words::default();
+                let incoming = Incoming { from, update, id: own, answers: None, count, words };
                 self.bring(id, incoming, ctx);
             }
             Asks::Awareness(states) => self.on_awareness(id, &from, &states, ctx),
@@ -83,13 +88,25 @@ impl Drafts {
     }
 
     /// A connection answers what it was asked for: it need not be waited for any more.
-    fn answered(&mut self, id: &RoomId, who: ConnectionId) -> Option<u64> {
-        let seat = self.seat(id, who)?;
+    fn answered(&mut self, id: &RoomId, who: ConnectionId) -> (Option<u64>, Words) {
+        let Some(seat) = self.seat(id, who) else { return Default::default() };
         let answer = seat.owed.answer();
-        if seat.owed.is_whole(answer) {
-            (seat.asked_at, seat.stuck) = (None, false);
+        if !seat.owed.is_whole(answer) {
+            return (Some(answer), Words::default());
         }
-        Some(answer)
+        (seat.asked_at, seat.stuck) = (None, false);
+        (Some(answer), seat.owed.take())
+    }
+
+    /// An update has to come again, and is answered then.
+    pub(super) fn owe(&mut self, id: &RoomId, update: &Incoming, ctx: &mut Context<'_>) {
+        let Some(seat) = self.seat(id, update.from.connection) else { return };
+        let is_remembered = seat.owed.add(update);
+        if seat.owed.is_too_much() {
+            ctx.fx.close(update.from.connection, CloseCause::Overloaded);
+        } else if !is_remembered {
+            self.refuse(&update.from, id, &Refusal::busy(), ctx);
+        }
     }
 
     pub(super) fn seat(&mut self, id: &RoomId, who: ConnectionId) -> Option<&mut Seat> {
@@ -102,6 +119,7 @@ impl Drafts {
         self.readings.brought(who, incoming.update.len(), &mut ctx.fx);
         let Some(draft) = self.open.get_mut(id) else { return };
         let waiting: usize = draft.work.iter().map(Task::updates).sum();
+        let bytes: usize = draft.work.iter().map(Task::bytes).sum();
         let Some(seat) = draft.seats.get_mut(&who) else { return };
         if !seat.writes {
             // A provider answers the first step of the server whether it may write or not, mostly with what is known.
@@ -113,13 +131,19 @@ impl Drafts {
             return self.go_on(id, ctx);
         }
         if seat.stuck && incoming.answers.is_none() {
-            return seat.owed.add(&incoming);
+            // It is not even looked at.
+            seat.owed.give_back_one(incoming.count);
+            return if seat.owed.is_too_much() {
+                ctx.fx.close(who, CloseCause::Overloaded)
+            };
         }
-        if waiting >= WAITING_UPDATES_MAX {
+        if waiting >= WAITING_UPDATES_MAX || bytes >= WAITING_BYTES_MAX {
             // Whoever cannot be paused is asked for it when there is room again.
-            seat.owed.add(&incoming);
+            seat.owed.give_back(incoming.words.clone());
             draft.to_ask.insert(who);
-            return;
+            return if incoming.answers.is_none() {
+                self.owe(id, &incoming, ctx)
+            };
         }
         self.readings.asked(who, &mut ctx.fx);
         match draft.work.back_mut() {
@@ -146,7 +170,7 @@ impl Drafts {
         }
         let thread_id = thread.unwrap_or_else(|| own.0.clone());
         let name = from.user.name.as_deref().map(Arc::from);
-        self.keep(id, own, Words::Comment { thread_id, name, anchor, text }, from, ctx);
+        self.keep(id, own, log::Words::Comment { thread_id, name, anchor, text }, from, ctx);
     }
 
     fn resolve(
@@ -162,10 +186,10 @@ impl Drafts {
         }
         let own = EntryId::from(ctx.fx.rng.id("res"));
         let name = from.user.name.as_deref().map(Arc::from);
-        self.keep(id, own, Words::Resolve { thread_id, resolved, name }, from, ctx);
+        self.keep(id, own, log::Words::Resolve { thread_id, resolved, name }, from, ctx);
     }
 
-    fn keep(&mut self, id: &RoomId, own: EntryId, words: Words, from: Caller, ctx: &mut Context<'_>) {
+    fn keep(&mut self, id: &RoomId, own: EntryId, words: log::Words, from: Caller, ctx: &mut Context<'_>) {
         let entry = NewEntry { id: own, author: from.user.id.clone(), body: Kept::Said(words).body() };
         let submission = Submission { origin: Origin::Caller(from.clone()), entry, rows: vec![] };
         let taken = match ctx.rooms.find(id) {
