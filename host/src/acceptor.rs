@@ -2,7 +2,9 @@
 
 use crate::connection::Connection;
 use crate::engine::Engine;
+use crate::measured::note_limit;
 use parlor_protocol::http::Response;
+use parlor_protocol::metrics::Limit;
 use parlor_protocol::refusal::{Code, Refusal};
 use rustix::io::Errno;
 use rustix::net::{SocketFlags, acceptfrom_with, listen, sockopt};
@@ -118,6 +120,7 @@ impl Acceptor {
             }
             None => return None,
         };
+        note_limit(Limit::Lines);
         Some(refusal.retry_after(REFUSED_WAIT))
     }
 

@@ -113,6 +113,11 @@ impl Line {
         locked(&self.told).socket
     }
 
+    /// How many bytes wait to be written.
+    pub(crate) fn queued_bytes(&self) -> usize {
+        locked(&self.outbox).queued_bytes()
+    }
+
     /// Whether all is written. When it is not, the line's task is woken once it is.
     pub(crate) fn is_written(&self) -> bool {
         self.watched.store(true, SeqCst);
@@ -150,7 +155,7 @@ impl Line {
             outbox.forget_waiting();
             outbox.close(Some(CloseCause::TooSlow.frame()));
         }
-        note_dropped(outbox.take_dropped());
+        outbox.take_dropped().iter().for_each(|dropped| note_dropped(dropped));
         self.written.store(outbox.is_empty(), SeqCst);
         drop(outbox);
         if overflowed {

@@ -1,6 +1,7 @@
 //! The log (WIRE §7): lines on standard error, for people or as JSON, written by a thread of its own. Whoever
 //! logs never waits: when the queue is full a line is dropped, counted, and the count is logged.
 
+use crate::measured::note_log_line_dropped;
 use crate::settings::LogFormat;
 use parlor_protocol::record::{Level, Record};
 use parlor_protocol::time::Timestamp;
@@ -61,6 +62,7 @@ impl Log {
     pub fn write(&self, at: Timestamp, record: Record) {
         if self.takes(record.level) && self.queue.try_send(Order::Write(at, record)).is_err() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
+            note_log_line_dropped();
         }
     }
 
@@ -132,6 +134,7 @@ impl<W: Write> Writer<W> {
     /// A log that cannot be written is no reason to stop serving; the line counts as dropped.
     fn write(&mut self, at: Timestamp, record: &Record) {
         if self.out.write_all(line(self.style, at, record).as_bytes()).is_err() {
+            note_log_line_dropped();
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }

@@ -142,6 +142,8 @@ pub enum CloseCause {
     Abusive,
     /// More pings in a second than are answered: 1008.
     PingFlood,
+    /// An operator ended it: 1008.
+    SentAway,
     /// The server or its store has no room now: 1013.
     Overloaded,
     /// Silent too long: 4000.
@@ -173,6 +175,8 @@ pub enum Final {
     Abusive,
     /// 4403
     PingFlood,
+    /// 4403
+    SentAway,
 }
 
 impl Final {
@@ -184,7 +188,8 @@ impl Final {
             | Self::AccessDenied
             | Self::Undecodable
             | Self::Abusive
-            | Self::PingFlood => 4403,
+            | Self::PingFlood
+            | Self::SentAway => 4403,
         }
     }
 
@@ -198,6 +203,7 @@ impl Final {
             Self::Undecodable => CloseCause::Undecodable,
             Self::Abusive => CloseCause::Abusive,
             Self::PingFlood => CloseCause::PingFlood,
+            Self::SentAway => CloseCause::SentAway,
         }
     }
 }
@@ -218,6 +224,7 @@ impl CloseCause {
             | Self::Undecodable
             | Self::Abusive
             | Self::PingFlood
+            | Self::SentAway
             | Self::Faulty(Fault::Fragments) => 1008,
             Self::Faulty(Fault::TooBig) => 1009,
             Self::ShuttingDown => 1012,
@@ -247,6 +254,7 @@ impl CloseCause {
             Self::Undecodable => "too many updates that cannot be decoded",
             Self::Abusive => "too many bad messages",
             Self::PingFlood => "too many pings",
+            Self::SentAway => "disconnected by an operator",
             Self::Overloaded => "overloaded, try again later",
             Self::HeartbeatMissed => "heartbeat missed",
             Self::Superseded => "superseded by a newer connection",
@@ -266,6 +274,7 @@ impl CloseCause {
             Self::Undecodable => Self::Final(Final::Undecodable),
             Self::Abusive => Self::Final(Final::Abusive),
             Self::PingFlood => Self::Final(Final::PingFlood),
+            Self::SentAway => Self::Final(Final::SentAway),
             Self::Finished
             | Self::ShuttingDown
             | Self::Faulty(_)

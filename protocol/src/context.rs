@@ -8,15 +8,15 @@ use crate::apps::drafts::Submitted;
 use crate::apps::projects::Posting;
 use crate::auth::User;
 use crate::call::Call;
-use crate::connection::Transports;
+use crate::connection::{Transports, name};
 use crate::envelope::{Envelope, Event, Mark, ReplyId, socket_io};
 use crate::frame::Frame;
 use crate::http::Response;
 use crate::ids::{ConnectionId, RequestId, RoomId, Ticket, UserId};
 use crate::job::Job;
 use crate::outbox::Class;
-use crate::record::Record;
-use crate::refusal::Refusal;
+use crate::record::{Level, Record};
+use crate::refusal::{Code, Refusal};
 use crate::rng::Rng;
 use crate::room::{Delivered, JudgedIn, PostId, Replayed, Rooms};
 use crate::settings::Settings;
@@ -25,6 +25,7 @@ use crate::store::{Entry, StoreRequest};
 use crate::tickets::{Pending, TICKETS_MAX, Tickets};
 use crate::time::Timestamp;
 use crate::timers::Timers;
+use serde_json::Value;
 use std::sync::Arc;
 
 /// Who asks: a connection, its user and how it writes; and where the answer belongs.
@@ -102,7 +103,7 @@ impl Context<'_> {
 impl Effects<'_> {
     /// Sends one connection a frame.
     pub fn send(&mut self, to: ConnectionId, frame: Frame, class: Class) {
-        self.stats.messages_out += 1;
+        self.stats.messages_out.add(frame.app(), 1);
         match self.transports.socket(to) {
             Some(socket) => self.actions.push(Action::Send { to: Recipients::One(socket), frame, class }),
             None => self.transports.queue(to, frame, class),
@@ -138,6 +139,9 @@ impl Effects<'_> {
     /// The frames that answer a call, under its id if it had one.
     pub fn answer(&mut self, to: &Caller, event: &Event) -> Vec<Frame> {
         event.code.into_iter().for_each(|code| self.stats.refused(code));
+        if event.code == Some(Code::ServerError) {
+            self.log_fault(to.connection, event);
+        }
         let mut mark = self.mark(to.envelope, Class::Kept);
         if let Mark::Message { by, .. } = &mut mark {
             *by = to.user.id.clone();
@@ -212,6 +216,14 @@ impl Effects<'_> {
     /// Whether no more may be waited for now.
     pub fn is_busy(&self) -> bool {
         self.tickets.len() >= TICKETS_MAX
+    }
+
+    /// What should not happen has happened to a call.
+    fn log_fault(&mut self, connection: ConnectionId, event: &Event) {
+        let told = event.refusal.as_ref().and_then(|told| serde_json::from_str::<Value>(told.as_str()).ok());
+        let message = told.as_ref().and_then(|told| told["message"].as_str()).unwrap_or_default();
+        let record = Record::new(Level::Error, "ws.error").with("error", message);
+        self.log(record.with("connectionId", name(connection)).with("context", &*event.name));
     }
 
     /// Writes a line to the log.

@@ -1,12 +1,19 @@
 //! A whole RFC 6455 frame as shared bytes. Frames of a server are not masked (§5.1), so one buffer serves
 //! every member of a room that speaks the same envelope.
 
+use crate::metrics::App;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-/// One frame, header and payload, ready to be written to any number of sockets.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Frame(Bytes);
+/// One frame, header and payload, ready to be written to any number of sockets. It is what is written; whose it is only
+/// those want to know who count.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Frame {
+    bytes: Bytes,
+    #[serde(skip)]
+    app: App,
+}
 
 const TEXT: u8 = 1;
 const BINARY: u8 = 2;
@@ -43,7 +50,17 @@ impl Frame {
 
     /// Bytes that go out as they are: the head of an HTTP response, or a frame that was encoded elsewhere.
     pub fn raw(bytes: Bytes) -> Self {
-        Self(bytes)
+        Self { bytes, app: App::Server }
+    }
+
+    /// The same as this app's.
+    pub fn of(self, app: App) -> Self {
+        Self { app, ..self }
+    }
+
+    /// Whose it is.
+    pub fn app(&self) -> App {
+        self.app
     }
 
     fn encode(opcode: u8, payload: &[u8]) -> Self {
@@ -61,47 +78,61 @@ impl Frame {
             }
         }
         frame.extend_from_slice(payload);
-        Self(frame.into())
+        Self::raw(frame.into())
     }
 
     /// What is written to the socket.
     pub fn into_bytes(self) -> Bytes {
-        self.0
+        self.bytes
     }
 
     /// Header and payload, to be looked at.
     pub fn bytes(&self) -> &Bytes {
-        &self.0
+        &self.bytes
     }
 
     /// What stands behind the header.
     pub fn payload(&self) -> &[u8] {
-        let header = match self.0.get(1).map_or(0, |byte| byte & 0x7f) {
+        let header = match self.bytes.get(1).map_or(0, |byte| byte & 0x7f) {
             126 => 4,
             127 => 10,
             _ => 2,
         };
-        self.0.get(header..).unwrap_or_default()
+        self.bytes.get(header..).unwrap_or_default()
     }
 
     /// How many bytes it puts on the wire.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.bytes.len()
     }
 
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.bytes.is_empty()
     }
 
     /// Whether it carries a text message.
     pub fn is_text(&self) -> bool {
-        self.0.first() == Some(&(0x80 | TEXT))
+        self.bytes.first() == Some(&(0x80 | TEXT))
     }
 
     /// Whether it is a ping.
     pub fn is_ping(&self) -> bool {
-        self.0.first() == Some(&(0x80 | PING))
+        self.bytes.first() == Some(&(0x80 | PING))
+    }
+}
+
+impl PartialEq for Frame {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes == other.bytes
+    }
+}
+
+impl Eq for Frame {}
+
+impl std::fmt::Debug for Frame {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Frame").field(&self.bytes).finish()
     }
 }
 

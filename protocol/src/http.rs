@@ -1,6 +1,10 @@
 //! HTTP/1.1 as far as the core needs it: a request's head read strictly (RFC 9112), a response as data.
 //! What two servers could read in two ways is refused, so that a proxy before us and we never disagree.
 
+mod body;
+
+pub use body::{Body, Listed};
+
 use crate::refusal::{Code, Refusal};
 use crate::settings::{ENGINE_PAYLOAD_BYTES_MAX, FILE_BYTES_MAX};
 use bytes::Bytes;
@@ -165,6 +169,7 @@ pub fn body_bytes_max(head: &RequestHead) -> usize {
         ("POST", "/api/events" | "/api/realtime") => BODY_BYTES_MAX,
         ("POST", ENGINE_PATH) => ENGINE_PAYLOAD_BYTES_MAX as usize,
         ("POST", FILES_PATH) if head.has_credential() => FILE_BYTES_MAX as usize,
+        ("POST", "/api/admin/disconnect") => SMALL_BODY_BYTES_MAX,
         ("POST", path) if path.starts_with("/api/drafts/") => SMALL_BODY_BYTES_MAX,
         _ => 0,
     }
@@ -250,34 +255,6 @@ pub struct Response {
     pub headers: Vec<(Cow<'static, str>, String)>,
     /// What follows the head.
     pub body: Body,
-}
-
-/// The body of a response.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Body {
-    /// These bytes.
-    Bytes(Bytes),
-    /// A file of the console that the driver carries.
-    Asset(Cow<'static, str>),
-    /// Statistics, to which the driver adds what only it knows (`statistics`).
-    Statistics(serde_json::Value),
-}
-
-/// What only the driver knows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Measured {
-    /// Resident memory of the process.
-    pub memory_bytes: u64,
-    /// Signals that were dropped because their receivers were slow.
-    pub dropped: u64,
-}
-
-/// Statistics with what the driver measured, as they are sent.
-pub fn statistics(counted: &serde_json::Value, measured: Measured) -> Bytes {
-    let mut whole = counted.clone();
-    whole["memoryBytes"] = measured.memory_bytes.into();
-    whole["messages"]["dropped"] = measured.dropped.into();
-    whole.to_string().into()
 }
 
 impl Response {

@@ -188,6 +188,7 @@ pub mod ids;
 pub mod input;
 pub mod job;
 pub mod json;
+pub mod metrics;
 pub mod outbox;
 pub mod record;
 pub mod refusal;

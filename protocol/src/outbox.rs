@@ -2,6 +2,7 @@
 //! ever written past it, so its order is the core's and its limit is the connection's.
 
 use crate::frame::Frame;
+use crate::metrics::{App, ByApp};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
@@ -42,6 +43,7 @@ pub enum Pushed {
 #[derive(Debug)]
 struct Waiting {
     bytes: Bytes,
+    app: App,
     class: Class,
     /// Whether it is the one that is not counted.
     large: bool,
@@ -58,8 +60,8 @@ pub struct Outbox {
     written: usize,
     pages: bool,
     closed: bool,
-    /// Signals dropped since it was last asked.
-    dropped: u64,
+    /// Signals dropped since it was last asked; mostly there are none.
+    dropped: Option<Box<ByApp>>,
 }
 
 impl Outbox {
@@ -79,7 +81,7 @@ impl Outbox {
         let large = kept && self.takes_large(frame.len());
         if !large && !self.has_room(frame.len()) {
             if !kept {
-                self.dropped += 1;
+                self.dropped.get_or_insert_default().add(frame.app(), 1);
                 return Pushed::Dropped;
             }
             self.drop_signals();
@@ -90,13 +92,13 @@ impl Outbox {
         self.pages |= class == Class::Page;
         self.holds_large |= large;
         self.bytes += frame.len();
-        self.waiting.push_back(Waiting { bytes: frame.into_bytes(), class, large });
+        self.waiting.push_back(Waiting { app: frame.app(), bytes: frame.into_bytes(), class, large });
         Pushed::Queued
     }
 
     /// How many signals were dropped since this was last asked.
-    pub fn take_dropped(&mut self) -> u64 {
-        std::mem::take(&mut self.dropped)
+    pub fn take_dropped(&mut self) -> Option<Box<ByApp>> {
+        self.dropped.take()
     }
 
     /// Makes room for so many frames at once, which is cheaper than growing by each.
@@ -110,6 +112,7 @@ impl Outbox {
             self.bytes += frame.len();
             self.waiting.push_back(Waiting {
                 bytes: frame.bytes().clone(),
+                app: frame.app(),
                 class: Class::Kept,
                 large: false,
             });
@@ -164,7 +167,7 @@ impl Outbox {
             self.waiting = VecDeque::new();
             self.holds_large = false;
         }
-        Some((Frame::raw(first.bytes), first.class))
+        Some((Frame::raw(first.bytes).of(first.app), first.class))
     }
 
     /// Notes that `count` bytes of what `gather` showed were written. Says whether `Flushed` is due.
@@ -222,12 +225,16 @@ impl Outbox {
     }
 
     fn drop_signals(&mut self) {
-        let (written, mut first, before) = (self.written, true, self.waiting.len());
+        let (written, mut first) = (self.written, true);
+        let dropped = &mut self.dropped;
         self.waiting.retain(|waiting| {
             let begun = std::mem::take(&mut first) && written > 0;
-            begun || matches!(waiting.class, Class::Kept | Class::Page)
+            let stays = begun || matches!(waiting.class, Class::Kept | Class::Page);
+            if !stays {
+                dropped.get_or_insert_default().add(waiting.app, 1);
+            }
+            stays
         });
-        self.dropped += (before - self.waiting.len()) as u64;
         self.bytes = self.waiting.iter().map(|waiting| waiting.bytes.len()).sum::<usize>() - written;
     }
 }
@@ -255,6 +262,18 @@ mod tests {
         assert_eq!(outbox.push(frame(4, OUTBOX_BYTES_MAX / 2), Class::Kept), Pushed::Queued);
         assert_eq!(outbox.push(frame(5, 1), Class::Kept), Pushed::Overflowed);
         assert_eq!(outbox.queued_bytes(), OUTBOX_BYTES_MAX);
+    }
+
+    #[test]
+    fn dropped_signals_are_counted_by_app_and_told_once() {
+        let mut outbox = Outbox::default();
+        outbox.push(frame(1, OUTBOX_BYTES_MAX / 2), Class::Kept);
+        outbox.push(frame(2, OUTBOX_BYTES_MAX / 2).of(App::Drafts), Class::Signal);
+        outbox.push(frame(3, 1).of(App::Chat), Class::Signal);
+        outbox.push(frame(4, OUTBOX_BYTES_MAX / 2), Class::Kept);
+        let dropped = outbox.take_dropped().expect("some were");
+        assert_eq!((dropped.of(App::Drafts), dropped.of(App::Chat), dropped.total()), (1, 1, 2));
+        assert_eq!(outbox.take_dropped(), None);
     }
 
     #[test]

@@ -46,6 +46,27 @@ pub enum Code {
 }
 
 impl Code {
+    /// Every code there is.
+    pub const ALL: [Self; 17] = [
+        Self::ProtocolError,
+        Self::ClientError,
+        Self::AuthFailed,
+        Self::TokenExpired,
+        Self::PermissionDenied,
+        Self::RoomAccessDenied,
+        Self::NotFound,
+        Self::Conflict,
+        Self::TooLarge,
+        Self::RateLimited,
+        Self::RateLimitExceeded,
+        Self::ProjectAccessDenied,
+        Self::ServerError,
+        Self::AiBadReply,
+        Self::AiUnavailable,
+        Self::StoreUnavailable,
+        Self::Overloaded,
+    ];
+
     /// The code on the wire.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -4,24 +4,31 @@ mod histogram;
 
 pub use histogram::Histogram;
 
+use crate::metrics::{Buckets, ByApp, ByLimit, Limit};
 use crate::refusal::Code;
 use std::collections::BTreeMap;
 
 /// Counters since the start.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stats {
     /// Messages from clients.
-    pub messages_in: u64,
+    pub messages_in: ByApp,
     /// Frames to clients, a frame to many counted once for each.
-    pub messages_out: u64,
+    pub messages_out: ByApp,
     /// Messages that were not what the endpoint speaks.
     pub malformed: u64,
     /// Tokens that were refused.
     pub auth_failures: u64,
     /// Refusals that connections were told, by code.
     pub errors: BTreeMap<Code, u64>,
+    /// Answers over HTTP, by the first digit of their status, from 1 on.
+    pub responses: [u64; 5],
+    /// Limits that were reached.
+    pub limits: ByLimit,
     /// From a message taken in to its frames queued.
     pub delivery: Histogram,
+    /// Attempts at the AI service.
+    pub ai: Buckets,
     /// How long connections lasted that have ended.
     pub lasted: Histogram,
     /// Whether the store's last commit was in vain.
@@ -32,7 +39,39 @@ pub struct Stats {
     pub ai_down: bool,
 }
 
+impl Default for Stats {
+    fn default() -> Self {
+        Self {
+            messages_in: ByApp::default(),
+            messages_out: ByApp::default(),
+            malformed: 0,
+            auth_failures: 0,
+            errors: BTreeMap::new(),
+            responses: [0; 5],
+            limits: ByLimit::default(),
+            delivery: Histogram::new(Buckets::of_moments()),
+            ai: Buckets::of_calls(),
+            lasted: Histogram::new(Buckets::of_lives()),
+            commits_fail: false,
+            reads_fail: false,
+            ai_down: false,
+        }
+    }
+}
+
 impl Stats {
+    /// A request is answered with this status.
+    pub fn answered(&mut self, status: u16) {
+        if let Some(count) = self.responses.get_mut(usize::from(status / 100).wrapping_sub(1)) {
+            *count += 1;
+        }
+    }
+
+    /// A limit was reached.
+    pub fn reached(&mut self, limit: Limit) {
+        self.limits.add(limit, 1);
+    }
+
     /// A connection is told why not.
     pub fn refused(&mut self, code: Code) {
         *self.errors.entry(code).or_default() += 1;

@@ -53,12 +53,13 @@ pub struct Tickets {
 struct Held {
     pending: Pending,
     commit: bool,
+    since: Timestamp,
 }
 
 impl Tickets {
     /// A ticket for `pending`, which waits for a commit or for something else.
     pub fn issue(&mut self, now: Timestamp, pending: Pending, commit: bool) -> Ticket {
-        let ticket = self.pending.insert(Held { pending, commit });
+        let ticket = self.pending.insert(Held { pending, commit, since: now });
         self.deadlines.push_back((now + ANSWER_WAIT_MAX, ticket));
         // One slow call in front would keep the deadlines of all that was answered behind it.
         if self.deadlines.len() > 2 * self.pending.len() + ANSWERED_DEADLINES_MAX {
@@ -71,6 +72,11 @@ impl Tickets {
     /// Whether a commit is waited for on this ticket, or something else; `None`: nothing is.
     pub fn is_commit(&self, ticket: Ticket) -> Option<bool> {
         self.pending.get(ticket).map(|held| held.commit)
+    }
+
+    /// Since when this ticket is waited on.
+    pub fn since(&self, ticket: Ticket) -> Option<Timestamp> {
+        self.pending.get(ticket).map(|held| held.since)
     }
 
     /// Takes back a ticket whose answer has come.

@@ -1,5 +1,6 @@
 //! How long facts hold the lock: everybody else waits that long.
 
+use parlor_protocol::metrics::Spread;
 use parlor_protocol::record::{Level, Record};
 use std::time::Duration;
 
@@ -38,6 +39,12 @@ impl Held {
         found.map_or(self.longest, |(bound, _)| bound)
     }
 
+    /// The same for metrics.
+    pub fn spread(&self) -> Spread {
+        let beyond = self.counts[BUCKETS - 1];
+        Spread { buckets: self.buckets().take(BUCKETS - 1).collect(), beyond, total: self.total }
+    }
+
     /// A line for the log. Percentiles are bounds under which so many stayed.
     pub fn record(&self) -> Record {
         let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
@@ -74,6 +81,8 @@ mod tests {
         assert_eq!(full, bounds);
         assert_eq!(held.quantile(0.6), Duration::from_micros(4));
         assert_eq!((held.longest, held.count()), (Duration::from_secs(9), 5));
+        let spread = held.spread();
+        assert_eq!((spread.count(), spread.beyond, spread.total), (5, 1, held.total));
         let fields = held.record().fields;
         let fields: Vec<_> = fields.iter().map(|(name, value)| (name.as_str(), value.as_u64())).collect();
         assert_eq!(fields[..2], [("facts", Some(5)), ("p50_us", Some(4))]);

@@ -5,6 +5,7 @@
 mod bodies;
 mod documents;
 mod held;
+mod late;
 mod open_lines;
 mod outside;
 mod perform;

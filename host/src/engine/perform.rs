@@ -1,14 +1,14 @@
 //! Carries out the core's orders: those for sockets and queues while the lock is held, the rest right after.
 
+use super::late::{Late, is_late};
 use super::{Core, Engine, Tell};
 use crate::line::{Decision, Line};
-use crate::measured::measured;
 use bytes::Bytes;
 use parlor_protocol::action::{Action, Recipients};
 use parlor_protocol::docs::Docs;
 use parlor_protocol::frame::Frame;
-use parlor_protocol::http::{Body, Response, statistics, switching_head};
-use parlor_protocol::ids::{SocketId, Ticket};
+use parlor_protocol::http::{Body, Response, switching_head};
+use parlor_protocol::ids::{RequestId, SocketId, Ticket};
 use parlor_protocol::input::{Ending, Input};
 use parlor_protocol::job::{Job, Outcome};
 use parlor_protocol::outbox::Class;
@@ -41,6 +41,7 @@ pub(super) struct After {
     jobs: VecDeque<(Ticket, Job)>,
     woken: Vec<Arc<Line>>,
     records: Vec<Record>,
+    late: Vec<Late>,
     drained: bool,
 }
 
@@ -58,6 +59,9 @@ impl After {
     pub fn tell_others(&mut self, engine: &Engine) {
         for line in self.woken.drain(..) {
             line.wake();
+        }
+        for late in self.late.drain(..) {
+            engine.answer_late(late);
         }
         for record in self.records.drain(..) {
             (engine.outside.log)(record);
@@ -104,18 +108,7 @@ impl Core {
 
     fn perform_one(&mut self, action: Action, engine: &Arc<Engine>, after: &mut After) {
         match action {
-            Action::Respond { request, response } => {
-                let Some(pending) = self.requests.remove(request) else { return };
-                let keep_alive = pending.keep_alive && !engine.shutdown.has_begun();
-                let body = large_body(&response).filter(|_| !pending.without_body);
-                let head =
-                    engine.response_frame(&response, keep_alive, pending.without_body || body.is_some());
-                if pending.line.push_all([head].iter().chain(&body).map(|frame| (frame, Class::Kept))) {
-                    self.dirty.push(pending.line.clone());
-                }
-                pending.line.decide(Decision::Responded { keep_alive });
-                after.woken.push(pending.line);
-            }
+            Action::Respond { request, response } => self.respond(request, response, engine, after),
             Action::Upgrade { request, socket, subprotocol, limits } => {
                 let Some(pending) = self.requests.remove(request) else {
                     after.inputs.push_back(Input::Disconnected { socket, why: Ending::Lost });
@@ -172,6 +165,21 @@ impl Core {
         }
     }
 
+    fn respond(&mut self, request: RequestId, response: Response, engine: &Arc<Engine>, after: &mut After) {
+        let Some(pending) = self.requests.remove(request) else { return };
+        let keep_alive = pending.keep_alive && !engine.shutdown.has_begun();
+        if is_late(&response) {
+            return after.late.push(self.late(pending, response, keep_alive));
+        }
+        let body = large_body(&response).filter(|_| !pending.without_body);
+        let head = engine.response_frame(&response, keep_alive, pending.without_body || body.is_some());
+        if pending.line.push_all([head].iter().chain(&body).map(|frame| (frame, Class::Kept))) {
+            self.dirty.push(pending.line.clone());
+        }
+        pending.line.decide(Decision::Responded { keep_alive });
+        after.woken.push(pending.line);
+    }
+
     /// What follows each other to the same members goes to one after another of them, because looking up a
     /// member costs more than handing it a frame.
     fn send_many(&mut self, sockets: &[SocketId], burst: &[Told]) {
@@ -196,7 +204,9 @@ impl Core {
 fn large_body(response: &Response) -> Option<Frame> {
     match &response.body {
         Body::Bytes(bytes) if bytes.len() >= LARGE_BODY_BYTES_MIN => Some(Frame::raw(bytes.clone())),
-        Body::Bytes(_) | Body::Statistics(_) | Body::Asset(_) => None,
+        Body::Bytes(_) | Body::Asset(_) | Body::Statistics(_) | Body::Metrics(_) | Body::Connections(_) => {
+            None
+        }
     }
 }
 
@@ -206,9 +216,10 @@ impl Engine {
     pub(crate) fn response_frame(&self, response: &Response, keep_alive: bool, without_body: bool) -> Frame {
         let (head, body) = match &response.body {
             Body::Bytes(bytes) => (response.head(bytes.len(), keep_alive), bytes.clone()),
-            Body::Statistics(counted) => {
-                let body = statistics(counted, measured());
-                (response.head(body.len(), keep_alive), body)
+            // These are completed first.
+            Body::Statistics(_) | Body::Metrics(_) | Body::Connections(_) => {
+                debug_assert!(false, "a body that is not complete");
+                (response.head(0, keep_alive), Bytes::new())
             }
             Body::Asset(name) => match (self.outside.asset)(name) {
                 Some((media_type, bytes)) => {
@@ -250,6 +261,12 @@ impl Sockets {
     pub fn line(&self, socket: SocketId) -> Option<&Arc<Line>> {
         let (generation, line) = self.0.get(socket.slot as usize)?.as_ref()?;
         (*generation == socket.generation).then_some(line)
+    }
+
+    /// Those of so many places; `None`: there are no such places.
+    pub fn lines(&self, from: usize, count: usize) -> Option<Vec<Arc<Line>>> {
+        let places = self.0.get(from..).filter(|places| !places.is_empty())?;
+        Some(places.iter().take(count).flatten().map(|(_, line)| line.clone()).collect())
     }
 
     pub fn remove(&mut self, socket: SocketId) {

@@ -4,13 +4,14 @@ use super::{AbortOnPanic, Answer, Commit, Engine, Stores};
 use crate::line::locked;
 use parlor_protocol::ids::Ticket;
 use parlor_protocol::input::Input;
+use parlor_protocol::metrics::{Buckets, Spread};
 use parlor_protocol::record::{Level, Record};
 use parlor_protocol::store::StoreRequest;
 use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How many requests may wait for the store; more are answered `Unavailable` at once.
 const STORE_QUEUE_MAX: usize = 65_536;
@@ -20,9 +21,10 @@ const CLOSE_WAIT_MAX: Duration = Duration::from_secs(10);
 const EXIT_STORE_FAULT: i32 = 1;
 
 /// What waits for the store.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct StoreQueue {
     waiting: Mutex<Waiting>,
+    appends: Mutex<Buckets>,
     commits: Condvar,
     reads: Condvar,
     closed: Condvar,
@@ -31,9 +33,26 @@ pub(super) struct StoreQueue {
 #[derive(Debug, Default)]
 struct Waiting {
     commits: Vec<(Ticket, StoreRequest)>,
+    /// When each of them came.
+    since: Vec<Instant>,
     reads: VecDeque<(Ticket, StoreRequest)>,
     closing: bool,
     closed: bool,
+}
+
+/// Commits that go together, and when each came.
+type Batch = (Vec<(Ticket, StoreRequest)>, Vec<Instant>);
+
+impl Default for StoreQueue {
+    fn default() -> Self {
+        Self {
+            waiting: Mutex::default(),
+            appends: Mutex::new(Buckets::of_moments()),
+            commits: Condvar::new(),
+            reads: Condvar::new(),
+            closed: Condvar::new(),
+        }
+    }
 }
 
 impl StoreQueue {
@@ -45,7 +64,10 @@ impl StoreQueue {
         }
         let is_commit = matches!(request, StoreRequest::Commit { .. });
         match is_commit {
-            true => waiting.commits.push((ticket, request)),
+            true => {
+                waiting.commits.push((ticket, request));
+                waiting.since.push(Instant::now());
+            }
             false => waiting.reads.push_back((ticket, request)),
         }
         drop(waiting);
@@ -55,6 +77,22 @@ impl StoreQueue {
             self.reads.notify_one()
         }
         true
+    }
+
+    /// How many commits and how many reads wait.
+    pub fn waiting(&self) -> (usize, usize) {
+        let waiting = locked(&self.waiting);
+        (waiting.commits.len(), waiting.reads.len())
+    }
+
+    /// How long commits took, from being queued on.
+    pub fn appends(&self) -> Spread {
+        locked(&self.appends).spread()
+    }
+
+    fn note(&self, since: &[Instant]) {
+        let (mut appends, now) = (locked(&self.appends), Instant::now());
+        since.iter().for_each(|since| appends.note(now.saturating_duration_since(*since)));
     }
 
     /// Stores what waits, and then nothing more. Returns when the store is closed, or after a while.
@@ -67,7 +105,7 @@ impl StoreQueue {
     }
 
     /// `None`: the store is to be closed.
-    fn next_commits(&self) -> Option<Vec<(Ticket, StoreRequest)>> {
+    fn next_commits(&self) -> Option<Batch> {
         let mut waiting = locked(&self.waiting);
         while waiting.commits.is_empty() {
             if waiting.closing {
@@ -75,7 +113,7 @@ impl StoreQueue {
             }
             waiting = self.commits.wait(waiting).unwrap_or_else(PoisonError::into_inner);
         }
-        Some(std::mem::take(&mut waiting.commits))
+        Some((std::mem::take(&mut waiting.commits), std::mem::take(&mut waiting.since)))
     }
 
     fn next_read(&self) -> (Ticket, StoreRequest) {
@@ -102,9 +140,12 @@ pub(super) fn start(engine: &Arc<Engine>, stores: Stores) -> io::Result<()> {
 fn write(engine: &Arc<Engine>, mut writer: Box<dyn Commit>) {
     // Without its writer the server could acknowledge nothing and would not say why.
     let _abort = AbortOnPanic;
-    while let Some(batch) = engine.store.next_commits() {
+    while let Some((batch, since)) = engine.store.next_commits() {
         match writer.commit((engine.outside.now)(), batch) {
-            Ok(replies) => engine.tell(Input::Stored(replies)),
+            Ok(replies) => {
+                engine.store.note(&since);
+                engine.tell(Input::Stored(replies));
+            }
             Err(fatal) => {
                 (engine.outside.log)(
                     Record::new(Level::Error, "store.fatal").with("error", fatal.0.as_str()),

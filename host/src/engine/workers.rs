@@ -36,6 +36,11 @@ impl WorkQueue {
         None
     }
 
+    /// How many jobs wait.
+    pub fn waiting(&self) -> usize {
+        locked(&self.waiting).len()
+    }
+
     fn next(&self) -> (Ticket, Job) {
         let mut waiting = locked(&self.waiting);
         loop {

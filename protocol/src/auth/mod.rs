@@ -113,6 +113,11 @@ impl Permissions {
         }
     }
 
+    /// The words for them, in the order in which they are listed.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        Permission::ALL.into_iter().filter(move |(one, _)| self.allow(*one)).map(|(_, name)| name)
+    }
+
     /// Whether this one is among them.
     pub fn allow(self, permission: Permission) -> bool {
         self.0 & permission as u8 != 0

@@ -1,12 +1,13 @@
 //! Signs of life: a connection that is silent is pinged, and closed when it stays silent (WIRE §0.7).
 
-use super::{Connection, Connections};
+use super::{Connection, Connections, name};
 use crate::action::CloseCause;
 use crate::context::Effects;
 use crate::envelope::Event;
 use crate::frame::Frame;
 use crate::ids::ConnectionId;
 use crate::outbox::Class;
+use crate::record::{Level, Record};
 use crate::time::Timestamp;
 use crate::timers::Timer;
 use serde_json::json;
@@ -60,6 +61,7 @@ impl Connections {
             None if fx.now.since(connection.last_heard) >= interval => {
                 connection.pinged_at = Some(fx.now);
                 fx.send(id, Frame::ping(), Class::Kept);
+                fx.log(Record::new(Level::Debug, "ws.heartbeat").with("connectionId", name(id)));
                 fx.now + timeout
             }
             None => connection.last_heard + interval,

@@ -140,6 +140,10 @@ pub struct Connection {
     pub connected_at: Timestamp,
     /// Its last frame.
     pub last_heard: Timestamp,
+    /// Its last message.
+    pub active_at: Timestamp,
+    /// How many messages came.
+    pub messages: u32,
     /// When it was pinged, if it was since its last frame.
     pub pinged_at: Option<Timestamp>,
     /// When the end of its token is looked at next.
@@ -191,6 +195,13 @@ pub fn name(id: ConnectionId) -> String {
     format!("c{}.{}", id.slot, id.generation)
 }
 
+/// The connection that is called so.
+pub fn named(text: &str) -> Option<ConnectionId> {
+    let (slot, generation) = text.strip_prefix('c')?.split_once('.')?;
+    let id = ConnectionId { slot: slot.parse().ok()?, generation: generation.parse().ok()? };
+    (name(id) == text).then_some(id)
+}
+
 impl Connections {
     /// Takes in a connection that was let in at the door.
     pub fn open(
@@ -210,6 +221,8 @@ impl Connections {
             address,
             connected_at: now,
             last_heard: now,
+            active_at: now,
+            messages: 0,
             pinged_at: None,
             token_due: None,
             expiry_told: None,
@@ -330,6 +343,12 @@ impl Connections {
         self.all.len()
     }
 
+    /// Those of a user, in whatever firm.
+    pub fn of_user(&self, user: &UserId) -> Vec<ConnectionId> {
+        let is_theirs = |known: &Connection| known.user.as_ref().is_some_and(|known| known.id == *user);
+        self.all.iter().filter(|(_, known)| is_theirs(known)).map(|(id, _)| id).collect()
+    }
+
     /// What the users of a firm use, or all users.
     pub fn usage(&self, firm: Option<&FirmId>, now: Timestamp) -> Usage {
         let mut usage = Usage::default();
@@ -360,5 +379,19 @@ impl Connections {
                 || !used.signals.is_full(now)
                 || !used.dashboards.is_full(now)
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_is_found_by_its_name_and_by_nothing_like_it() {
+        let id = ConnectionId { slot: 12, generation: 3 };
+        assert_eq!(named(&name(id)), Some(id));
+        for other in ["", "c", "c12", "12.3", "c12.3.4", "c012.3", "c+12.3", "c12.-1", "c4294967296.0"] {
+            assert_eq!(named(other), None, "{other}");
+        }
     }
 }

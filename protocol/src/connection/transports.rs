@@ -31,6 +31,15 @@ enum Transport {
     Engine(Box<Engine>),
 }
 
+impl Transport {
+    fn polled_bytes(&self) -> usize {
+        match self {
+            Self::Engine(engine) => engine.session.queued_bytes(),
+            Self::Socket(_) => 0,
+        }
+    }
+}
+
 /// A connection over Engine.IO.
 #[derive(Debug)]
 pub struct Engine {
@@ -111,6 +120,14 @@ impl Transports {
         }
     }
 
+    /// How a client is known over Socket.IO, while it is connected there.
+    pub fn names(&self, id: ConnectionId) -> Option<&Names> {
+        match self.find(id)? {
+            Transport::Engine(engine) => engine.connected.as_deref(),
+            Transport::Socket(_) => None,
+        }
+    }
+
     /// Queues a frame for a session that polls.
     pub fn queue(&mut self, id: ConnectionId, frame: Frame, class: Class) {
         let mut orders = Vec::new();
@@ -131,6 +148,16 @@ impl Transports {
             }
         }
         flushed
+    }
+
+    /// How many bytes wait for a connection that polls.
+    pub fn polled_bytes(&self, id: ConnectionId) -> usize {
+        self.find(id).map_or(0, Transport::polled_bytes)
+    }
+
+    /// How many bytes wait for all who poll.
+    pub fn all_polled_bytes(&self) -> usize {
+        self.places.iter().flatten().map(|(_, transport)| transport.polled_bytes()).sum()
     }
 
     /// The number of the next frame that a client may name when it comes back.

@@ -64,6 +64,10 @@ impl Door {
                 ctx.fx.store(request, Pending::Door(Waiting { asked, step: Step::Rows(None) }));
                 return None;
             }
+            Route::Service(ServiceCall::Operator(operation)) => {
+                let operation = operation.clone();
+                return Some(Decided::Operated(asked, operation));
+            }
             Route::Service(ServiceCall::Events) => {
                 let Asked { request, origin, body, key, .. } = *asked;
                 self.posting.insert(request, origin);
@@ -113,8 +117,8 @@ pub(super) fn look(call: &ServiceCall) -> (Query, Step) {
             (Query::Room(room.clone()), Step::Before(0))
         }
         ServiceCall::Log { room, .. } => (Query::Room(room.clone()), Step::Rows(None)),
-        // It is given to its app before anything is looked for.
-        ServiceCall::Events => (Query::Templates(None), Step::Rows(None)),
+        // These are given to others before anything is looked for.
+        ServiceCall::Events | ServiceCall::Operator(_) => (Query::Templates(None), Step::Rows(None)),
     }
 }
 
@@ -149,6 +153,7 @@ fn change(call: &ServiceCall, body: &[u8], before: Vec<Row>) -> Result<(Change, 
         | ServiceCall::Members(_)
         | ServiceCall::Member(..)
         | ServiceCall::Events
+        | ServiceCall::Operator(_)
         | ServiceCall::Log { .. } => Err(Refusal::new(Code::ServerError, "nothing to write")),
     }
 }

@@ -1,7 +1,7 @@
 //! From a request to who sends it: its credential is looked at, and then it is let in or goes on to what it asks.
 
 use super::asking::Asked;
-use super::route::{EngineCall, Route, UserCall};
+use super::route::{EngineCall, Operation, Route, ServiceCall, UserCall};
 use super::{Decided, Door, Step, ToEngine, Waiting, crowding, rest};
 use crate::action::CloseCause;
 use crate::apps::drafts;
@@ -36,6 +36,9 @@ impl Door {
             | Route::User(_) => self.verify(asked, ctx),
             Route::Open(Endpoint::SocketIo) => None,
             Route::Engine(_) => self.hand_to_engine(*asked, ctx),
+            Route::Service(ServiceCall::Operator(Operation::Metrics)) if asked.local => {
+                Some(Decided::Operated(asked, Operation::Metrics))
+            }
             Route::Service(_) => self.verify_service(asked, ctx),
         }
     }
@@ -86,7 +89,7 @@ impl Door {
     ) -> Option<Decided> {
         match &asked.route {
             Route::Open(_)
-                if let Some(response) = crowding::too_many_of_user(&user, connections, ctx.fx.settings) =>
+                if let Some(response) = crowding::too_many_of_user(&user, connections, &mut ctx.fx) =>
             {
                 self.answer(&asked, response, ctx);
                 None

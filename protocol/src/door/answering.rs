@@ -83,6 +83,7 @@ impl Door {
         ctx: &mut Context<'_>,
     ) {
         if self.waiting.remove(&request) {
+            ctx.fx.stats.answered(response.status);
             let response = dressed(response, origin, ctx.fx.settings);
             ctx.fx.actions.push(Action::Respond { request, response });
         }

@@ -26,6 +26,8 @@ pub struct Asked {
     pub request: RequestId,
     /// Where it comes from.
     pub address: IpAddr,
+    /// Whether it comes from this machine itself, as far as anybody can tell.
+    pub local: bool,
     /// The page that asks.
     pub origin: Option<String>,
     /// What it is for.
@@ -71,6 +73,7 @@ impl Asked {
         Ok(Self {
             request,
             address,
+            local: false,
             origin,
             route,
             token,
@@ -99,6 +102,12 @@ impl Asked {
         let draft = self.draft.as_deref().and_then(|draft| draft_id(draft).ok());
         Some(Admitted { request, endpoint, user, address, bearer, template, draft, board: None })
     }
+}
+
+/// Whether a request comes from this machine and was not passed on for another one.
+pub fn is_local(peer: IpAddr, head: &RequestHead) -> bool {
+    let passed_on = |name: &str| name == "forwarded" || name.starts_with("x-forwarded-");
+    peer.to_canonical().is_loopback() && !head.headers.iter().any(|(name, _)| passed_on(name))
 }
 
 /// A browser sees a refused upgrade only as 1006. Where drafts are shared a refusal is always a close (WIRE §0.3).
@@ -195,6 +204,23 @@ mod tests {
         assert_eq!(found("/chat", "Authorization: Basic YTpi\r\n"), Ok(None));
         assert_eq!(found("/chat", "Authorization: Bearer\r\n"), Ok(None));
         assert_eq!(found("/chat", "Sec-WebSocket-Protocol: bearer\r\n"), Ok(None));
+    }
+
+    #[test]
+    fn only_what_nobody_passed_on_is_local() {
+        let (here, mapped) = (IpAddr::from([127, 0, 0, 1]), "::ffff:127.0.0.1".parse().expect("an address"));
+        for (peer, headers, local) in [
+            (here, "", true),
+            (mapped, "", true),
+            (IpAddr::from([192, 0, 2, 1]), "", false),
+            (here, "Forwarded: for=192.0.2.1\r\n", false),
+            (here, "X-Forwarded-Proto: https\r\n", false),
+            (here, "x-forwarded-for: 127.0.0.1\r\n", false),
+        ] {
+            let text = format!("GET /metrics HTTP/1.1\r\nHost: a\r\n{headers}\r\n");
+            let (head, _) = crate::http::parse_head(text.as_bytes()).expect("a good head");
+            assert_eq!(is_local(peer, &head), local, "{peer} {headers}");
+        }
     }
 
     #[test]

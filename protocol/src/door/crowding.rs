@@ -5,10 +5,10 @@ use super::answering::unkept;
 use super::{Admitted, Door, RETRY_WAIT, refused};
 use crate::auth::User;
 use crate::connection::{Connections, WINDOW};
-use crate::context::Context;
+use crate::context::{Context, Effects};
 use crate::http::Response;
+use crate::metrics::Limit;
 use crate::refusal::{Code, Refusal};
-use crate::settings::Settings;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -21,13 +21,13 @@ impl Door {
         &mut self,
         address: IpAddr,
         connections: &Connections,
-        ctx: &Context<'_>,
+        ctx: &mut Context<'_>,
     ) -> Option<Response> {
-        let settings = ctx.fx.settings;
-        if let Some(response) = self.is_full(connections, settings) {
+        if let Some(response) = self.is_full(connections, &mut ctx.fx) {
             return Some(response);
         }
-        (!self.addresses.may_come(address, settings, ctx.fx.now)).then(too_many_of_address)
+        let may_come = self.addresses.may_come(address, ctx.fx.settings, ctx.fx.now);
+        (!may_come).then(|| too_many_of_address(&mut ctx.fx))
     }
 
     /// Whether one that was let in finds no room any more.
@@ -35,21 +35,26 @@ impl Door {
         &self,
         admitted: &Admitted,
         connections: &Connections,
-        settings: &Settings,
+        fx: &mut Effects<'_>,
     ) -> Option<Response> {
-        let by_user = || too_many_of_user(admitted.user.as_deref()?, connections, settings);
-        let by_address = || self.addresses.is_full(admitted.address, settings).then(too_many_of_address);
-        self.is_full(connections, settings).or_else(by_user).or_else(by_address).map(unkept)
+        let full = self.is_full(connections, fx);
+        let full = full.or_else(|| too_many_of_user(admitted.user.as_deref()?, connections, fx));
+        let by_address = self.addresses.is_full(admitted.address, fx.settings);
+        let full = full.or_else(|| by_address.then(|| too_many_of_address(fx)));
+        full.map(unkept)
     }
 
-    fn is_full(&self, connections: &Connections, settings: &Settings) -> Option<Response> {
+    fn is_full(&self, connections: &Connections, fx: &mut Effects<'_>) -> Option<Response> {
         if self.draining {
             return Some(later(Refusal::busy(), RETRY_WAIT));
         }
-        let most = settings.connections_max;
+        let most = fx.settings.connections_max;
         let full = most > 0 && connections.len() >= most as usize;
-        let refusal = || Refusal::new(Code::Overloaded, format!("over the limit of {most} connections"));
-        full.then(|| later(refusal(), FULL_WAIT))
+        full.then(|| {
+            fx.stats.reached(Limit::Connections);
+            let refusal = Refusal::new(Code::Overloaded, format!("over the limit of {most} connections"));
+            later(refusal, FULL_WAIT)
+        })
     }
 }
 
@@ -57,15 +62,19 @@ impl Door {
 pub(super) fn too_many_of_user(
     user: &User,
     connections: &Connections,
-    settings: &Settings,
+    fx: &mut Effects<'_>,
 ) -> Option<Response> {
-    let most = settings.connections_per_user;
+    let most = fx.settings.connections_per_user;
     let full = most > 0 && connections.count_of(user) >= most;
-    let message = || format!("over the limit of {most} connections of one user");
-    full.then(|| later(Refusal::new(Code::RateLimited, message()), FULL_WAIT))
+    full.then(|| {
+        fx.stats.reached(Limit::ConnectionsPerUser);
+        let message = format!("over the limit of {most} connections of one user");
+        later(Refusal::new(Code::RateLimited, message), FULL_WAIT)
+    })
 }
 
-fn too_many_of_address() -> Response {
+fn too_many_of_address(fx: &mut Effects<'_>) -> Response {
+    fx.stats.reached(Limit::ConnectionsPerAddress);
     let message = "over the limit of connections from one address";
     later(Refusal::new(Code::RateLimited, message), RETRY_WAIT)
 }
@@ -74,10 +83,11 @@ fn too_many_of_address() -> Response {
 pub(super) fn too_many_calls(
     user: &User,
     connections: &mut Connections,
-    ctx: &Context<'_>,
+    ctx: &mut Context<'_>,
 ) -> Option<Response> {
     let limit = ctx.fx.settings.rate_limit_calls;
     let wait = connections.count_call(user, limit, ctx.fx.now).err()?;
+    ctx.fx.stats.reached(Limit::Calls);
     Some(later(Refusal::rate_limited(limit, WINDOW, wait), wait))
 }
 

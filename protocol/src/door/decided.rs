@@ -1,6 +1,7 @@
 //! What the door decides that is for others to carry out.
 
 use super::asking::Asked;
+use super::route::Operation;
 use crate::action::CloseCause;
 use crate::apps::chat::{Offer, Wanted};
 use crate::apps::dashboards::Visit;
@@ -29,6 +30,8 @@ pub enum Decided {
     Changed(Changed),
     /// Somebody asks for statistics: a user, or a backend.
     Statistics(Box<Asked>, Option<Arc<User>>),
+    /// An operator asks or does something.
+    Operated(Box<Asked>, Operation),
     /// A backend speaks.
     Posted(Post),
     /// A user brings a file.

@@ -16,8 +16,10 @@ mod visiting;
 mod writing;
 
 pub use answering::{dressed, refusal_response, refused};
+pub use asking::Asked;
 pub use decided::{Admitted, Changed, Decided, Post, ToEngine};
 pub use limits::Addresses;
+pub use route::Operation;
 use route::{NoRoute, Route, UserCall};
 
 use crate::action::CloseCause;
@@ -28,11 +30,12 @@ use crate::context::Context;
 use crate::http::{RequestHead, Response};
 use crate::ids::RequestId;
 use crate::job::{Job, Outcome};
+use crate::metrics::Limit;
 use crate::refusal::{Code, Refusal};
 use crate::socket_io::engine;
 use crate::store::{Query, Row, StoreReply, StoreRequest};
 use crate::tickets::Pending;
-use asking::Asked;
+
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -106,7 +109,10 @@ impl Door {
         let allowed = origin::is_allowed(head, &ctx.fx.settings.origins);
         let asked = match Asked::read(request, address, head, body) {
             // A page that may not call may not read why, either.
-            Ok(asked) => Asked { origin: asked.origin.filter(|_| allowed), ..asked },
+            Ok(asked) => {
+                let local = asking::is_local(peer, head);
+                Asked { origin: asked.origin.filter(|_| allowed), local, ..asked }
+            }
             Err((no_route, origin)) => {
                 self.respond(
                     request,
@@ -130,7 +136,7 @@ impl Door {
         asked: &Asked,
         head: &RequestHead,
         connections: &Connections,
-        ctx: &Context<'_>,
+        ctx: &mut Context<'_>,
     ) -> Option<Response> {
         let settings = ctx.fx.settings;
         let opens = match &asked.route {
@@ -164,6 +170,7 @@ impl Door {
             return Some(refused(403, &Refusal::new(Code::PermissionDenied, "this Origin is not allowed")));
         }
         if self.waiting.len() > REQUESTS_MAX || ctx.fx.is_busy() {
+            ctx.fx.stats.reached(Limit::Waiting);
             return Some(crowding::later(Refusal::busy(), RETRY_WAIT));
         }
         opens.then(|| self.has_no_room(asked.address, connections, ctx)).flatten()

@@ -1,9 +1,9 @@
 //! Paths and methods: what a request is for (WIRE §0.10).
 
 use crate::apps::{composed, drafts};
-use crate::connection::Endpoint;
+use crate::connection::{Endpoint, named};
 use crate::http::{RequestHead, decode};
-use crate::ids::{DocumentId, FileId, RoomId, RoomKind, Seq, TemplateId, UserId};
+use crate::ids::{ConnectionId, DocumentId, FileId, RoomId, RoomKind, Seq, TemplateId, UserId};
 use crate::socket_io::engine;
 use std::borrow::Cow;
 
@@ -116,6 +116,28 @@ pub enum ServiceCall {
         /// At most so many.
         limit: u32,
     },
+    /// What operators ask and do.
+    Operator(Operation),
+}
+
+/// What an operator asks or does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Operation {
+    /// `GET /metrics`
+    Metrics,
+    /// `GET /api/admin/connections?userId=&room=&after=`
+    Connections {
+        /// Of whom.
+        user: Option<UserId>,
+        /// In which room: its id, or its kind and its id.
+        room: Option<String>,
+        /// After which connection.
+        after: Option<ConnectionId>,
+    },
+    /// `DELETE /api/admin/connections/{connectionId}`; `None`: no connection is called so.
+    Disconnect(Option<ConnectionId>),
+    /// `POST /api/admin/disconnect`
+    DisconnectUser,
 }
 
 /// Why a request is for nothing.
@@ -149,6 +171,7 @@ pub fn route(head: &RequestHead) -> Result<Route, NoRoute> {
         ["console", file] => read_only(head, Route::Asset(Cow::Owned((*file).to_string()))),
         ["console", folder, file] => read_only(head, Route::Asset(Cow::Owned(format!("{folder}/{file}")))),
         ["client", file] => read_only(head, Route::Asset(Cow::Owned(format!("client/{file}")))),
+        ["metrics"] => read_only(head, Route::Service(ServiceCall::Operator(Operation::Metrics))),
         ["health"] | ["api", "health"] | ["api", "websocket", "health"] => read_only(head, Route::Health),
         ["documents"] => read_only(head, Route::Open(Endpoint::Documents)),
         ["chat"] => read_only(head, Route::Open(Endpoint::Chat)),
@@ -273,6 +296,21 @@ fn service(head: &RequestHead, segments: &[&str]) -> Result<ServiceCall, NoRoute
             );
             by_method(head, WRITE, place, look, put, remove)
         }
+        ["connections"] => {
+            methods(head, READ.0, READ.1)?;
+            let given = |name: &str| head.parameter(name).filter(|value| !value.is_empty());
+            let after = given("after").map(|after| named(&after).ok_or(NO_CONNECTION)).transpose()?;
+            let (user, room) = (given("userId").map(UserId::from), given("room"));
+            Ok(ServiceCall::Operator(Operation::Connections { user, room, after }))
+        }
+        ["connections", id] => {
+            methods(head, "DELETE", &["DELETE"])?;
+            Ok(ServiceCall::Operator(Operation::Disconnect(named(id))))
+        }
+        ["disconnect"] => {
+            methods(head, "POST", &["POST"])?;
+            Ok(ServiceCall::Operator(Operation::DisconnectUser))
+        }
         ["rooms", kind, name, "log"] => {
             let room = room(kind, name)?;
             methods(head, READ.0, READ.1)?;
@@ -286,6 +324,8 @@ fn service(head: &RequestHead, segments: &[&str]) -> Result<ServiceCall, NoRoute
         _ => Err(NoRoute::Unknown),
     }
 }
+
+const NO_CONNECTION: NoRoute = NoRoute::Parameter("after is the id of no connection");
 
 fn by_method<T>(
     head: &RequestHead,

@@ -10,6 +10,7 @@ pub mod socket_io;
 use crate::frame::Frame;
 use crate::ids::UserId;
 use crate::json::{self, Json};
+use crate::metrics::App;
 use crate::refusal::{Code, Refusal};
 use crate::time::Timestamp;
 use crate::y_sync::hocuspocus::Said;
@@ -191,15 +192,31 @@ impl Envelope {
 
     /// Writes an event of a draft whole, however large it is; `None`: there is no word for it here.
     pub fn encode_whole(self, event: &Event) -> Option<Frame> {
-        match self {
-            Self::Draft => Some(draft::encode(event, None, draft::Spelling::Integers)),
-            Self::DraftBase64 => Some(draft::encode(event, None, draft::Spelling::Base64)),
+        let frame = match self {
+            Self::Draft => draft::encode(event, None, draft::Spelling::Integers),
+            Self::DraftBase64 => draft::encode(event, None, draft::Spelling::Base64),
             Self::Fields
             | Self::Event
             | Self::SocketIo
             | Self::Realtime
             | Self::YWebsocket
-            | Self::Hocuspocus => self.encode(event, &Mark::None),
+            | Self::Hocuspocus => return self.encode(event, &Mark::None),
+        };
+        Some(frame.of(self.app(event)))
+    }
+
+    /// Whose an event is that is written like this.
+    fn app(self, event: &Event) -> App {
+        match (event.family, self) {
+            (Some("document"), _) => App::Documents,
+            (Some("draft"), _) => App::Drafts,
+            (Some("dashboard"), _) => App::Dashboards,
+            _ if SERVER_EVENTS.contains(&&*event.name) => App::Server,
+            _ if event.name.starts_with("chat:") => App::Chat,
+            (_, Self::Fields) => App::Documents,
+            (_, Self::Event | Self::SocketIo) => App::Projects,
+            (_, Self::Draft | Self::DraftBase64 | Self::YWebsocket | Self::Hocuspocus) => App::Drafts,
+            (_, Self::Realtime) => App::Dashboards,
         }
     }
 
@@ -208,7 +225,7 @@ impl Envelope {
         if is_written_outside(self, draft::brought(event)) {
             return None;
         }
-        match self {
+        let frame = match self {
             Self::Fields => Some(fields::encode(event, None)),
             Self::Event => Some(event::encode(event, None)),
             Self::SocketIo => Some(socket_io::encode(event, mark.offset())),
@@ -217,13 +234,14 @@ impl Envelope {
             Self::DraftBase64 => Some(draft::encode(event, None, draft::Spelling::Base64)),
             Self::YWebsocket => draft::encode_y_websocket(event),
             Self::Hocuspocus => draft::encode_hocuspocus(event),
-        }
+        };
+        frame.map(|frame| frame.of(self.app(event)))
     }
 
     /// Writes an event as the answer to a call, under its id if it had one: one frame, or an ack and the event besides.
     pub fn answer(self, event: &Event, reply_to: Option<&ReplyId>, mark: &Mark) -> Vec<Frame> {
         let offset = mark.offset();
-        match (self, reply_to) {
+        let frames = match (self, reply_to) {
             (Self::Fields, reply_to) => vec![fields::encode(event, reply_to)],
             (Self::Event, reply_to) => vec![event::encode(event, reply_to)],
             (Self::Realtime, reply_to) => vec![realtime::encode(event, reply_to, mark)],
@@ -232,7 +250,8 @@ impl Envelope {
             (Self::Draft, reply_to) => vec![draft::encode(event, reply_to, draft::Spelling::Integers)],
             (Self::DraftBase64, reply_to) => vec![draft::encode(event, reply_to, draft::Spelling::Base64)],
             (Self::YWebsocket | Self::Hocuspocus, _) => self.encode(event, mark).into_iter().collect(),
-        }
+        };
+        frames.into_iter().map(|frame| frame.of(self.app(event))).collect()
     }
 }
 
@@ -248,6 +267,9 @@ impl Call<'_> {
         }
     }
 }
+
+/// What is told beside all apps.
+const SERVER_EVENTS: [&str; 5] = ["pong", "PONG", "auth:expiring", "auth:refreshed", "server_shutdown"];
 
 /// Above so many bytes what a document says is not written as text under the lock.
 const WRITTEN_BYTES_MAX: usize = 64 * 1024;

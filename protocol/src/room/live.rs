@@ -147,16 +147,17 @@ impl Live {
         (except, except_socket): (Option<ConnectionId>, Option<SocketId>),
         fx: &mut Effects<'_>,
     ) -> usize {
+        let is_socket = except_socket.is_some_and(|except| self.sockets.contains(&except));
         if !self.sockets.is_empty() {
-            fx.stats.messages_out += self.sockets.len() as u64;
+            let count = self.sockets.len() - usize::from(is_socket);
+            fx.stats.messages_out.add(frame.app(), count as u64);
             let to = Recipients::Many { sockets: self.sockets.clone(), except: except_socket };
             fx.actions.push(Action::Send { to, frame: frame.clone(), class });
         }
         for who in self.polling.iter().filter(|who| Some(**who) != except) {
             fx.send(*who, frame.clone(), class);
         }
-        let is_among = except.is_some_and(|except| self.polling.contains(&except))
-            || except_socket.is_some_and(|except| self.sockets.contains(&except));
+        let is_among = is_socket || except.is_some_and(|except| self.polling.contains(&except));
         self.sockets.len() + self.polling.len() - usize::from(is_among)
     }
 }

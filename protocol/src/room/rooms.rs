@@ -186,6 +186,11 @@ impl Rooms {
         self.open.range(first..).take_while(move |(id, _)| id.kind == kind).map(|(_, room)| &**room)
     }
 
+    /// How many connections are in rooms, one in two rooms counted twice.
+    pub fn members_len(&self) -> usize {
+        self.joined.values().map(Vec::len).sum()
+    }
+
     /// How many connections may be in rooms.
     pub fn joined_len(&self) -> usize {
         self.joined.len()

@@ -13,6 +13,7 @@ use crate::envelope::{Envelope, Event, Malformed};
 use crate::frame::Frame;
 use crate::ids::ConnectionId;
 use crate::job::{Job, Outcome};
+use crate::metrics::{App, Limit};
 use crate::outbox::Class;
 use crate::record::{Level, Record};
 use crate::refusal::{Code, Refusal};
@@ -80,7 +81,7 @@ impl Parts<'_> {
 
     /// A binary message of a provider.
     pub(super) fn on_bytes(&mut self, id: ConnectionId, endpoint: Endpoint, bytes: &Bytes) {
-        self.ctx.fx.stats.messages_in += 1;
+        self.heard(id, App::Drafts);
         match endpoint {
             Endpoint::YWebsocket => match y_sync::read(bytes) {
                 Ok(message) => self.on_y_websocket(id, message),
@@ -106,6 +107,7 @@ impl Parts<'_> {
         let now = self.ctx.fx.now;
         let count = self.connections.find(id).map_or(0, |known| known.malformed.count(now));
         if count >= MALFORMED_MAX {
+            self.ctx.fx.stats.reached(Limit::Malformed);
             self.ctx.fx.close(id, CloseCause::Abusive);
         } else if self.connections.find(id).is_some_and(|known| known.user.is_none()) {
             // It says nothing that would let it in.
@@ -212,6 +214,7 @@ impl Parts<'_> {
         if connection.user.is_none() {
             let most = self.ctx.fx.settings.connections_per_user;
             if most > 0 && self.connections.count_of(&user) >= most {
+                self.ctx.fx.stats.reached(Limit::ConnectionsPerUser);
                 self.deny(id, document, &format!("over the limit of {most} connections of one user"));
                 return self.drafts.read_on(id, &mut self.ctx);
             }

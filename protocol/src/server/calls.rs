@@ -9,6 +9,7 @@ use crate::envelope::{Call, Envelope, Event, Malformed, ReplyId};
 use crate::frame::Frame;
 use crate::ids::{ConnectionId, SocketId};
 use crate::input::Message;
+use crate::metrics::{App, Limit};
 use crate::outbox::Class;
 use crate::record::{Level, Record};
 use crate::refusal::{Code, Refusal};
@@ -21,6 +22,8 @@ use std::time::Duration;
 const READ_BYTES_MAX: usize = 64 * 1024;
 /// Calls that do not count, where they are spoken.
 const FREE_CALLS: [&str; 2] = ["ping", "pong"];
+/// Calls that are about the connection alone.
+const KEEPING_CALLS: [&str; 5] = ["ping", "pong", "PING", "PONG", "auth:refresh"];
 /// What clients of `/api/realtime` say that is taken in silence.
 const SILENT_CALLS: [&str; 3] = ["PONG", "ACK", "NACK"];
 /// How many pings a second, and how many at once, are answered; pongs and free calls count with them.
@@ -60,16 +63,6 @@ impl Asked {
     }
 }
 
-/// In whose words a call is answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum App {
-    Documents,
-    Chat,
-    Projects,
-    Drafts,
-    Dashboards,
-}
-
 impl App {
     /// Whose call this is, where it came in. What is nobody's is answered as 004 does.
     pub(super) fn of(endpoint: Endpoint, name: &str) -> Self {
@@ -85,6 +78,14 @@ impl App {
             Endpoint::Connect | Endpoint::SocketIo => Self::Projects,
         }
     }
+
+    /// The same for those who count: what keeps a connection is no app's.
+    pub(super) fn heard(endpoint: Endpoint, name: &str) -> Self {
+        match KEEPING_CALLS.contains(&name) {
+            true => Self::Server,
+            false => Self::of(endpoint, name),
+        }
+    }
 }
 
 impl Parts<'_> {
@@ -97,7 +98,7 @@ impl Parts<'_> {
         let over_engine = connection.endpoint == Endpoint::SocketIo;
         let is_ping = matches!(message, Message::Ping(_) | Message::Pong(_));
         if over_engine && is_ping && !connection.pings.take(PINGS_PER_SECOND, PINGS_AT_ONCE, now) {
-            return self.ctx.fx.close(id, CloseCause::PingFlood);
+            return self.end_flood(id);
         }
         if over_engine {
             return self.on_engine_message(id, socket, message);
@@ -109,7 +110,7 @@ impl Parts<'_> {
             Message::Ping(_) | Message::Pong(_)
                 if !connection.pings.take(PINGS_PER_SECOND, PINGS_AT_ONCE, now) =>
             {
-                self.ctx.fx.close(id, CloseCause::PingFlood);
+                self.end_flood(id);
             }
             Message::Ping(_) | Message::Pong(_) | Message::Close(_) => {}
             Message::Text(text) if endpoint == Endpoint::Echo => {
@@ -125,6 +126,11 @@ impl Parts<'_> {
         }
     }
 
+    fn end_flood(&mut self, id: ConnectionId) {
+        self.ctx.fx.stats.reached(Limit::Pings);
+        self.ctx.fx.close(id, CloseCause::PingFlood);
+    }
+
     fn echo(&mut self, socket: SocketId, frame: Frame) {
         let Some((id, connection)) = self.connections.by_socket(socket) else { return };
         connection.echoing += frame.len();
@@ -138,13 +144,24 @@ impl Parts<'_> {
     fn on_text(&mut self, id: ConnectionId, text: &Bytes) {
         let Some(caller) = self.connections.caller(id, None) else { return };
         let Some(endpoint) = self.connections.find(id).map(|connection| connection.endpoint) else { return };
-        self.ctx.fx.stats.messages_in += 1;
         if endpoint == Endpoint::Drafts && text.len() > READ_BYTES_MAX {
+            self.heard(id, App::Drafts);
             return self.unpack(id, text.clone());
         }
-        match caller.envelope.decode(text) {
+        let decoded = caller.envelope.decode(text);
+        self.heard(id, App::heard(endpoint, decoded.as_ref().map_or("", |call| &call.name)));
+        match decoded {
             Ok(call) => self.on_call(endpoint, call, caller),
             Err(malformed) => self.on_malformed(endpoint, malformed, caller),
+        }
+    }
+
+    /// A message came that an app or the server itself is to understand.
+    pub(super) fn heard(&mut self, id: ConnectionId, app: App) {
+        self.ctx.fx.stats.messages_in.add(app, 1);
+        let now = self.ctx.fx.now;
+        if let Some(connection) = self.connections.find(id) {
+            (connection.active_at, connection.messages) = (now, connection.messages.saturating_add(1));
         }
     }
 
@@ -164,6 +181,7 @@ impl Parts<'_> {
         let now = self.ctx.fx.now;
         let count = self.connections.find(caller.connection).map_or(0, |known| known.malformed.count(now));
         if count >= MALFORMED_MAX {
+            self.ctx.fx.stats.reached(Limit::Malformed);
             self.ctx.fx.close(caller.connection, CloseCause::Abusive);
         }
     }
@@ -187,6 +205,7 @@ impl Parts<'_> {
         };
         let free = pings || call.name == "auth:refresh";
         if free && !self.may_call_free(caller.connection) {
+            self.ctx.fx.stats.reached(Limit::Pings);
             let wait = Duration::from_secs(1) / PINGS_PER_SECOND;
             let refusal = Refusal::rate_limited(PINGS_PER_SECOND, Duration::from_secs(1), wait);
             return self.refuse(app, &caller, &refusal);
@@ -213,7 +232,7 @@ impl Parts<'_> {
             App::Documents => Event::new("pong", &json!({})),
             App::Drafts => Event::new("pong", &json!({})).of("draft"),
             App::Dashboards => Event::new("PONG", &json!({})),
-            App::Chat | App::Projects => {
+            App::Chat | App::Projects | App::Server => {
                 Event::new("pong", &json!({"timestamp": self.ctx.fx.now.to_string()}))
             }
         };
@@ -249,7 +268,9 @@ impl Parts<'_> {
             }
             App::Documents => documents::Command::parse_among(&call.name, call.data).map(Asked::Documents),
             App::Chat => chat::Command::parse(&call.name, call.data, call.attachments).map(Asked::Chat),
-            App::Projects => projects::Command::parse(&call.name, call.data).map(Asked::Projects),
+            App::Projects | App::Server => {
+                projects::Command::parse(&call.name, call.data).map(Asked::Projects)
+            }
             App::Dashboards if endpoint == Endpoint::Realtime => {
                 let id = match &call.reply_to {
                     Some(ReplyId::Request(id)) => Some(&**id),
@@ -278,19 +299,24 @@ impl Parts<'_> {
             | Asked::Dashboards(_)
             | Asked::Unknown => false,
         };
-        if is_signal {
+        let second = Duration::from_secs(1);
+        let (limit, rate, window, counted) = if is_signal {
             let (rate, at_once) = (settings.rate_limit_signals, settings.signals_at_once());
             let counted = self.connections.count_signal(&caller.user, rate, at_once, now);
-            return counted.map_err(|wait| Refusal::rate_limited(rate, Duration::from_secs(1), wait));
-        }
-        if matches!(asked, Asked::Dashboards(_)) || caller.envelope == Envelope::Realtime {
+            (Limit::Signals, rate, second, counted)
+        } else if matches!(asked, Asked::Dashboards(_)) || caller.envelope == Envelope::Realtime {
             let (rate, at_once) = (settings.rate_limit_dashboard, settings.dashboard_calls_at_once());
             let counted = self.connections.count_dashboard_call(&caller.user, rate, at_once, now);
-            return counted.map_err(|wait| Refusal::rate_limited(rate, Duration::from_secs(1), wait));
-        }
-        let limit = settings.rate_limit_calls;
-        let counted = self.connections.count_call(&caller.user, limit, now);
-        counted.map_err(|wait| Refusal::rate_limited(limit, crate::connection::WINDOW, wait))
+            (Limit::DashboardCalls, rate, second, counted)
+        } else {
+            let calls = settings.rate_limit_calls;
+            let counted = self.connections.count_call(&caller.user, calls, now);
+            (Limit::Calls, calls, crate::connection::WINDOW, counted)
+        };
+        counted.map_err(|wait| {
+            self.ctx.fx.stats.reached(limit);
+            Refusal::rate_limited(rate, window, wait)
+        })
     }
 
     fn apply(&mut self, asked: Asked, call: &Call<'_>, caller: Caller) -> Result<(), (Caller, Refusal)> {
@@ -345,6 +371,7 @@ impl Parts<'_> {
         while let Some(id) = self.ctx.fx.refused.pop() {
             let count = self.connections.find(id).map_or(0, |known| known.refusals.count(now));
             if most > 0 && count >= most {
+                self.ctx.fx.stats.reached(Limit::Refusals);
                 self.ctx.fx.close(id, CloseCause::Abusive);
             }
         }
@@ -356,7 +383,7 @@ fn refused(app: App, refusal: &Refusal) -> Event {
     match app {
         App::Documents => documents::refused(refusal),
         App::Chat => chat::refused(refusal),
-        App::Projects => projects::refused(refusal),
+        App::Projects | App::Server => projects::refused(refusal),
         App::Drafts => drafts::refused(refusal),
         App::Dashboards => dashboards::refused(refusal),
     }

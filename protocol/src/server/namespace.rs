@@ -8,6 +8,7 @@ use crate::connection::{Endpoint, Names, Resumption, Waiting, name};
 use crate::frame::Frame;
 use crate::ids::ConnectionId;
 use crate::job::{Job, Outcome};
+use crate::metrics::Limit;
 use crate::outbox::Class;
 use crate::record::{Level, Record};
 use crate::refusal::{Code, Refusal};
@@ -95,6 +96,7 @@ impl Parts<'_> {
                 }
                 let most = self.ctx.fx.settings.connections_per_user;
                 if most > 0 && self.connections.count_of(&user) >= most {
+                    self.ctx.fx.stats.reached(Limit::ConnectionsPerUser);
                     let message = format!("over the limit of {most} connections of one user");
                     let refusal = Refusal::new(Code::RateLimited, message);
                     return self.connect_error(id, &refusal.message.clone(), &json!(refusal));

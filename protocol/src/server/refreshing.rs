@@ -1,12 +1,12 @@
 //! A new token for a connection that goes on (WIRE §0.2).
 
 use super::Parts;
-use super::calls::App;
 use crate::auth::{TOKEN_BYTES_MAX, User};
 use crate::connection::Waiting;
 use crate::context::Caller;
 use crate::envelope::Event;
 use crate::job::{Job, Outcome};
+use crate::metrics::App;
 use crate::refusal::{Code, Refusal};
 use crate::tickets::Pending;
 use serde::Deserialize;

@@ -12,6 +12,7 @@ use crate::http::Response;
 use crate::ids::{ConnectionId, RoomKind, SocketId, Ticket};
 use crate::input::Ending;
 use crate::job::Outcome;
+use crate::metrics::Limit;
 use crate::record::{Level, Record};
 use crate::room::Told;
 use crate::settings::Interviewer;
@@ -153,6 +154,7 @@ impl Parts<'_> {
         if !waits {
             return;
         }
+        self.note_attempt(ticket);
         match self.ctx.fx.tickets.take(ticket) {
             Some(Pending::Documents(waiting)) => self.documents.on_called(&waiting, said, &mut self.ctx),
             Some(Pending::Chat(waiting)) => self.chat.on_called(waiting, said, &mut self.ctx),
@@ -180,9 +182,9 @@ impl Parts<'_> {
     pub(super) fn carry_out(&mut self, decided: Option<Decided>) {
         match decided {
             Some(Decided::Admitted(admitted) | Decided::TurnedAway(admitted, _))
-                if let Some(response) =
-                    self.door.crowded(&admitted, self.connections, self.ctx.fx.settings) =>
+                if let Some(response) = self.door.crowded(&admitted, self.connections, &mut self.ctx.fx) =>
             {
+                self.ctx.fx.stats.answered(response.status);
                 self.ctx.fx.actions.push(Action::Respond { request: admitted.request, response });
             }
             Some(Decided::Admitted(admitted)) => self.admit(*admitted),
@@ -196,6 +198,7 @@ impl Parts<'_> {
                 self.door.answer(&asked, response, &mut self.ctx);
             }
             Some(Decided::Changed(changed)) => self.on_changed(changed),
+            Some(Decided::Operated(asked, operation)) => self.operate(&asked, operation),
             Some(Decided::Posted(post)) => self.on_post(&post),
             Some(Decided::Offered(offer)) => self.chat.on_offer(*offer, &mut self.ctx),
             Some(Decided::Visited(visit)) => self.dashboards.on_visit(*visit, &mut self.ctx),
@@ -210,18 +213,22 @@ impl Parts<'_> {
     }
 
     fn upgrade(&mut self, admitted: &Admitted) -> ConnectionId {
-        let Admitted { request, endpoint, user, address, bearer, .. } = admitted;
+        let Admitted { request, endpoint, user, address, bearer, draft, board, .. } = admitted;
         let id = self.connections.open(*endpoint, user.clone(), *address, self.ctx.fx.now);
         let socket = self.connections.add_socket(id);
         self.ctx.fx.transports.connect(id, socket);
         self.door.addresses.came(*address, self.ctx.fx.settings);
         let subprotocol = bearer.then_some(Cow::Borrowed("bearer"));
         let limits = endpoint.limits();
+        self.ctx.fx.stats.answered(101);
         self.ctx.fx.actions.push(Action::Upgrade { request: *request, socket, subprotocol, limits });
         let mut record = Record::new(Level::Info, "ws.connect").with("connectionId", name(id));
         record = record.with("endpoint", endpoint.path());
         if let Some(user) = user {
             record = record.with("userId", user.id.as_str()).with("firmId", user.firm.as_str());
+        }
+        if let Some(room) = draft.as_ref().or(board.as_ref()) {
+            record = record.with("room", &*room.name);
         }
         self.ctx.fx.log(record);
         id
@@ -330,6 +337,9 @@ impl Parts<'_> {
     }
 
     pub(super) fn on_disconnected(&mut self, socket: SocketId, why: Ending) {
+        if why == Ending::TooSlow {
+            self.ctx.fx.stats.reached(Limit::Outbox);
+        }
         if let Some((id, _)) = self.connections.by_socket(socket)
             && self.ctx.fx.transports.engine(id).is_some()
         {

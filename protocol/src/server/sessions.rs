@@ -2,15 +2,17 @@
 //! made calls. The protocol itself is in `socket_io`; who a client is, in `namespace.rs`.
 
 use super::Parts;
+use super::session_ends::{cause_of, code_of, ending};
 use crate::action::{Action, CloseCause, SocketLimits};
 use crate::connection::{Credential, Endpoint, Engine, MALFORMED_MAX, Recovery, name};
 use crate::door::{self, ToEngine};
 use crate::envelope::{Event, socket_io};
 use crate::ids::{ConnectionId, RequestId, SocketId};
 use crate::input::{Fault, Message};
+use crate::metrics::{App, Limit};
 use crate::outbox::Class;
 use crate::record::{Level, Record};
-use crate::refusal::{Code, Refusal};
+use crate::refusal::Refusal;
 use crate::socket_io::engine::{Asked, Config, Ended, Order, Refused, Session, Sid};
 use crate::socket_io::namespaces::{Client, Said};
 use crate::timers::Timer;
@@ -70,6 +72,7 @@ impl Parts<'_> {
             Asked::PollOpen | Asked::SocketOpen => return self.open_session(to),
             Asked::Poll { sid } | Asked::Post { sid } | Asked::Socket { sid } => known(sid),
         };
+        self.show_life(id);
         let Some((id, engine)) = id.and_then(|id| Some((id, self.ctx.fx.transports.engine(id)?))) else {
             return self.refuse_request(to, Refused::UnknownSid);
         };
@@ -94,6 +97,7 @@ impl Parts<'_> {
     }
 
     fn refuse_request(&mut self, to: ToEngine, why: Refused) {
+        self.ctx.fx.stats.answered(why.response().status);
         let response = door::dressed(why.response(), to.origin.as_deref(), self.ctx.fx.settings);
         self.ctx.fx.actions.push(Action::Respond { request: to.request, response });
     }
@@ -101,6 +105,7 @@ impl Parts<'_> {
     fn upgrade_engine(&mut self, request: RequestId, socket: SocketId) {
         let message_bytes_max = self.ctx.fx.settings.engine_payload_bytes_max;
         let limits = SocketLimits { message_bytes_max, ..Endpoint::SocketIo.limits() };
+        self.ctx.fx.stats.answered(101);
         self.ctx.fx.actions.push(Action::Upgrade { request, socket, subprotocol: None, limits });
     }
 
@@ -141,9 +146,17 @@ impl Parts<'_> {
 
     /// A message came on a socket of a session.
     pub(super) fn on_engine_message(&mut self, id: ConnectionId, socket: SocketId, message: Message) {
+        self.show_life(Some(id));
         self.with_session(id, |engine, now, orders| {
             engine.session.on_message(socket, message, now, orders);
         });
+    }
+
+    /// Something came from the client of a session.
+    fn show_life(&mut self, id: Option<ConnectionId>) {
+        if let Some(connection) = id.and_then(|id| self.connections.find(id)) {
+            connection.last_heard = self.ctx.fx.now;
+        }
     }
 
     /// A socket of a session has ended.
@@ -222,6 +235,7 @@ impl Parts<'_> {
             match order {
                 Order::Respond { request, response } => {
                     let Some((_, origin)) = self.sessions.requests.remove(&request) else { continue };
+                    self.ctx.fx.stats.answered(response.status);
                     let response = door::dressed(response, origin.as_deref(), self.ctx.fx.settings);
                     self.ctx.fx.actions.push(Action::Respond { request, response });
                 }
@@ -278,8 +292,10 @@ impl Parts<'_> {
             }
             Ok(Some(Said::Event { id: ack, args, attachments, .. })) => {
                 let Some(caller) = self.connections.caller(id, None) else { return };
-                self.ctx.fx.stats.messages_in += 1;
-                match socket_io::decode(&args, ack, &attachments).and_then(|call| call.checked()) {
+                let decoded = socket_io::decode(&args, ack, &attachments).and_then(|call| call.checked());
+                let called = decoded.as_ref().map_or("", |call| &call.name);
+                self.heard(id, App::heard(Endpoint::SocketIo, called));
+                match decoded {
                     Ok(call) => self.on_call(Endpoint::SocketIo, call, caller),
                     Err(malformed) => self.on_malformed(Endpoint::SocketIo, malformed, caller),
                 }
@@ -299,6 +315,7 @@ impl Parts<'_> {
         let now = self.ctx.fx.now;
         let count = self.connections.find(id).map_or(0, |known| known.malformed.count(now));
         if count >= MALFORMED_MAX {
+            self.ctx.fx.stats.reached(Limit::Malformed);
             self.ctx.fx.close(id, CloseCause::Abusive);
         }
     }
@@ -311,6 +328,9 @@ impl Parts<'_> {
     /// A session is over, and the connection with it.
     fn on_session_ended(&mut self, id: ConnectionId, why: &Ended) {
         let (code, reason) = ending(why);
+        if matches!(why, Ended::TooSlow) {
+            self.ctx.fx.stats.reached(Limit::Outbox);
+        }
         let Some(known) = self.connections.find(id) else { return };
         let closing = known.closing;
         if closing.is_none() {
@@ -339,49 +359,5 @@ impl Parts<'_> {
         let record = Record::new(Level::Info, "ws.disconnect").with("connectionId", name(id));
         let record = record.with("userId", user.id.as_str());
         self.ctx.fx.log(record.with("code", code).with("reason", reason));
-    }
-}
-
-/// What a session's end is called in the log.
-fn ending(why: &Ended) -> (u16, &'static str) {
-    match why {
-        Ended::PingTimeout => (4000, "heartbeat missed"),
-        Ended::ClientClosed => (1000, "closed by the client"),
-        Ended::TransportLost => (1006, "connection lost"),
-        Ended::Malformed(_) => (1002, "protocol error"),
-        Ended::PollsOverlap => (1002, "overlapping polls"),
-        Ended::TooSlow => (4002, "too slow"),
-        Ended::ByServer => (1000, "closed by the server"),
-    }
-}
-
-/// What a WebSocket is closed with at a session's end.
-fn cause_of(why: &Ended) -> CloseCause {
-    match why {
-        Ended::PingTimeout => CloseCause::HeartbeatMissed,
-        Ended::Malformed(_) | Ended::PollsOverlap => CloseCause::Faulty(Fault::Protocol),
-        Ended::TooSlow => CloseCause::TooSlow,
-        Ended::ClientClosed | Ended::TransportLost | Ended::ByServer => CloseCause::Finished,
-    }
-}
-
-fn code_of(cause: CloseCause) -> Code {
-    match cause {
-        CloseCause::TokenExpired => Code::TokenExpired,
-        CloseCause::AuthenticationFailed => Code::AuthFailed,
-        CloseCause::Abusive | CloseCause::PingFlood => Code::RateLimited,
-        CloseCause::AccessDenied => Code::RoomAccessDenied,
-        CloseCause::ParameterMissing
-        | CloseCause::ResourceUnknown
-        | CloseCause::Undecodable
-        | CloseCause::Superseded => Code::ClientError,
-        CloseCause::Finished
-        | CloseCause::ShuttingDown
-        | CloseCause::Faulty(_)
-        | CloseCause::Unsupported
-        | CloseCause::Overloaded
-        | CloseCause::HeartbeatMissed
-        | CloseCause::TooSlow
-        | CloseCause::Final(_) => Code::ServerError,
     }
 }

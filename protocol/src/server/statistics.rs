@@ -50,7 +50,7 @@ impl Parts<'_> {
                 "rateLimitWindow": WINDOW.as_millis() as u64,
                 "maxEventsPerWindow": fx.settings.rate_limit_calls,
             },
-            "messages": {"in": fx.stats.messages_in, "out": fx.stats.messages_out},
+            "messages": {"in": fx.stats.messages_in.total(), "out": fx.stats.messages_out.total()},
             "latencyMs": percentiles(&fx.stats.delivery, 1_000.0),
             "connectionSeconds": percentiles(&fx.stats.lasted, 1_000_000.0),
             "errorsByCode": errors,

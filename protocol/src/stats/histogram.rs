@@ -1,6 +1,8 @@
 //! How long things took: counted in buckets that grow by a quarter of a power of two, so that a quantile is at most
-//! that far above the truth, and the whole takes one kilobyte and a half.
+//! that far above the truth, and the whole takes one kilobyte and a half. Beside them stand the coarser buckets that
+//! metrics are made of.
 
+use crate::metrics::{Buckets, Spread};
 use std::time::Duration;
 
 /// Buckets for each power of two.
@@ -13,19 +15,25 @@ const BUCKETS: usize = (46 * STEPS) as usize;
 pub struct Histogram {
     counts: Box<[u64]>,
     count: u64,
-}
-
-impl Default for Histogram {
-    fn default() -> Self {
-        Self { counts: vec![0; BUCKETS].into(), count: 0 }
-    }
+    coarse: Buckets,
 }
 
 impl Histogram {
+    /// Empty; metrics are told of these buckets.
+    pub fn new(coarse: Buckets) -> Self {
+        Self { counts: vec![0; BUCKETS].into(), count: 0, coarse }
+    }
+
+    /// What metrics are told.
+    pub fn spread(&self) -> Spread {
+        self.coarse.spread()
+    }
+
     /// Counts one.
     pub fn note(&mut self, span: Duration) {
         self.counts[bucket(u64::try_from(span.as_micros()).unwrap_or(u64::MAX))] += 1;
         self.count += 1;
+        self.coarse.note(span);
     }
 
     /// The span that so many of a hundred do not exceed; zero when nothing was counted.
@@ -79,11 +87,12 @@ mod tests {
 
     #[test]
     fn percentiles_are_at_most_a_quarter_above_the_truth() {
-        let mut histogram = Histogram::default();
+        let mut histogram = Histogram::new(Buckets::of_moments());
         assert_eq!(histogram.percentile(99), Duration::ZERO);
         for millis in 1..=100 {
             histogram.note(Duration::from_millis(millis));
         }
+        assert_eq!((histogram.spread().count(), histogram.spread().beyond), (100, 0));
         let (p50, p99) = (histogram.percentile(50), histogram.percentile(99));
         assert!(p50 >= Duration::from_millis(50) && p50 <= Duration::from_micros(62_500), "{p50:?}");
         assert!(p99 >= Duration::from_millis(99) && p99 <= Duration::from_micros(123_750), "{p99:?}");

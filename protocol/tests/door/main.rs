@@ -4,6 +4,7 @@
 mod answers;
 mod crowds;
 mod hook;
+mod operators;
 mod posts;
 mod removals;
 mod world;

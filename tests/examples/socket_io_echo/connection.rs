@@ -94,7 +94,7 @@ impl Requests {
     fn respond(&mut self, response: &Response, keep_alive: bool) -> io::Result<()> {
         let body = match &response.body {
             Body::Bytes(body) => body.clone(),
-            body @ (Body::Asset(_) | Body::Statistics(_)) => {
+            body @ (Body::Asset(_) | Body::Statistics(_) | Body::Metrics(_) | Body::Connections(_)) => {
                 return Err(io::Error::other(format!("{body:?} is not made here")));
             }
         };

@@ -9,14 +9,16 @@ use super::socket::{head_text, upgrade_headers};
 use super::story::Story;
 use crate::ai_stand_in::Play;
 use bytes::Bytes;
+use parlor_host::engine::Held;
 use parlor_host::settings::{Configuration, Surroundings};
 use parlor_protocol::action::{Action, CloseCause, Recipients, SocketLimits};
 use parlor_protocol::call::{Call, Said};
 use parlor_protocol::docs::Docs;
 use parlor_protocol::frame::Frame;
-use parlor_protocol::http::{Body, Measured, Response, parse_head, statistics};
+use parlor_protocol::http::{Body, Response, parse_head};
 use parlor_protocol::ids::{RequestId, SocketId, Ticket};
 use parlor_protocol::input::{Ending, Fault, Input, Message};
+use parlor_protocol::metrics::{Buckets, Measured, statistics, text};
 use parlor_protocol::outbox::Class;
 use parlor_protocol::server::Server;
 use parlor_protocol::store::{StoreReply, StoreRequest};
@@ -361,10 +363,12 @@ fn answer(response: Response) -> Answer {
     let (body, is_file) = match response.body {
         Body::Bytes(bytes) => (body_text(&bytes), false),
         Body::Asset(_) => (String::new(), true),
-        Body::Statistics(counted) => {
-            let measured = Measured { memory_bytes: 0, dropped: 0 };
-            (String::from_utf8_lossy(&statistics(&counted, measured)).into_owned(), false)
+        Body::Statistics(counted) => (body_text(&statistics(&counted, &Measured::default())), false),
+        Body::Metrics(snapshot) => {
+            let (held, appends) = (Held::default().spread(), Buckets::of_moments().spread());
+            (text(&snapshot, &Measured { held, appends, ..Measured::default() }), false)
         }
+        Body::Connections(listed) => (body_text(&listed.json(|_| 0)), false),
     };
     let headers = response.headers.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value));
     Answer { status: response.status, headers: headers.collect(), body, is_file }

@@ -4,6 +4,7 @@
 use super::deed::{RECORD, RECORD_SHOWN};
 use super::play::{Answer, Heard};
 use super::provider;
+use parlor_protocol::metrics::MEDIA_TYPE;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -101,7 +102,8 @@ impl Names {
                 write!(text, " [{name}: {value}]").expect("a String takes all");
             }
         }
-        let body = self.text(&answer.body);
+        let metrics = answer.headers.iter().any(|(_, value)| value == MEDIA_TYPE);
+        let body = if metrics { samples(&answer.body) } else { self.text(&answer.body) };
         match (file || answer.is_file, markup) {
             (true, _) => text.push_str(" a file of the console"),
             (false, true) => {
@@ -176,6 +178,16 @@ impl Names {
             assert!(last.is_none_or(|last| last <= time_of(data)), "time goes back at {text}");
         }
     }
+}
+
+/// Metrics without their numbers.
+fn samples(text: &str) -> String {
+    let version = concat!("version=\"", env!("CARGO_PKG_VERSION"), "\"");
+    let lines = text.lines().map(|line| match line.rsplit_once(' ') {
+        Some((sample, _)) if !line.starts_with('#') => format!("{sample} <n>\n"),
+        Some(_) | None => format!("{line}\n"),
+    });
+    lines.collect::<String>().replace(version, "version=\"<version>\"")
 }
 
 fn time_of(value: &serde_json::Value) -> String {

@@ -123,6 +123,11 @@ impl<D: Held> Documents<D> {
         self.given_up.load(Relaxed)
     }
 
+    /// How many jobs wait.
+    pub fn waiting(&self) -> usize {
+        locked(&self.state).queue.jobs()
+    }
+
     /// Wakes whom it concerns.
     fn changed(&self, state: MutexGuard<'_, State<D>>) {
         let (ready, look) = (state.queue.is_ready(), state.resting && !state.queue.is_at_rest());

@@ -86,6 +86,11 @@ impl<D: Default> Queue<D> {
         }
     }
 
+    /// How many jobs wait.
+    pub fn jobs(&self) -> usize {
+        self.jobs
+    }
+
     /// Takes in a job, or answers it at once. What closes a document is always taken in: it would stay for ever.
     pub fn add(&mut self, ticket: Ticket, doc: DocId, job: DocJob) -> Result<(), DocOutcome> {
         let bytes = bytes_of(&job);

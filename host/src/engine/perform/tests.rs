@@ -4,7 +4,7 @@ use parlor_protocol::action::{CloseCause, SocketLimits};
 use parlor_protocol::auth::Keys;
 use parlor_protocol::call::Call;
 use parlor_protocol::docs::Docs;
-use parlor_protocol::ids::RequestId;
+use parlor_protocol::http::Listed;
 use parlor_protocol::server::Server;
 use parlor_protocol::settings::Settings;
 use parlor_protocol::store::{Query, StoreRequest};
@@ -253,4 +253,50 @@ fn a_cheap_job_is_the_next_fact_of_the_same_thread() {
     let mut after = bench.perform(vec![Action::Work { ticket, job: job.clone() }]);
     let outcome = job.run(&Keys::default(), Timestamp(1), &mut Docs::default());
     assert_eq!(after.next_input(&bench.engine), Some(Input::Worked { ticket, outcome }));
+}
+
+#[test]
+fn what_only_the_process_knows_is_added_once_the_lock_is_free() {
+    let bench = bench();
+    let (upgrading, slow, _slow) = bench.request(false);
+    bench.perform(vec![
+        upgrade(upgrading, socket(0, 0)),
+        send(Recipients::One(socket(0, 0)), "a frame that waits to be written"),
+    ]);
+    let queued = slow.queued_bytes();
+    assert!(queued > 32, "{queued}");
+    let row = |socket| (serde_json::json!({"connectionId": "c0.0", "queuedBytes": 0}), Some(socket));
+    let rows = vec![row(socket(0, 0)), row(socket(0, 9))];
+    let body = Body::Connections(Box::new(Listed { rows, next: Some("c0.9".into()) }));
+    let (request, line, client) = bench.request(false);
+    let mut after =
+        bench.perform(vec![Action::Respond { request, response: Response { body, ..Response::empty(200) } }]);
+    assert_eq!(line.take_decision(), None);
+    assert_eq!(bench.engine.outbox_bytes(), queued);
+    after.tell_others(&bench.engine);
+    assert_eq!(line.take_decision(), Some(Decision::Responded { keep_alive: true }));
+    let written = String::from_utf8(bench.written(&line, client)).unwrap();
+    let row = |queued| format!("{{\"connectionId\":\"c0.0\",\"queuedBytes\":{queued}}}");
+    let page = format!("\r\n\r\n{{\"connections\":[{},{}],\"next\":\"c0.9\"}}", row(queued), row(0));
+    assert!(written.starts_with("HTTP/1.1 200 ") && written.ends_with(&page), "{written}");
+}
+
+#[test]
+fn commits_are_timed_from_when_they_are_queued() {
+    let bench = bench();
+    let commit = |slot| Action::Store {
+        ticket: Ticket { slot, generation: 0 },
+        request: StoreRequest::Commit { appends: Vec::new(), rows: Vec::new() },
+    };
+    bench.perform(vec![commit(0)]);
+    assert_eq!(bench.commits.recv(), Ok(1));
+    bench.perform((1..=3).map(commit).collect());
+    assert_eq!((bench.engine.store.waiting(), bench.engine.store.appends().count()), ((3, 0), 0));
+    std::thread::sleep(Duration::from_millis(20));
+    bench.go.send(()).unwrap();
+    assert_eq!(bench.commits.recv(), Ok(3));
+    let spread = bench.engine.store.appends();
+    assert_eq!((bench.engine.store.waiting(), spread.count()), ((0, 0), 1));
+    assert!(spread.total >= Duration::from_millis(20), "{spread:?}");
+    bench.go.send(()).unwrap();
 }

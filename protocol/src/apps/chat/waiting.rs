@@ -70,6 +70,11 @@ impl Waiting {
         matches!(self, Self::Attempt(_) | Self::File(files::Waiting::Verdict(_)))
     }
 
+    /// Whether it is the AI service that is waited for.
+    pub fn is_attempt(&self) -> bool {
+        matches!(self, Self::Attempt(_))
+    }
+
     /// Whether it is a job that is waited for.
     pub fn is_job(&self) -> bool {
         matches!(self, Self::File(files::Waiting::Inspection(_) | files::Waiting::Joined(_)))

@@ -3,10 +3,12 @@
 
 use super::{Command, Documents, Work, refused, room_id, superseded};
 use crate::action::CloseCause;
+use crate::connection::name;
 use crate::context::{Caller, Context};
 use crate::envelope::Event;
 use crate::ids::{ConnectionId, SessionId, TemplateId};
 use crate::outbox::Class;
+use crate::record::{Level, Record};
 use crate::refusal::{Code, Refusal};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -115,6 +117,7 @@ impl Documents {
         let owner = self.sessions.get_mut(id)?.owner.take()?;
         self.holdings.remove(owner.caller.connection, id);
         ctx.rooms.leave(&room_id(id), owner.caller.connection, &mut ctx.fx);
+        ctx.fx.log(record("room.leave", id, &owner.caller));
         Some(owner)
     }
 
@@ -163,6 +166,13 @@ impl Documents {
             ctx.rooms.remove(&room_id(id), &mut ctx.fx);
         }
     }
+}
+
+pub(super) fn record(action: &str, id: &SessionId, caller: &Caller) -> Record {
+    Record::new(Level::Info, action)
+        .with("userId", caller.user.id.as_str())
+        .with("sessionId", id.as_str())
+        .with("connectionId", name(caller.connection))
 }
 
 /// Answers those callers whose connections have not ended with the session.

@@ -1,7 +1,7 @@
 //! From a connection to its session: find or make it, read its log, claim it, and go on where it stands.
 
 use super::arrivals::{Arrival, Destination, Way};
-use super::holding::{Owner, SESSIONS_PER_CONNECTION_MAX, answer_here};
+use super::holding::{Owner, SESSIONS_PER_CONNECTION_MAX, answer_here, record};
 use super::log::Phase;
 use super::{
     Documents, Kept, SESSIONS_OPEN_MAX, Session, SessionLog, Waiting, Work, log, put, refused, room_id,
@@ -314,6 +314,7 @@ impl Documents {
         if let Some(question) = session.log.open_question(id.as_str()) {
             ctx.fx.reply(&caller, &question);
         }
+        ctx.fx.log(record("room.join", id, &caller));
         let head = session.log.head;
         if alone {
             ctx.fx.read(caller.connection, true);

@@ -274,6 +274,11 @@ impl Drafts {
         })
     }
 
+    /// About how many bytes of memory the open documents take.
+    pub fn weight(&self) -> usize {
+        self.weight
+    }
+
     /// Whether something is under way that its room has to stay open for.
     pub fn needs(&self, id: &RoomId) -> bool {
         self.open.get(id).is_some_and(|draft| !draft.is_idle())

@@ -100,6 +100,14 @@ impl Session {
         }
     }
 
+    /// How many bytes wait for a client that polls.
+    pub fn queued_bytes(&self) -> usize {
+        match &self.transport {
+            Transport::Polling(polling) => polling.queued_bytes(),
+            Transport::Socket(_) | Transport::Over => 0,
+        }
+    }
+
     /// Whether `Ended` was said.
     pub fn is_over(&self) -> bool {
         matches!(self.transport, Transport::Over)

@@ -54,6 +54,11 @@ struct Probe {
 }
 
 impl Polling {
+    /// How many bytes wait.
+    pub fn queued_bytes(&self) -> usize {
+        self.outbox.queued_bytes()
+    }
+
     /// A GET came. False: another one waits.
     pub fn wait(&mut self, request: RequestId) -> bool {
         let free = self.poll.is_none();

@@ -1,0 +1,69 @@
+//! What metrics are made of (WIRE §0.11): the numbers as they are now. They are written as text elsewhere, outside the lock.
+
+use super::Parts;
+use crate::apps::documents;
+use crate::http::{Body, Response};
+use crate::ids::Ticket;
+use crate::metrics::{MEDIA_TYPE, Snapshot};
+use crate::refusal::Code;
+use crate::tickets::Pending;
+use std::borrow::Cow;
+
+impl Parts<'_> {
+    /// The answer to whoever asks for metrics.
+    pub(super) fn metrics(&self) -> Response {
+        let body = Body::Metrics(Box::new(self.snapshot()));
+        Response { body, ..Response::empty(200) }.with("content-type", MEDIA_TYPE)
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        let (fx, stats) = (&self.ctx.fx, &*self.ctx.fx.stats);
+        let told = |code: Code| stats.errors.get(&code).copied().unwrap_or_default();
+        Snapshot {
+            version: fx.settings.version.clone(),
+            started_at: self.started_at,
+            draining: self.door.draining,
+            connections: self.connections.len() as u64,
+            connections_max: u64::from(fx.settings.connections_max),
+            rooms: self.ctx.rooms.len() as u64,
+            room_members: self.ctx.rooms.members_len() as u64,
+            awaited: fx.tickets.len() as u64,
+            polled_bytes: fx.transports.all_polled_bytes() as u64,
+            draft_bytes: self.drafts.weight() as u64,
+            messages_in: stats.messages_in,
+            messages_out: stats.messages_out,
+            malformed: stats.malformed,
+            auth_failures: stats.auth_failures,
+            errors: Code::ALL.iter().map(|code| (Cow::Borrowed(code.as_str()), told(*code))).collect(),
+            responses: stats.responses,
+            limits: stats.limits,
+            store_up: !stats.store_down(),
+            ai_up: fx.settings.has_ai_service().then_some(!stats.ai_down),
+            delivery: stats.delivery.spread(),
+            ai: stats.ai.spread(),
+            lasted: stats.lasted.spread(),
+        }
+    }
+
+    /// A call ended: if it was an attempt at the AI service, how long that took.
+    pub(super) fn note_attempt(&mut self, ticket: Ticket) {
+        let fx = &mut self.ctx.fx;
+        let is_attempt = match fx.tickets.holder(ticket) {
+            Some(Pending::Documents(waiting)) => matches!(waiting, documents::Waiting::Attempt(_)),
+            Some(Pending::Chat(waiting)) => waiting.is_attempt(),
+            Some(
+                Pending::Door(_)
+                | Pending::Connection(_)
+                | Pending::Room(_)
+                | Pending::Projects(_)
+                | Pending::Drafts(_)
+                | Pending::Dashboards(_)
+                | Pending::Hook(_),
+            )
+            | None => false,
+        };
+        if let Some(since) = fx.tickets.since(ticket).filter(|_| is_attempt) {
+            fx.stats.ai.note(fx.now.since(since));
+        }
+    }
+}
