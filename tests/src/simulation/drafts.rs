@@ -17,7 +17,7 @@ use parlor_protocol::http::{Body, Response};
 use parlor_protocol::ids::{RoomId, SocketId};
 use parlor_protocol::input::Input;
 use parlor_protocol::settings::Settings;
-use parlor_protocol::store::{Change, Entry, MemberRow, RoomRow, Row, StoreRequest, Visibility};
+use parlor_protocol::store::{Change, Entry, MemberRow, RoomRow, Row, StoreReply, StoreRequest, Visibility};
 use parlor_protocol::y_sync::awareness::{self, State};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -162,6 +162,15 @@ impl Drafts {
         [sum(0), sum(1), sum(2), sum(3), sum(4)]
     }
 
+    /// Up to where a draft's log is folded in the store, if it is.
+    pub fn folded(&mut self, draft: &str) -> Option<u64> {
+        let request = StoreRequest::Load { room: room(draft) };
+        match self.world.store.answer(self.world.now, &request) {
+            StoreReply::Loaded(Some(record)) => record.snapshot.map(|snapshot| snapshot.seq.0),
+            _ => None,
+        }
+    }
+
     /// Plays one step, chosen by four bytes.
     pub fn play(&mut self, [kind, a, b, c]: [u8; 4]) {
         let client = usize::from(a) % PEOPLE.len();
@@ -208,6 +217,8 @@ impl Drafts {
             (0..PEOPLE.len()).for_each(|client| self.cut(client));
         }
         if many {
+            self.all_come();
+            self.rest();
             (0..560).for_each(|time| {
                 self.change([0, 1, 3, 4][time % 4], "d");
                 self.wait(Duration::from_millis(20));

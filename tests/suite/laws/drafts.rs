@@ -71,6 +71,11 @@ fn everything_is_said_and_the_log_folded_in_these_cases() {
             drafts.play([mixed(7), mixed(11), mixed(13), mixed(17)]);
         });
         drafts.settle(seed == 2);
+        assert!(
+            seed != 2 || drafts.folded("d") >= Some(500),
+            "it was folded, and loaded from that: {:?}",
+            drafts.folded("d")
+        );
         let counts = drafts.counts();
         heard = [0, 1, 2, 3, 4].map(|place| heard[place] + counts[place]);
         looked = [0, 1, 2, 3].map(|place| looked[place] + drafts.looked[place]);
