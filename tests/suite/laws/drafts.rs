@@ -17,6 +17,7 @@
 //! | nobody hears a draft that it may not | who is no member any more keeps its seat |
 //! | viewers change nothing | an update is taken from anybody |
 //! | everybody hears every update | who comes in hears what follows its state when it is told, not when it was made |
+//! | what was folded is what the log says | a snapshot claims twenty entries more than it has, or leaves the comments out |
 //! | every call is answered, nothing is left | a state vector that is none is asked about again |
 use crate::cases;
 use parlor_protocol::ids::RoomId;
