@@ -238,7 +238,7 @@ test('two who move different widgets are not asked; who moves the same is', () =
   const start = { a: { x: 0 }, b: { x: 1 } };
   for (const [theirs, isAsked] of [[{ a: { x: 0 }, b: { x: 9 } }, false], [{ a: { x: 4 }, b: { x: 1 } }, true]]) {
     const world = new World();
-    world.open(full(1, [], layout(1, start)));
+    world.open(full(1, [widget('a', 1, {}), widget('b', 1, {})], layout(1, start)));
     const [sent] = world.move({ a: { x: 7 } }, { a: { x: 0 } });
     assert.deepEqual(sent.payload, { baseVersion: 1, layout: { a: { x: 7 }, b: { x: 1 } } });
     const orders = world.hear('CONFLICT_DETECTED', { conflictId: 'c', widgetId: null, baseVersion: 1, current: layout(2, theirs), yours: {}, fields: [] }, 'op-1');
@@ -247,6 +247,28 @@ test('two who move different widgets are not asked; who moves the same is', () =
     assert.deepEqual(orders[0].payload, { conflictId: 'c', resolution: 'merged', value: { a: { x: 7 }, b: { x: 9 } } });
     assert.deepEqual(world.places, { a: { x: 7 }, b: { x: 9 } });
   }
+});
+
+test('a layout is written without the places of widgets that are gone, also when it is put together with another', () => {
+  const world = new World();
+  const placed = { a: { x: 0 }, gone: { x: 1 } };
+  world.open(full(1, [widget('a', 1, {}), widget('b', 1, {})], layout(1, placed)));
+  const [sent] = world.move({ b: { x: 7 } }, { b: null });
+  assert.deepEqual(sent.payload.layout, { a: { x: 0 }, b: { x: 7 } });
+  const [merged] = world.hear('CONFLICT_DETECTED', { conflictId: 'c', widgetId: null, baseVersion: 1, current: layout(2, { ...placed, a: { x: 4 } }), yours: {}, fields: [] }, 'op-1');
+  assert.deepEqual(merged.payload.value, { a: { x: 4 }, b: { x: 7 } });
+});
+
+test('the place of a card goes with it, and nobody is asked who moved the card meanwhile', () => {
+  const world = new World();
+  world.open(full(1, [widget('a', 1, {}), widget('b', 1, {})], layout(1, { a: { x: 0 }, b: { x: 1 } })));
+  const [deleted] = world.do({ kind: 'delete', widgetId: 'a' });
+  const [laid] = world.move({ a: null }, { a: { x: 0 } });
+  assert.deepEqual([deleted.type, laid.payload.layout], ['WIDGET_DELETE', { b: { x: 1 } }]);
+  assert.deepEqual(world.places, { b: { x: 1 } });
+  const theirs = layout(2, { a: { x: 9 }, b: { x: 1 } });
+  const [merged] = world.hear('CONFLICT_DETECTED', { conflictId: 'c', widgetId: null, baseVersion: 1, current: theirs, yours: {}, fields: [] }, 'op-2');
+  assert.deepEqual([merged.payload.value, world.told], [{ b: { x: 1 } }, []]);
 });
 
 test('without a socket requests take its place, with the same ids, and the socket takes over again', () => {

@@ -303,7 +303,7 @@ export class Machine {
   #flush() {
     if (this.#pausedUntil > this.#now) return;
     if (this.#isOpen && this.state === 'open' && this.#syncId === null) {
-      for (const operation of this.operations.due()) this.#order('send', { frame: frameOf(operation, this.board) });
+      for (const operation of this.#written()) this.#order('send', { frame: operation.frame });
       for (const operation of this.operations.again()) this.#order('send', { frame: operation.frame });
     } else if (!this.#isOpen && this.#failures >= ATTEMPTS_MAX && !this.#isPosting) {
       const isUrgent = this.state === 'polling' && (this.operations.due().length > 0 || this.operations.again().length > 0);
@@ -311,8 +311,16 @@ export class Machine {
     }
   }
 
+  /** Writes what is to be sent next. */
+  #written() {
+    const due = this.operations.due();
+    const present = new Set(this.operations.shownWidgets(this.board.widgets).keys());
+    for (const operation of due) frameOf(operation, this.board, present);
+    return due;
+  }
+
   #post() {
-    for (const operation of this.operations.due()) frameOf(operation, this.board);
+    this.#written();
     this.#isPosting = true;
     this.#postAt = Infinity;
     this.#postSince = this.board.seq;

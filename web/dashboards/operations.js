@@ -190,11 +190,13 @@ function touches({ kind, changes, moves }, fields) {
 }
 
 /**
- * Whether a layout that stands against what was moved here says something else of the same widgets.
+ * Whether a layout that stands against what was moved here says something else of the same widgets. A place that was
+ * given up went with its card, so whether the card stays is what is asked, and not where.
  * @param {Operation} operation
  * @param {import('./board.js').Layout} current
  */
 export function isContested({ moves, before }, current) {
   const theirs = places(current);
-  return Object.keys(moves).some((id) => !isSame(theirs[id] ?? null, before[id] ?? null) && !isSame(theirs[id] ?? null, moves[id]));
+  const said = Object.keys(moves).filter((id) => moves[id] !== null);
+  return said.some((id) => !isSame(theirs[id] ?? null, before[id] ?? null) && !isSame(theirs[id] ?? null, moves[id]));
 }

@@ -171,7 +171,7 @@ export class DashboardView {
   #newCard(id) {
     const card = new Card(id, {
       edit: () => this.#editWidget(id),
-      remove: () => this.#client.do({ kind: 'delete', widgetId: id }),
+      remove: () => this.#remove(id),
       decide: () => this.#decide([...this.#machine.conflicts.values()].find(({ widgetId }) => widgetId === id)),
     });
     makeHandle(card.move, 'move', this.#dragHooks(id, 'move', card));
@@ -242,6 +242,14 @@ export class DashboardView {
     this.#show();
     this.#cards.get(widgetId)?.node.scrollIntoView({ block: 'nearest' });
     this.#editWidget(widgetId);
+  }
+
+  /** A card that is deleted takes its place in the layout along. */
+  #remove(widgetId) {
+    const { board, operations } = this.#machine;
+    const place = operations.shownPlaces(board.layout)[widgetId];
+    this.#client.do({ kind: 'delete', widgetId });
+    if (place) this.#client.do({ kind: 'layout', widgetId: null, moves: { [widgetId]: null }, before: { [widgetId]: place } });
   }
 
   #editWidget(widgetId) {
