@@ -53,6 +53,7 @@ const FILES: &[(&str, &[u8])] = &[
     file!("dashboards/machine.js"),
     file!("dashboards/operations.js"),
     file!("dashboards/page.js"),
+    file!("dashboards/said.js"),
     file!("dashboards/view.js"),
     file!("dashboards/wire.js"),
     file!("documents.js"),

@@ -185,6 +185,49 @@ test('an answer that was overtaken tells nothing, and a log that begins anew rep
   assert.deepEqual([world.shown('w'), world.places, world.machine.board.seq], [{ a: 1 }, { w: { x: 1 } }, 2]);
 });
 
+test('what backends say is told once: live, behind the answer that has counted it, in that of a request, and when it is not stored', () => {
+  const world = new World();
+  world.open(full(3));
+  const said = (seq) => world.hear('SYNC_UPDATE', { event: `event-${seq}`, data: {}, seq });
+  said(undefined);
+  said(4);
+  assert.equal(world.machine.board.seq, 4);
+  world.take({ fact: 'closed', code: 1006 });
+  world.wait();
+  const [asked] = world.take({ fact: 'opened' });
+  said(7);
+  world.hear('SYNC_RESPONSE', { seq: 7, full: false, widgets: [], removed: [], layout: null }, asked.id);
+  for (const seq of [5, 6, 7]) said(seq);
+  assert.deepEqual(world.told.map(({ name }) => name), ['event-undefined', 'event-4', 'event-7', 'event-5', 'event-6']);
+  assert.equal(world.machine.board.seq, 7);
+
+  const polling = new World();
+  polling.take({ fact: 'connect' });
+  polling.take({ fact: 'closed', code: 1006 });
+  polling.wait();
+  polling.take({ fact: 'closed', code: 1006 });
+  polling.take({ fact: 'posted', answer: { results: [], sync: full(3) } });
+  polling.untilPosted();
+  const updates = [{ event: 'first', data: {}, seq: 4 }, { event: 'second', data: {}, seq: 5 }];
+  polling.take({ fact: 'posted', answer: { results: [], sync: { seq: 5, full: false, widgets: [], removed: [], layout: null, updates } } });
+  assert.deepEqual(polling.told.map(({ name }) => name), ['first', 'second']);
+});
+
+test('all of it in the answer to a request does not put back what was heard over the socket meanwhile', () => {
+  const world = new World();
+  world.take({ fact: 'connect' });
+  world.take({ fact: 'closed', code: 1006 });
+  world.wait();
+  world.take({ fact: 'closed', code: 1006 });
+  world.take({ fact: 'posted', answer: { results: [], sync: full(4, [widget('w', 1, { a: 1 })], layout(1, { w: { x: 1 } })) } });
+  world.untilPosted();
+  world.take({ fact: 'online' });
+  world.comeBack({ seq: 9, full: false, widgets: [widget('w', 3, { a: 3 }), widget('v', 1, {})], removed: [], layout: layout(2, { w: { x: 2 } }) });
+  world.take({ fact: 'posted', answer: { results: [], sync: full(7, [widget('w', 2, { a: 2 })], layout(1, { w: { x: 1 } })) } });
+  const { seq, widgets } = world.machine.board;
+  assert.deepEqual([seq, [...widgets.keys()], world.shown('w'), world.places], [9, ['w', 'v'], { a: 3 }, { w: { x: 2 } }]);
+});
+
 test('too many updates before the answer that they go after end the connection', () => {
   const world = new World();
   world.take({ fact: 'connect' });

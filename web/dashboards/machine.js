@@ -8,6 +8,7 @@
 import { Backoff, Heartbeat } from '../client/pacing.js';
 import { Board } from './board.js';
 import { Operations, isContested } from './operations.js';
+import { Said } from './said.js';
 import { frameOf, resolutionOf } from './wire.js';
 
 /** So many attempts in a row without a socket, and requests take its place. */
@@ -57,6 +58,7 @@ export class Machine {
   #syncUntil = Infinity;
   #early = [];
   #asked = 0;
+  #said = new Said();
   #isPosting = false;
   #postSince = null;
   #postFailures = 0;
@@ -229,6 +231,9 @@ export class Machine {
         return this.#refused(correlationId, payload?.error ?? payload);
       case 'CONFLICT_DETECTED':
         return this.#conflicted(correlationId, payload);
+      case 'SYNC_UPDATE':
+        this.#tellSaid(payload);
+        return Number.isInteger(payload?.seq) ? this.#happened(frame) : undefined;
       case 'server_shutdown':
         return this.#backoff.holdOff(this.#now, payload?.reconnectAfterMs);
       case 'auth:expiring':
@@ -246,9 +251,22 @@ export class Machine {
     this.state = 'open';
     this.#failures = 0;
     this.#backoff.attempts = 0;
-    this.operations.changed(this.board.sync(told, this.#syncSince));
+    this.#synchronize(told, this.#syncSince);
     for (const operation of this.operations.sent) this.#order('send', { frame: operation.frame });
     for (const frame of early) this.#happened(frame);
+  }
+
+  #synchronize(told, since) {
+    if (since !== null && told.seq < since && this.board.seq === since) this.#said.forget();
+    this.operations.changed(this.board.sync(told, since));
+  }
+
+  /**
+   * A backend has spoken. That changes nothing, so it is told when it comes: what was missed comes behind the answer
+   * that has counted it already.
+   */
+  #tellSaid({ event, data, seq } = {}) {
+    if (this.#said.isNew(seq)) this.#order('tell', { event: 'said', name: event, data });
   }
 
   /** Somebody else has done something: heard in its place, or after something that was missed. */
@@ -271,8 +289,7 @@ export class Machine {
 
   #apply(frame) {
     const { type, payload, userId, timestamp } = frame;
-    if (type === 'SYNC_UPDATE') this.#order('tell', { event: 'said', name: payload.event, data: payload.data });
-    else if (type === 'WIDGET_BATCH') for (const part of payload.operations ?? []) this.#apply({ ...part, userId, timestamp });
+    if (type === 'WIDGET_BATCH') for (const part of payload.operations ?? []) this.#apply({ ...part, userId, timestamp });
     else {
       this.operations.changed(this.board.apply(frame));
       if (payload.widgetId) this.#order('tell', { event: 'changed', widgetId: payload.widgetId });
@@ -327,12 +344,15 @@ export class Machine {
     this.#order('post', { body: { type: 'SYNC', ...sinceOf(this.#postSince), operations: this.operations.sent.map(({ frame }) => frame) } });
   }
 
-  #posted({ results, sync }) {
+  #posted(answer) {
+    const { results, sync } = answer ?? {};
+    if (!Array.isArray(results)) return this.#postFailed({ code: 'SERVER_ERROR', message: 'the answer says nothing', recoverable: true });
     this.#isPosting = false;
     this.#postFailures = 0;
     this.#postAt = this.#now + POLL_MS;
     if (!this.#isOpen) this.state = 'polling';
-    this.operations.changed(this.board.sync(sync, this.#postSince));
+    if (sync) this.#synchronize(sync, this.#postSince);
+    for (const said of sync?.updates ?? []) this.#tellSaid(said);
     for (const { id, ok, error, conflict, ...told } of results) {
       if (ok) this.#acknowledged(id, told, null);
       else if (conflict) this.#conflicted(id, conflict);
