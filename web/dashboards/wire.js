@@ -2,19 +2,34 @@
 
 import { changed, isSame, places } from './board.js';
 
+/** The largest message over the socket (WIRE §0.6), with room for what stands beside an operation in it. */
+export const FRAME_BYTES_MAX = 250_000;
+
 /**
- * Writes the frame of an operation, which it keeps: it is sent again exactly so.
- * @param {import('./operations.js').Operation} operation
+ * Writes the frames of the operations that are to be sent next, which keep them: they are sent again exactly so. What
+ * is larger than a message may be would end each connection, and is told apart.
+ * @param {import('./operations.js').Operations} operations
  * @param {import('./board.js').Board} board
- * @param {Set<string>} present the widgets that there are, with what was done here
- * @returns {{id: string, type: string, payload: object}}
+ * @returns {{written: import('./operations.js').Operation[], isTooLarge: {id: string, error: object}[]}}
  */
-export function frameOf(operation, board, present) {
-  operation.frame = written(operation, board, present);
-  return operation.frame;
+export function write(operations, board) {
+  const [due, isTooLarge] = [operations.due(), []];
+  const present = due.length > 0 ? operations.shownWidgets(board.widgets) : new Map();
+  for (const operation of due) {
+    operation.frame = frameOf(operation, board, present);
+    const actual = bytesOf(operation.frame);
+    const message = `it has ${actual} bytes, over the limit of ${FRAME_BYTES_MAX}`;
+    if (actual > FRAME_BYTES_MAX) isTooLarge.push({ id: operation.id, error: { code: 'TOO_LARGE', message, recoverable: false } });
+  }
+  return { written: due.filter(({ id }) => !isTooLarge.some((one) => one.id === id)), isTooLarge };
 }
 
-function written(operation, board, present) {
+/** How long something is as JSON, in bytes. */
+export function bytesOf(value) {
+  return new TextEncoder().encode(JSON.stringify(value)).length;
+}
+
+function frameOf(operation, board, present) {
   const { id, kind, widgetId, base, changes, version } = operation;
   switch (kind) {
     case 'update':
@@ -64,4 +79,9 @@ export function resolutionOf(did, resolution, value, board) {
   const removed = Object.keys(known).filter((name) => !Object.hasOwn(value, name));
   const set = Object.entries(value).filter(([name]) => !isSame(known[name], value[name]));
   return { kind: 'update', widgetId, changes: Object.fromEntries([...set, ...removed.map((name) => [name, null])]) };
+}
+
+/** The question for what came after a place in the log, as far as one is known. */
+export function sinceOf(seq) {
+  return seq === null ? {} : { since: seq };
 }
