@@ -52,6 +52,7 @@ const FILES: &[(&str, &[u8])] = &[
     file!("dashboards/kinds.js"),
     file!("dashboards/machine.js"),
     file!("dashboards/missed.js"),
+    file!("dashboards/notices.js"),
     file!("dashboards/operations.js"),
     file!("dashboards/page.js"),
     file!("dashboards/posts.js"),
