@@ -39,7 +39,7 @@ export class BoardNotices {
   show(machine) {
     const { conflicts, state, trouble, board, refusals } = machine;
     const open = [...conflicts.values()].filter(({ isResolving }) => !isResolving);
-    const said = [open.map(({ conflictId }) => conflictId), refusals.all.map(({ id }) => id), this.#messages];
+    const said = [open.map(({ conflictId }) => conflictId), refusals.all.map((one) => [one.id, whatOf(one, board)]), this.#messages];
     const key = JSON.stringify([state === 'ended', trouble, ...said]);
     if (this.#shown === key) return;
     this.#shown = key;
@@ -69,9 +69,9 @@ export class BoardNotices {
   }
 
   #refused(refused, board) {
-    const count = refused.length === 1 ? 'One change was' : `${refused.length} changes were`;
+    const count = refused.length === 1 ? 'A change was refused. This is what it said:' : `${refused.length} changes were refused. This is what they said:`;
     const all = button('Dismiss all', () => refused.forEach(({ id }) => this.#hooks.dismiss(id)), { class: 'button quiet small' });
-    const shown = notice(`${count} refused, with what you see below.`, 'trouble', ...(refused.length > 1 ? [all] : []));
+    const shown = notice(count, 'trouble', ...(refused.length > 1 ? [all] : []));
     shown.append(element('ul', { class: 'refusals', 'data-testid': 'refusals' }, ...refused.map((one) => this.#refusal(one, board))));
     return shown;
   }
