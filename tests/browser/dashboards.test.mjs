@@ -443,6 +443,14 @@ test('a storage that is full neither stops what is done nor hides that a reload 
   await card(ben, 'Sales').getByText('11').waitFor();
   await live(ada).waitFor();
   assert.equal(await ada.page.getByText('a reload would lose it').count(), 1);
+  await ada.setOffline(true);
+  await ada.page.locator('[data-testid="state"][data-connection="waiting"]').waitFor();
+  await edit(ada, 'Sales', { value: 12 });
+  await ada.page.getByRole('link', { name: 'Documents' }).click();
+  await ada.page.goBack();
+  await card(ada, 'Sales').getByText('12').waitFor();
+  await ada.setOffline(false);
+  await card(ben, 'Sales').getByText('12').waitFor();
   ada.assertFaultless();
   ben.assertFaultless();
 });

@@ -303,7 +303,7 @@ test('a comment that is refused says why, and is tried again or discarded as one
   const refused = threads(ada, '議議議');
   await refused.getByText(/^This was refused: .*over the limit/).waitFor();
   await saved(ada, 'unsaid').waitFor();
-  await refused.scrollIntoViewIfNeeded();
+  await refused.getByRole('button', { name: 'Discard' }).scrollIntoViewIfNeeded();
   await ada.shoot('draft-comment-refused-desktop-light');
   await refused.getByRole('button', { name: 'Try again' }).click();
   await refused.getByText(/^This was refused: .*over the limit/).waitFor();

@@ -72,6 +72,7 @@ test('what was refused is not sent again by itself: it is tried once more, or gi
   assert.equal(threads.refused(undefined, 'about something else'), false);
   for (const id of ['mine', 'e']) assert.equal(threads.refused(id, 'too much'), true);
   assert.deepEqual([threads.waiting, threads.isUnsaved, threads.isRefused], [{ comments: [], endings: [] }, true, true]);
+  assert.deepEqual(['t', 'u'].map((threadId) => threads.isRefusedIn(threadId)), [true, false]);
   threads.again('mine');
   assert.deepEqual(threads.waiting.comments.map(({ id }) => id), ['mine']);
   threads.discard('mine');

@@ -40,6 +40,7 @@ export class DashboardClient {
   /** Has others told from now on. */
   listen(hooks) {
     this.#hooks = hooks;
+    if (this.#isUnkept) hooks.told({ event: 'unkept' });
   }
 
   /**

@@ -62,11 +62,13 @@ export class DashboardView {
     });
     this.#key = JSON.stringify([user()?.id, id]);
     this.#heading.textContent = id;
-    unsent.get(this.#key)?.close();
-    unsent.delete(this.#key);
     const body = element('div', { class: 'room-body' }, element('div', { class: 'scroll board-scroll' }, this.#empty, this.#board), this.#panel);
     this.node = element('section', { class: 'room dashboard', 'data-testid': 'dashboard' }, this.#bar(), this.#notices.node, body);
-    this.#client = new DashboardClient(id, { changed: () => this.#soon(), told: (event) => this.#told(event) });
+    const hooks = { changed: () => this.#soon(), told: (event) => this.#told(event) };
+    const left = unsent.get(this.#key);
+    unsent.delete(this.#key);
+    this.#client = left ?? new DashboardClient(id, hooks);
+    left?.listen(hooks);
     this.#show();
   }
 

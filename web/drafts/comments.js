@@ -71,7 +71,8 @@ export class CommentsPanel {
     const resolved = threads.all.filter((thread) => thread.resolved);
     if (items.length + fresh.length === 0) items.push(element('li', { class: 'empty' }, 'Select some text to comment on it.'));
     if (resolved.length > 0) items.push(this.#resolvedToggle(resolved.length));
-    if (this.#showsResolved) items.push(...resolved.map((thread) => this.#thread(thread, null)));
+    const looked = resolved.filter(({ threadId }) => this.#showsResolved || threads.isRefusedIn(threadId));
+    items.push(...looked.map((thread) => this.#thread(thread, null)));
     this.#list.replaceChildren(...fresh, ...items);
     this.#text.remark(this.#looked);
     if (focused) this.#list.querySelector(`[data-thread="${CSS.escape(focused)}"] textarea`)?.focus();
@@ -178,7 +179,7 @@ function said({ userId, name, text, at, refusal = null }) {
   const shown = name || userId;
   return element(
     'li',
-    { class: `said-about ${at ? '' : 'unsent'}`, 'data-mine': String(userId === user()?.id) },
+    { class: `said-about ${at || refusal !== null ? '' : 'unsent'}`, 'data-mine': String(userId === user()?.id) },
     portrait(shown, userId),
     element(
       'div',

@@ -44,6 +44,11 @@ export class Threads {
     return this.#own.some(({ refusal }) => refusal !== null);
   }
 
+  /** @param {string} threadId @returns {boolean} whether that is so in one thread */
+  isRefusedIn(threadId) {
+    return this.#own.some((own) => own.refusal !== null && own.threadId === threadId);
+  }
+
   /** @returns {{comments: Unsent[], endings: Ending[]}} what is to be sent, each until it is answered */
   get waiting() {
     const waits = ({ refusal }) => refusal === null;
