@@ -1,15 +1,11 @@
 // Dashboards in Chromium: cards that are dragged, edited and contested in two windows, offline, and without a socket.
 
 import assert from 'node:assert/strict';
-import { randomUUID } from 'node:crypto';
 import { after, test } from 'node:test';
-import { setting } from './tab.mjs';
-import { DARK, DESKTOP, PHONE, closeBrowser, ownServer, windows } from './windows.mjs';
+import { DARK, PHONE, closeBrowser, ownServer, windows } from './windows.mjs';
 
 after(closeBrowser);
 
-const fresh = () => `board ${randomUUID().slice(0, 8)}`;
-const trial = (options = DESKTOP, who = 'ADA') => ({ token: setting(`PARLOR_TOKEN_${who}`), options });
 const card = (tab, title) => tab.page.getByRole('article', { name: title, exact: true });
 const live = (tab) => tab.page.locator('[data-testid="state"][data-connection="open"][data-pending="0"]');
 const state = (tab) => tab.page.getByTestId('state');
@@ -72,10 +68,20 @@ async function drag(tab, handle, columns, rows) {
   await tab.page.mouse.up();
 }
 
+/** A server of its own with a dashboard that the backend knows. */
+async function ownBoard(t) {
+  const { server, person } = await ownServer(t);
+  const room = '/api/admin/rooms/dashboard/plan';
+  await server.backend('PUT', room, { name: 'The plan', firmId: 'acme', visibility: 'private' });
+  for (const user of ['ada', 'ben']) await server.backend('PUT', `${room}/members/${user}`, { role: 'editor' });
+  const people = ['ada', 'ben'].map((user) => person(user));
+  return { server, room, people };
+}
+
 /** Two windows on one board with a figure on it. */
 async function pair(t) {
-  const place = `/#/dashboards/${encodeURIComponent(fresh())}`;
-  const [ada, ben] = await windows(t, place, [trial(), trial(DARK, 'BEN')]);
+  const { people } = await ownBoard(t);
+  const [ada, ben] = await windows(t, '/#/dashboards/plan', [people[0], { ...people[1], options: DARK }]);
   await live(ada).waitFor();
   await live(ben).waitFor();
   await add(ada, 'Figure', { title: 'Sales', value: 10, unit: 'units' });
@@ -261,9 +267,9 @@ test('offline everything goes on, is counted, and is applied once when the serve
 });
 
 test('where no socket can be opened, requests take its place in both directions', async (t) => {
-  const place = `/#/dashboards/${encodeURIComponent(fresh())}`;
+  const { people } = await ownBoard(t);
   const prepare = (context) => context.routeWebSocket(/\/api\/realtime/, (socket) => socket.close({ code: 4100 }));
-  const [ada, ben] = await windows(t, place, [{ ...trial(), prepare }, trial(DARK, 'BEN')]);
+  const [ada, ben] = await windows(t, '/#/dashboards/plan', [{ ...people[0], prepare }, people[1]]);
   await ada.page.locator('[data-testid="state"][data-connection="polling"]').waitFor();
   await live(ben).waitFor();
   await add(ada, 'Figure', { title: 'Sales', value: 10, unit: 'units' });
@@ -281,16 +287,6 @@ test('where no socket can be opened, requests take its place in both directions'
   ada.assertFaultless();
   ben.assertFaultless();
 });
-
-/** A server of its own with a dashboard that the backend knows. */
-async function ownBoard(t, more = {}) {
-  const { server, person } = await ownServer(t);
-  const room = '/api/admin/rooms/dashboard/plan';
-  await server.backend('PUT', room, { name: 'The plan', firmId: 'acme', visibility: 'private' });
-  for (const user of ['ada', 'ben']) await server.backend('PUT', `${room}/members/${user}`, { role: 'editor' });
-  const people = ['ada', 'ben'].map((user) => person(user, more));
-  return { server, room, person, people };
-}
 
 test('what a backend says is told calmly, whether it is stored or not, and what was missed of it too', async (t) => {
   const { server, people } = await ownBoard(t);

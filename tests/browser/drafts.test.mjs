@@ -246,9 +246,8 @@ async function remark(tab, text) {
 }
 
 test('what is said offline counts as unsaved, is kept when the draft is left, and goes out when the network is back', async (t) => {
-  const name = fresh();
-  const place = `/#/drafts/${encodeURIComponent(name)}`;
-  const [ada, ben] = await windows(t, place, [trial(), trial(DARK, 'BEN')]);
+  const { person } = await ownServer(t);
+  const [ada, ben] = await windows(t, '/#/drafts/minutes', [person('ada'), person('ben', { options: DARK })]);
   await saved(ada, 'saved').waitFor();
   await write(ada, 'We meet on Monday.');
   await remark(ada, 'First?');
