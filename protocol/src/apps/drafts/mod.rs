@@ -31,7 +31,7 @@ pub use saving::Submitted;
 pub use spelling::Speech;
 
 use crate::context::{Caller, Context};
-use crate::docs::DocOutcome;
+use crate::docs::{DocOutcome, Standing};
 use crate::envelope::{Envelope, Event};
 use crate::ids::{ConnectionId, RoomId, Seq};
 use crate::job::Outcome;
