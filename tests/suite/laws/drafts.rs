@@ -82,9 +82,10 @@ fn read_by(world: &mut World, client: usize) -> Vec<Read> {
     let until = world.now + Duration::from_secs(1);
     let mut all = Vec::new();
     while let Some(step) = world.step(until) {
-        let own = step.read.into_iter().filter(|(socket, _)| {
-            world.sockets.get(socket).is_none_or(|socket| socket.client == client)
-        });
+        let own = step
+            .read
+            .into_iter()
+            .filter(|(socket, _)| world.sockets.get(socket).is_none_or(|socket| socket.client == client));
         all.extend(own.map(|(_, read)| read));
     }
     world.now = until;
@@ -98,7 +99,9 @@ fn when_open_drafts_take_too_much_memory_no_further_one_is_opened() {
     for draft in ["d", "e"] {
         let (id, firm) = (RoomId::draft(draft), "firm".into());
         let row = Row::Room(RoomRow { id, name: draft.into(), firm, visibility: Visibility::Public });
-        world.store.answer(BEGINNING, &StoreRequest::Commit { appends: vec![], rows: vec![Change::Put(row)] });
+        world
+            .store
+            .answer(BEGINNING, &StoreRequest::Commit { appends: vec![], rows: vec![Change::Put(row)] });
     }
     let come = |world: &mut World, client: usize, draft: &str| {
         let step = world.request(client, "GET", &format!("/ws?draftId={draft}"), "ann:firm:employee", "");
