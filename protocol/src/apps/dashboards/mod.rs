@@ -13,6 +13,7 @@ mod judging;
 mod kept;
 mod lookups;
 mod opening;
+mod parsing;
 mod rounds;
 mod snapshot;
 mod spelling;
