@@ -292,13 +292,18 @@ impl Dashboards {
             }
             4 => return ("LAYOUT_RESTORE", json!({"version": u64::from(b % 4) + 1})),
             5 => {
-                let parts: Vec<_> = (0..u64::from(b % 3) + 1)
-                    .map(|place| {
-                        let changes = json!({FIELDS[(place as usize + usize::from(c)) % 4]: self.calls});
-                        let part = json!({"widgetId": format!("w{place}"), "changes": changes});
-                        json!({"type": "WIDGET_UPDATE", "payload": part})
-                    })
-                    .collect();
+                // Some are of the same widget, and have seen what stood before all of them.
+                let part = |place: u64| {
+                    let id = format!("w{}", place % 2);
+                    let changes = json!({FIELDS[(place as usize + usize::from(c)) % 4]: self.calls});
+                    let mut part = json!({"widgetId": id, "changes": changes});
+                    if let Some(back) = (c % 4 < 3).then_some(u64::from(c % 4)) {
+                        let version = state.widgets.get(&id).map_or(0, Vec::len) as u64;
+                        part["baseVersion"] = json!(version.saturating_sub(back));
+                    }
+                    json!({"type": "WIDGET_UPDATE", "payload": part})
+                };
+                let parts: Vec<_> = (0..u64::from(b % 3) + 1).map(part).collect();
                 return ("WIDGET_BATCH", json!({"operations": parts}));
             }
             6 => payload["changes"] = json!({FIELDS[usize::from(c / 4) % 4]: null}),

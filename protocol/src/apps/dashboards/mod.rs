@@ -17,6 +17,7 @@ mod parsing;
 mod rounds;
 mod snapshot;
 mod spelling;
+mod step;
 #[cfg(test)]
 mod tests;
 mod visits;

@@ -7,7 +7,7 @@ use super::desk::{Beside, Case, Desk, Judged, Origin, Said, Standing, Task, Want
 use super::judging::{Clash, Known, Verdict};
 use super::kept::Kept;
 use super::lookups::{look, read_layout};
-use super::{Dashboards, spelling};
+use super::{BOARDS_BYTES_MAX, Dashboards, spelling};
 use crate::context::{Context, Effects};
 use crate::envelope::Event;
 use crate::ids::{EntryId, RoomId, Seq, UserId};
@@ -24,6 +24,7 @@ struct Around<'a> {
     room: &'a Room,
     conflicts: &'a mut Conflicts,
     now: Timestamp,
+    growth_max: usize,
 }
 
 impl Beside for Around<'_> {
@@ -33,6 +34,10 @@ impl Beside for Around<'_> {
             None if self.room.closing => Err(Refusal::room_access_denied()),
             None => Ok(()),
         }
+    }
+
+    fn growth_max(&self) -> usize {
+        self.growth_max
     }
 
     fn conflict(&mut self, id: &str, user: &UserId) -> Known<'_> {
@@ -121,7 +126,8 @@ impl Dashboards {
         if !room.can_judge() || desk.queue.is_empty() || !desk.out.is_empty() {
             return false;
         }
-        let mut around = Around { room, conflicts: &mut self.conflicts, now: ctx.fx.now };
+        let growth_max = BOARDS_BYTES_MAX.saturating_sub(self.bytes);
+        let mut around = Around { room, conflicts: &mut self.conflicts, now: ctx.fx.now, growth_max };
         let round = desk.judge(&mut around);
         if let Some((number, seq)) = round.reads {
             match room.held(seq) {
@@ -190,7 +196,8 @@ impl Dashboards {
                 }
                 Said::Verdict(Verdict::Conflicts(clashes)) => match self.desks.get(id) {
                     Some(desk) => {
-                        let error = spelling::batch_conflicts(&clashes, &desk.board);
+                        let sides = !self.is_wordy(&case.origin);
+                        let error = spelling::batch_conflicts(&clashes, &desk.board, sides);
                         Reply::Said(spelling::refused_with(id, error))
                     }
                     None => Reply::Refused(Refusal::busy()),
