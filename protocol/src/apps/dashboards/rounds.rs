@@ -4,6 +4,7 @@
 use super::access::access;
 use super::conflicts::Conflicts;
 use super::desk::{Beside, Case, Desk, Judged, Origin, Said, Standing, Task, Wanted};
+use super::due::PAUSE;
 use super::judging::{Clash, Known, Verdict};
 use super::kept::Kept;
 use super::lookups::{look, read_layout};
@@ -16,6 +17,7 @@ use crate::refusal::{Code, Refusal};
 use crate::room::{Appended, Delivered, QUEUED_ENTRIES_MAX, QUEUED_EVENTS_MAX, Room, Under};
 use crate::store::Entry;
 use crate::time::Timestamp;
+use crate::timers::Timer;
 use serde_json::json;
 use std::sync::Arc;
 
@@ -108,16 +110,35 @@ impl Dashboards {
         Ok(())
     }
 
-    /// Judges wherever something may be judged now.
+    /// Judges wherever something may be judged now, as far as this step goes.
     pub fn run_due(&mut self, ctx: &mut Context<'_>) {
-        while let Some(id) = self.due.pop_first() {
-            while self.judge(&id, ctx) {}
+        while let Some(id) = self.due.next() {
+            if self.judge(&id, ctx) {
+                self.due.insert(id);
+            }
         }
     }
 
-    /// Whether something is left to judge at once.
+    /// Whether something is left to judge in this step.
     pub fn is_due(&self) -> bool {
-        !self.due.is_empty()
+        self.due.goes_on()
+    }
+
+    /// A step of the core begins.
+    pub fn begin_step(&mut self) {
+        self.due.begin_step();
+    }
+
+    /// A step of the core ends: what is left to judge goes on soon.
+    pub fn end_step(&mut self, fx: &mut Effects<'_>) {
+        if self.due.end_step() {
+            fx.timers.set(fx.now + PAUSE, Timer::Boards);
+        }
+    }
+
+    /// What was left to judge goes on.
+    pub fn on_due(&mut self) {
+        self.due.wake();
     }
 
     /// Judges one round. Whether the next may follow at once.
@@ -126,6 +147,7 @@ impl Dashboards {
         if !room.can_judge() || desk.queue.is_empty() || !desk.out.is_empty() {
             return false;
         }
+        self.due.count_round();
         let growth_max = BOARDS_BYTES_MAX.saturating_sub(self.bytes);
         let mut around = Around { room, conflicts: &mut self.conflicts, now: ctx.fx.now, growth_max };
         let round = desk.judge(&mut around);
