@@ -123,9 +123,9 @@ fn responded(client: usize) -> impl FnMut(&Step) -> Option<String> {
 
 /// What a connection reads next.
 fn read(step: &Step) -> Option<Value> {
-    step.read.iter().find_map(|(_, read)| match read {
-        Read::Text(text) => serde_json::from_slice(text).ok(),
-        _ => None,
+    step.read.iter().find_map(|(_, read)| {
+        let Read::Text(text) = read else { return None };
+        serde_json::from_slice(text).ok()
     })
 }
 

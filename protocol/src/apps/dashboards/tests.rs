@@ -669,7 +669,9 @@ fn where_boards_have_no_room_together_nothing_grows() {
         match verdict {
             Verdict::Append(_) => None,
             Verdict::Refused(refusal) => Some(refusal.code),
-            other => panic!("{other:?}"),
+            Verdict::Conflict(_) | Verdict::Conflicts(_) | Verdict::Withdrawn => {
+                panic!("nobody else is here")
+            }
         }
     };
     assert_eq!(judge(8, update("w", None, json!({"b": "1234567"}))), Some(Code::Overloaded));
