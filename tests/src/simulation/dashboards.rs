@@ -176,7 +176,8 @@ impl Dashboards {
         (0..CLIENTS.len()).for_each(|client| self.connect(client));
         self.wait(SETTLING);
         // What was appended elsewhere is seen at the next append.
-        [0, 3].into_iter().for_each(|client| self.post(client, [9, 3]));
+        // Without a version that was seen it is stored whatever there is.
+        [0, 3].into_iter().for_each(|client| self.post(client, [11, 3]));
         self.wait(SETTLING);
         (0..CLIENTS.len()).for_each(|client| self.sync(client));
         self.wait(SETTLING);
