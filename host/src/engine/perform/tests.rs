@@ -1,5 +1,6 @@
 use super::*;
 use crate::engine::{Answer, Calls, Commit, Fatal, Outside, Stores};
+use crate::keyring::Keyring;
 use parlor_protocol::action::{CloseCause, SocketLimits};
 use parlor_protocol::auth::Keys;
 use parlor_protocol::call::Call;
@@ -70,7 +71,8 @@ fn bench() -> Bench {
         now: Box::new(|| Timestamp(1)),
         log: Box::new(|_| {}),
         calls: Box::new(NoCalls),
-        keys: Arc::new(Keys::default()),
+        keys: Keyring::new(Keys::default(), Duration::from_secs(60)),
+        jwks: None,
         document_job_max: Duration::from_secs(10),
         asset: |name| (name == "app.js").then_some(("text/javascript", b"run()")),
     };
