@@ -138,3 +138,6 @@ impl Keyring {
         std::mem::take(&mut state.waiting)
     }
 }
+
+#[cfg(test)]
+mod tests;
