@@ -61,6 +61,8 @@ pub enum AuthFailure {
     Claim(String),
     /// No key is configured that it could be checked against.
     NotConfigured,
+    /// It was good once, and is good once only.
+    Spent,
     /// It names a key that is not in the set. A driver that can fetch the set again does so before it says this.
     UnknownKey,
     /// It names a key that is not held, and whether there is such a key cannot be found out now.
@@ -79,6 +81,7 @@ impl fmt::Display for AuthFailure {
             Self::Expired => f.write_str("expired token"),
             Self::Claim(claim) => write!(f, "bad claim: {claim}"),
             Self::NotConfigured => f.write_str("no key configured"),
+            Self::Spent => f.write_str("a signature that was used"),
             Self::UnknownKey => f.write_str("unknown key"),
             Self::NotNow { .. } => f.write_str("a key that cannot be fetched now"),
         }

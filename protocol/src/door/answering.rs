@@ -37,6 +37,7 @@ impl Door {
             | AuthFailure::Disagreeing
             | AuthFailure::Bad
             | AuthFailure::Claim(_)
+            | AuthFailure::Spent
             | AuthFailure::UnknownKey
             | AuthFailure::NotNow { .. } => (401, Refusal::new(Code::AuthFailed, "authentication failed")),
         };
