@@ -4,10 +4,11 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use parlor_host::jwks::Jwks;
+use parlor_protocol::y_sync::hocuspocus::{self, Said, Token};
 use parlor_tests::ai_stand_in::{AiStandIn, Play};
 use parlor_tests::process::{BINARIES, Folder, Process};
 use parlor_tests::signing::{Signer, key_set};
-use parlor_tests::wire::{CLOSE, FIN, TEXT, Wire, frame};
+use parlor_tests::wire::{BINARY, CLOSE, FIN, TEXT, Wire, frame};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::thread;
@@ -180,6 +181,11 @@ fn while_keys_cannot_be_fetched_nobody_is_told_that_a_token_is_bad() {
             (&refused["data"]["code"], &refused["data"]["recoverable"]),
             (&json!("SERVER_ERROR"), &json!(true))
         );
+        let mut wire = Wire::open(served.address(), "/hocuspocus");
+        let said = Said::Auth { token: Token(b()), version: None };
+        wire.write(&frame(FIN | BINARY, &hocuspocus::Frame::Said { document: "d".into(), said }.write())).unwrap();
+        let (first, payload) = wire.read_frame().unwrap();
+        assert_eq!((first & 0x0f, &payload[..2]), (CLOSE, &1013u16.to_be_bytes()[..]));
         // Nothing is held against a token that no key could verify: it is bad whatever is fetched.
         assert_eq!(served.status(&Signer::P256.sign(r#"{"alg":"none","kid":"b"}"#, "{}")), 401);
         assert_eq!(served.status("nonsense"), 401);
