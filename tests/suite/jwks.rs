@@ -183,7 +183,8 @@ fn while_keys_cannot_be_fetched_nobody_is_told_that_a_token_is_bad() {
         );
         let mut wire = Wire::open(served.address(), "/hocuspocus");
         let said = Said::Auth { token: Token(b()), version: None };
-        wire.write(&frame(FIN | BINARY, &hocuspocus::Frame::Said { document: "d".into(), said }.write())).unwrap();
+        wire.write(&frame(FIN | BINARY, &hocuspocus::Frame::Said { document: "d".into(), said }.write()))
+            .unwrap();
         let (first, payload) = wire.read_frame().unwrap();
         assert_eq!((first & 0x0f, &payload[..2]), (CLOSE, &1013u16.to_be_bytes()[..]));
         // Nothing is held against a token that no key could verify: it is bad whatever is fetched.
