@@ -13,6 +13,11 @@ use std::sync::Arc;
 use std::thread;
 
 impl Engine {
+    /// Whether a job takes less than handing it to another thread would.
+    pub(super) fn is_cheap(&self, job: &Job) -> bool {
+        job.is_cheap() && !self.outside.keys.takes_long(job)
+    }
+
     /// Runs a job on this thread; `None`: its outcome is told when the keys that it waits for were fetched.
     pub(super) fn run(self: &Arc<Self>, ticket: Ticket, job: Job) -> Option<Input> {
         let mut job = job;

@@ -156,9 +156,7 @@ impl Core {
                     after.inputs.push_back(Input::Stored(vec![(ticket, StoreReply::Unavailable)]));
                 }
             }
-            Action::Work { ticket, job } if job.is_cheap() && !engine.outside.keys.takes_long(&job) => {
-                after.jobs.push_back((ticket, job))
-            }
+            Action::Work { ticket, job } if engine.is_cheap(&job) => after.jobs.push_back((ticket, job)),
             Action::Work { ticket, job: Job::Doc { doc, job } } => {
                 let refused = engine.documents.add(ticket, doc, job).err().map(Outcome::Doc);
                 after.inputs.extend(refused.map(|outcome| Input::Worked { ticket, outcome }));
