@@ -13,6 +13,8 @@ pub mod hook;
 mod http_client;
 mod http_reader;
 pub mod incoming;
+pub mod jwks;
+pub mod keyring;
 pub mod line;
 pub mod log;
 mod measured;

@@ -4,6 +4,7 @@ use crate::acceptor::Acceptor;
 use crate::calls::Calls;
 use crate::clock::Clock;
 use crate::engine::{self, Engine, Outside, Tell};
+use crate::keyring::Keyring;
 use crate::log::Log;
 use crate::settings::{Configuration, Stop, Surroundings};
 use crate::{console, seed, signals, stores, trial};
@@ -109,7 +110,8 @@ fn outside(configuration: &Configuration, clock: Clock, log: Arc<Log>) -> Outsid
         now: Box::new(move || clock.now()),
         log: Box::new(move |record| log.write(logged.now(), record)),
         calls: Box::new(HttpCalls(Calls::new(attempt))),
-        keys: Arc::new(configuration.keys.clone()),
+        keys: Keyring::new(configuration.keys.clone(), configuration.jwks_interval),
+        jwks: configuration.jwks.clone(),
         document_job_max: configuration.document_job_max,
         asset: console::asset,
     }

@@ -227,6 +227,7 @@ impl Parts<'_> {
             Input::Worked { ticket, outcome } => self.on_worked(ticket, outcome),
             Input::Called { ticket, said } => self.on_called(ticket, said),
             Input::Flushed { socket } => self.on_flushed(socket),
+            Input::KeysFetched(fetched) => self.on_keys_fetched(fetched),
             Input::Tick => self.on_tick(),
             Input::Draining => self.on_draining(),
         }

@@ -28,6 +28,8 @@ pub struct Stats {
     pub commits_fail: bool,
     /// Whether the store's last read was in vain.
     pub reads_fail: bool,
+    /// Whether the keys for tokens could not be fetched the last time.
+    pub keys_down: bool,
     /// Whether the AI service's last attempt failed.
     pub ai_down: bool,
 }

@@ -5,6 +5,7 @@
 mod bodies;
 mod documents;
 mod held;
+mod keys;
 mod open_lines;
 mod outside;
 mod perform;
@@ -95,6 +96,7 @@ impl Engine {
         workers::start(&engine)?;
         engine.documents.start(engine.clone())?;
         timer::start(&engine)?;
+        engine.keep_keys();
         Ok(engine)
     }
 

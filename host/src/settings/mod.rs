@@ -9,6 +9,7 @@ mod table;
 
 pub use table::{CONFIG, Kind, LATER, SETTINGS, Setting, flag, key};
 
+use crate::jwks::Jwks;
 use crate::services::Services;
 use parlor_protocol::auth::Keys;
 use parlor_protocol::record::Level;
@@ -26,6 +27,10 @@ pub struct Configuration {
     pub core: Settings,
     /// What credentials are checked against.
     pub keys: Keys,
+    /// Where the public keys among these are fetched, if they are.
+    pub jwks: Option<Jwks>,
+    /// How often at most they are fetched for a key that is not among them.
+    pub jwks_interval: Duration,
     /// Where to listen.
     pub host: IpAddr,
     /// On which port; 0: a free one.

@@ -5,6 +5,7 @@ use super::table::{Kind, SETTINGS, Setting};
 use super::{Configuration, Durability, LogFormat, Stop};
 use crate::ai::AiService;
 use crate::hook::EventHook;
+use crate::jwks::Jwks;
 use crate::scanner::{ClamdAddress, Scanner};
 use crate::services::Services;
 use parlor_protocol::auth::Keys;
@@ -12,6 +13,7 @@ use parlor_protocol::record::Level;
 use parlor_protocol::settings::{Interviewer, Origins, Settings};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use ureq::http::{HeaderValue, Uri};
 
@@ -26,6 +28,8 @@ pub fn configuration(given: &Given, folder: &Path) -> Result<Configuration, Stop
     Ok(Configuration {
         core: core(given, trial, &services),
         keys: keys(given),
+        jwks: jwks_url(given).as_deref().map(Jwks::new),
+        jwks_interval: given.time("JWT_JWKS_INTERVAL"),
         host,
         port: u16::try_from(given.number("WEBSOCKET_PORT")).unwrap_or_default(),
         public_url: public_url(given),
@@ -179,34 +183,42 @@ fn core(given: &Given, trial: bool, services: &Services) -> Settings {
     }
 }
 
+fn supabase(given: &Given) -> Option<&str> {
+    given.set("SUPABASE_URL").map(|url| url.trim_end_matches('/'))
+}
+
+fn supabase_issuer(project: &str) -> String {
+    format!("{project}/auth/v1")
+}
+
+/// Where public keys are fetched: as it was said, else where the Supabase project has them.
+fn jwks_url(given: &Given) -> Option<String> {
+    let of_project = |project| format!("{}/.well-known/jwks.json", supabase_issuer(project));
+    given.set("JWT_JWKS_URL").map(str::to_string).or_else(|| supabase(given).map(of_project))
+}
+
 fn keys(given: &Given) -> Keys {
-    let supabase = given.set("SUPABASE_URL").map(|url| url.trim_end_matches('/'));
+    let supabase = supabase(given);
     let owned = |name: &str| given.set(name).map(str::to_string);
     Keys {
         secret: given.set("JWT_SECRET").map(|secret| secret.as_bytes().to_vec()),
+        key_set: jwks_url(given).map(|_| Arc::default()),
         audience: owned("JWT_AUDIENCE").or_else(|| supabase.map(|_| "authenticated".to_string())),
-        issuer: owned("JWT_ISSUER").or_else(|| supabase.map(|url| format!("{url}/auth/v1"))),
+        issuer: owned("JWT_ISSUER").or_else(|| supabase.map(supabase_issuer)),
         service_key: owned("SERVICE_API_KEY").or_else(|| owned("SUPABASE_SERVICE_ROLE_KEY")),
     }
 }
 
 fn is_trial(given: &Given, host: IpAddr) -> Result<bool, Stop> {
-    if given.set("JWT_SECRET").is_some() {
+    if given.set("JWT_SECRET").is_some() || jwks_url(given).is_some() {
         return Ok(false);
-    }
-    if let Some(supabase) = given.value("SUPABASE_URL") {
-        return Err(Stop::Wrong(format!(
-            "{} without JWT_SECRET needs the project's JWKS, which is not supported yet by this build: \
-             set JWT_SECRET to the project's JWT secret",
-            supabase.place
-        )));
     }
     match host.to_canonical().is_loopback() {
         true => Ok(true),
         false => Err(Stop::Wrong(format!(
-            "JWT_SECRET is not set, and HOST is {host}: without a secret the server starts on a loopback \
-             address only, as a trial. Set JWT_SECRET to the secret that users' tokens are signed with \
-             (a new one: openssl rand -hex 32), or HOST to 127.0.0.1"
+            "JWT_SECRET is not set, and HOST is {host}: without a secret or public keys the server starts on a \
+             loopback address only, as a trial. Set JWT_SECRET to the secret that users' tokens are signed with \
+             (a new one: openssl rand -hex 32), JWT_JWKS_URL to where the public keys are, or HOST to 127.0.0.1"
         ))),
     }
 }
@@ -221,7 +233,23 @@ fn warnings(given: &Given) -> Vec<String> {
     });
     let idle = given.set("AI_SERVICE_API_KEY").filter(|_| given.set("AI_SERVICE_URL").is_none());
     let idle = idle.map(|_| "AI_SERVICE_API_KEY is set, but AI_SERVICE_URL is not".to_string());
-    short.into_iter().chain(idle).collect()
+    let url = jwks_url(given);
+    let for_all = url.as_ref().filter(|_| keys(given).audience.is_none()).map(|_| {
+        "JWT_JWKS_URL is set, but JWT_AUDIENCE is not: tokens that the issuer signed for other services are good here"
+            .to_string()
+    });
+    let open = url.and_then(|url| url.parse::<Uri>().ok()).filter(travels_openly).map(|_| {
+        "the public keys are fetched over http: whoever is between can put keys of their own there"
+            .to_string()
+    });
+    short.into_iter().chain(idle).chain(for_all).chain(open).collect()
+}
+
+/// Whether what is fetched from there can be changed on its way.
+fn travels_openly(url: &Uri) -> bool {
+    let host = url.host().unwrap_or_default().trim_matches(['[', ']']);
+    let is_here = address(host).is_some_and(|address| address.to_canonical().is_loopback());
+    url.scheme_str() == Some("http") && !is_here
 }
 
 fn log_level(given: &Given) -> Level {
