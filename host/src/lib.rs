@@ -23,5 +23,6 @@ pub mod settings;
 pub mod signals;
 pub mod start;
 mod stores;
+pub mod transcript;
 mod transport;
 pub mod trial;
