@@ -16,6 +16,8 @@ pub mod incoming;
 pub mod line;
 pub mod log;
 mod measured;
+pub mod recording;
+pub mod replay;
 pub mod scanner;
 pub mod seed;
 pub mod services;

@@ -59,6 +59,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         calls: Box::new(NoCalls),
         keys: Arc::new(configuration.keys.clone()),
         document_job_max: Duration::from_secs(10),
+        recorder: None,
         asset: |_| None,
     };
     let engine = Engine::start(Server::new(configuration.core.clone(), seed::draw()?), outside, stores)?;

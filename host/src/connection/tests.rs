@@ -85,6 +85,7 @@ fn bench() -> Bench {
         calls: Box::new(Nothing),
         keys: Arc::new(keys),
         document_job_max: Duration::from_secs(10),
+        recorder: None,
         asset: |_| -> Option<Asset> { Some(("application/octet-stream", &LARGE)) },
     };
     let engine = Engine::start(Server::new(Settings::default(), [0; 32]), outside, stores).unwrap();

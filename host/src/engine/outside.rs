@@ -1,6 +1,7 @@
 //! What the engine needs from others: the time, the log, the store, and services to call.
 
 use super::Engine;
+use crate::recording::Recorder;
 use parlor_protocol::auth::Keys;
 use parlor_protocol::call::{Call, Said};
 use parlor_protocol::ids::Ticket;
@@ -24,6 +25,8 @@ pub struct Outside {
     pub keys: Arc<Keys>,
     /// How long a job of a document may take.
     pub document_job_max: Duration,
+    /// Takes down what the core is told, when it is recorded.
+    pub recorder: Option<Recorder>,
     /// Finds a file of the console.
     pub asset: fn(&str) -> Option<Asset>,
 }

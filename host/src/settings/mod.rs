@@ -44,6 +44,8 @@ pub struct Configuration {
     pub log_level: Level,
     /// How a line of the log is written.
     pub log_format: LogFormat,
+    /// Where the server is recorded, and how large the file may grow.
+    pub record: Option<(PathBuf, u64)>,
     /// Nobody set a secret: the server made one, and shows itself with samples.
     pub trial: bool,
     /// What the operator should hear once.

@@ -41,6 +41,7 @@ pub fn configuration(given: &Given, folder: &Path) -> Result<Configuration, Stop
             (Some("json"), _) | (None, true) => LogFormat::Json,
             (Some(_), _) | (None, false) => LogFormat::Human,
         },
+        record: given.set("RECORD").map(|file| (folder.join(file), given.number("RECORD_BYTES_MAX"))),
         trial,
         warnings: warnings(given),
     })

@@ -72,6 +72,7 @@ fn bench() -> Bench {
         calls: Box::new(NoCalls),
         keys: Arc::new(Keys::default()),
         document_job_max: Duration::from_secs(10),
+        recorder: None,
         asset: |name| (name == "app.js").then_some(("text/javascript", b"run()")),
     };
     let engine = Engine::start(Server::new(Settings::default(), [0; 32]), outside, stores).unwrap();
