@@ -5,6 +5,7 @@ pub mod acceptor;
 pub mod ai;
 pub mod calls;
 pub mod clock;
+pub mod commands;
 pub mod connection;
 mod console;
 mod dirty;

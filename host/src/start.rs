@@ -31,11 +31,12 @@ struct Started {
 /// Runs a server until it has drained. `serve` is the driver of this name; it holds `files_per_line` file
 /// descriptors for each connection.
 pub fn run(
-    program: &'static str,
+    surroundings: Surroundings,
     files_per_line: u64,
     serve: impl FnOnce(Acceptor) -> io::Result<()>,
 ) -> ExitCode {
-    let configuration = match Configuration::load(&Surroundings::of_process(program)) {
+    let program = surroundings.program;
+    let configuration = match Configuration::load(&surroundings) {
         Ok(configuration) => configuration,
         Err(stop) => return stopped(program, &stop),
     };
@@ -48,7 +49,8 @@ pub fn run(
     }
 }
 
-fn stopped(program: &str, stop: &Stop) -> ExitCode {
+/// Says why nothing was done, and returns what the process is to end with.
+pub(crate) fn stopped(program: &str, stop: &Stop) -> ExitCode {
     match stop {
         Stop::Answered(_) => println!("{stop}"),
         Stop::Wrong(_) => eprintln!("{program}: {stop}"),
