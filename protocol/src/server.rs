@@ -216,6 +216,7 @@ impl Parts<'_> {
             }
             Input::RequestGone { request } => {
                 self.door.on_gone(request);
+                self.dashboards.on_request_gone(request);
                 self.on_engine_request_gone(request);
             }
             Input::Received { socket, message } => self.on_received(socket, message),
@@ -277,6 +278,7 @@ impl Parts<'_> {
             Timer::Typing(room) => self.chat.on_typing_due(&room, &mut self.ctx),
             Timer::Gap(room) => self.ctx.rooms.on_gap_due(&room, &mut self.ctx.fx),
             Timer::Presence(room) => self.chat.on_presence(&room, &mut self.ctx),
+            Timer::Boards => self.dashboards.on_due(),
             Timer::Draft(room) => self.drafts.on_due(&room, &mut self.ctx),
             Timer::Reading(connection) => self.drafts.on_reading_due(connection, &mut self.ctx),
             Timer::Unauthenticated(connection) => self.on_unauthenticated(connection),
