@@ -87,6 +87,7 @@ fn bench() -> Bench {
         keys: Keyring::new(keys, Duration::from_secs(60)),
         jwks: None,
         document_job_max: Duration::from_secs(10),
+        recorder: None,
         asset: |_| -> Option<Asset> { Some(("application/octet-stream", &LARGE)) },
     };
     let engine = Engine::start(Server::new(Settings::default(), [0; 32]), outside, stores).unwrap();

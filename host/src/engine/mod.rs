@@ -123,7 +123,12 @@ impl Engine {
         let since = Instant::now();
         let now = (self.outside.now)();
         let Core { server, actions, .. } = &mut *core;
+        let recorder = self.outside.recorder.as_ref();
+        let recorded = recorder.and_then(|recorder| Some((recorder, recorder.copy(&input)?)));
         server.handle(now, input, actions);
+        if let Some((recorder, input)) = recorded {
+            recorder.take(now, input, actions);
+        }
         core.perform(self, after);
         let Core { server, dirty, held, .. } = &mut *core;
         self.dirty.append(dirty);
@@ -208,9 +213,16 @@ impl Engine {
         self.shutdown.phase(waker)
     }
 
-    /// Stores what still waits and puts the store in order: the last thing before the process ends.
+    /// Stores what still waits and puts the store in order: nothing is stored afterwards.
     pub fn close_store(&self) {
         self.store.close();
+    }
+
+    /// Writes down what still waits to be recorded: the last thing before the process ends.
+    pub fn close_recording(&self) {
+        if let Some(recorder) = &self.outside.recorder {
+            recorder.close();
+        }
     }
 
     /// The lines that are open.

@@ -3,6 +3,7 @@
 use super::Engine;
 use crate::jwks::Jwks;
 use crate::keyring::Keyring;
+use crate::recording::Recorder;
 use parlor_protocol::call::{Call, Said};
 use parlor_protocol::ids::Ticket;
 use parlor_protocol::input::Input;
@@ -27,6 +28,8 @@ pub struct Outside {
     pub jwks: Option<Jwks>,
     /// How long a job of a document may take.
     pub document_job_max: Duration,
+    /// Takes down what the core is told, when it is recorded.
+    pub recorder: Option<Recorder>,
     /// Finds a file of the console.
     pub asset: fn(&str) -> Option<Asset>,
 }

@@ -19,8 +19,8 @@ use ureq::http::{HeaderValue, Uri};
 
 /// The configuration that was asked for; for a trial still without its secret.
 pub fn configuration(given: &Given, folder: &Path) -> Result<Configuration, Stop> {
-    for setting in SETTINGS {
-        check(given, setting)?;
+    if let Some(wrong) = faults(given).into_iter().next() {
+        return Err(Stop::Wrong(wrong));
     }
     let host = address(given.text("HOST")).unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
     let trial = is_trial(given, host)?;
@@ -41,10 +41,8 @@ pub fn configuration(given: &Given, folder: &Path) -> Result<Configuration, Stop
         document_job_max: given.time("DOCUMENT_JOB_MAX"),
         services,
         log_level: log_level(given),
-        log_format: match (given.set("LOG_FORMAT"), given.in_production) {
-            (Some("json"), _) | (None, true) => LogFormat::Json,
-            (Some(_), _) | (None, false) => LogFormat::Human,
-        },
+        log_format: log_format(given),
+        record: given.set("RECORD").map(|file| (folder.join(file), given.number("RECORD_BYTES_MAX"))),
         trial,
         warnings: warnings(given),
     })
@@ -82,32 +80,33 @@ impl Given {
 /// The longest value, in bytes.
 const VALUE_BYTES_MAX: usize = 16 * 1024;
 
-/// Whether what was said of a setting fits its kind. What is read afterwards relies on it.
-fn check(given: &Given, setting: &Setting) -> Result<(), Stop> {
+/// What is wrong with single settings. What is read afterwards relies on it that nothing is.
+pub fn faults(given: &Given) -> Vec<String> {
+    SETTINGS.iter().filter_map(|setting| check(given, setting).err()).collect()
+}
+
+/// Whether what was said of a setting fits its kind.
+fn check(given: &Given, setting: &Setting) -> Result<(), String> {
     let Some(value) = given.value(setting.name) else { return Ok(()) };
     let (text, place) = (value.text.as_str(), &value.place);
     if text.len() > VALUE_BYTES_MAX {
         let length = text.len();
-        return Err(Stop::Wrong(format!(
-            "{place} is of {length} bytes, over the limit of {VALUE_BYTES_MAX}"
-        )));
+        return Err(format!("{place} is of {length} bytes, over the limit of {VALUE_BYTES_MAX}"));
     }
     if setting.kind == Kind::Database && (text.starts_with("postgres:") || text.starts_with("postgresql:")) {
-        return Err(Stop::Wrong(format!(
-            "{place}: Postgres is not supported yet by this build: use sqlite:"
-        )));
+        return Err(format!("{place}: Postgres is not supported yet by this build: use sqlite:"));
     }
     let shown = |what: String| match setting.kind.is_secret() {
         true => format!("{place} is not {what}"),
         false => format!("{place} is {text:?}, not {what}"),
     };
     if !fits(setting.kind, text) {
-        return Err(Stop::Wrong(shown(setting.kind.rule())));
+        return Err(shown(setting.kind.rule()));
     }
     let travels =
         ["SERVICE_API_KEY", "SUPABASE_SERVICE_ROLE_KEY", "AI_SERVICE_API_KEY"].contains(&setting.name);
     if travels && HeaderValue::from_str(text).is_err() {
-        return Err(Stop::Wrong(shown("what a header can carry: visible characters only".into())));
+        return Err(shown("what a header can carry: visible characters only".into()));
     }
     Ok(())
 }
@@ -197,7 +196,8 @@ fn jwks_url(given: &Given) -> Option<String> {
     given.set("JWT_JWKS_URL").map(str::to_string).or_else(|| supabase(given).map(of_project))
 }
 
-fn keys(given: &Given) -> Keys {
+/// What credentials are checked against, as far as it was said.
+pub fn keys(given: &Given) -> Keys {
     let supabase = supabase(given);
     let owned = |name: &str| given.set(name).map(str::to_string);
     Keys {
@@ -252,7 +252,16 @@ fn travels_openly(url: &Uri) -> bool {
     url.scheme_str() == Some("http") && !is_here
 }
 
-fn log_level(given: &Given) -> Level {
+/// How lines of the log are written.
+pub fn log_format(given: &Given) -> LogFormat {
+    match (given.set("LOG_FORMAT"), given.in_production) {
+        (Some("json"), _) | (None, true) => LogFormat::Json,
+        (Some(_), _) | (None, false) => LogFormat::Human,
+    }
+}
+
+/// How much is logged.
+pub fn log_level(given: &Given) -> Level {
     match (given.set("LOG_LEVEL"), given.debugs) {
         (Some("debug"), _) | (None, true) => Level::Debug,
         (Some("error"), _) => Level::Error,

@@ -269,6 +269,18 @@ pub const SETTINGS: &[Setting] = &[
     setting("ECHO", Switch, "false", "Whether /echo sends back what it hears, for tests"),
     setting("LOG_LEVEL", Choice(&["error", "warn", "info", "debug"]), "info", "How much is logged"),
     setting("LOG_FORMAT", Choice(&["human", "json"]), "human", "How a line of the log is written"),
+    setting(
+        "RECORD",
+        File,
+        "",
+        "Where everything is recorded that the server is told, to be replayed; none: nowhere",
+    ),
+    setting(
+        "RECORD_BYTES_MAX",
+        number(1_024, 1 << 40, "bytes"),
+        "1073741824",
+        "How large a recording grows before it ends",
+    ),
     setting(CONFIG, File, "parlor.toml", "The file of settings"),
 ];
 

@@ -86,6 +86,11 @@ impl Permission {
         (Self::RoomCreate, "room:create"),
     ];
 
+    /// What this word allows, if it allows something.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(_, known)| *known == name).map(|(permission, _)| *permission)
+    }
+
     /// The word for it in a token.
     pub fn as_str(self) -> &'static str {
         Self::ALL.iter().find(|(permission, _)| *permission == self).map_or("", |(_, name)| name)

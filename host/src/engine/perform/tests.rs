@@ -74,6 +74,7 @@ fn bench() -> Bench {
         keys: Keyring::new(Keys::default(), Duration::from_secs(60)),
         jwks: None,
         document_job_max: Duration::from_secs(10),
+        recorder: None,
         asset: |name| (name == "app.js").then_some(("text/javascript", b"run()")),
     };
     let engine = Engine::start(Server::new(Settings::default(), [0; 32]), outside, stores).unwrap();
