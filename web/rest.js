@@ -82,9 +82,11 @@ async function request(path, accept, sent) {
   }
   if (response.ok) return response;
   const body = await response.json().catch(() => null);
-  const fallback = {
-    code: response.status === 401 ? 'AUTH_FAILED' : 'SERVER_ERROR',
-    message: `the server answered ${response.status}`,
-  };
-  throw new Refused(body?.error ?? fallback);
+  throw new Refused(body?.error ?? refusalOf(response.status));
+}
+
+/** What a status alone says, as a proxy gives it, for instance. */
+function refusalOf(status) {
+  const code = { 400: 'CLIENT_ERROR', 401: 'AUTH_FAILED', 413: 'TOO_LARGE' }[status] ?? 'SERVER_ERROR';
+  return { code, message: `the server answered ${status}`, recoverable: status >= 500 || status === 408 || status === 429 };
 }

@@ -4,7 +4,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use parlor_protocol::auth::{Keys, verify_service, verify_token};
+use parlor_protocol::auth::{Keys, Shown, Stamp, verify_service, verify_token};
 use parlor_protocol::time::Timestamp;
 
 const NOW: Timestamp = Timestamp(1_763_654_400_000_000);
@@ -14,7 +14,9 @@ fuzz_target!(|input: &[u8]| {
     if let Ok(text) = std::str::from_utf8(input) {
         // No fuzzer finds the signature.
         assert!(verify_token(text, &keys, NOW).is_err());
-        assert_eq!(verify_service(text, &keys).is_ok(), text == "key");
+        let shown = Shown::Key(text.to_string());
+        assert_eq!(verify_service(&shown, &keys, NOW).is_ok(), text == "key");
+        assert!(Stamp::parse(text).is_none_or(|stamp| stamp.hex.len() == 64));
     }
     let Ok(claims) = serde_json::from_slice::<serde_json::Value>(input) else { return };
     let header = jsonwebtoken::Header::new(jsonwebtoken::Algorithm::HS256);

@@ -4,13 +4,16 @@ use crate::acceptor::Acceptor;
 use crate::calls::Calls;
 use crate::clock::Clock;
 use crate::engine::{self, Engine, Outside, Tell};
+use crate::keyring::Keyring;
 use crate::log::Log;
+use crate::recording::{Header, Hider, Recorder};
 use crate::settings::{Configuration, Stop, Surroundings};
 use crate::{console, seed, signals, stores, trial};
 use parlor_protocol::call::Call;
 use parlor_protocol::ids::Ticket;
 use parlor_protocol::record::{Level, Record};
 use parlor_protocol::server::Server;
+use parlor_protocol::time::Timestamp;
 use std::io;
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -29,15 +32,16 @@ struct Started {
 /// Runs a server until it has drained. `serve` is the driver of this name; it holds `files_per_line` file
 /// descriptors for each connection.
 pub fn run(
-    program: &'static str,
+    surroundings: Surroundings,
     files_per_line: u64,
     serve: impl FnOnce(Acceptor) -> io::Result<()>,
 ) -> ExitCode {
-    let configuration = match Configuration::load(&Surroundings::of_process(program)) {
+    let program = surroundings.program;
+    let configuration = match Configuration::load(&surroundings) {
         Ok(configuration) => configuration,
         Err(stop) => return stopped(program, &stop),
     };
-    match start(&configuration, files_per_line).and_then(|started| finish(started, serve)) {
+    match start(program, &configuration, files_per_line).and_then(|started| finish(started, serve)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
             eprintln!("{program}: {message}");
@@ -46,15 +50,16 @@ pub fn run(
     }
 }
 
-fn stopped(program: &str, stop: &Stop) -> ExitCode {
+/// Says why nothing was done, and returns what the process is to end with.
+pub(crate) fn stopped(program: &str, stop: &Stop) -> ExitCode {
     match stop {
-        Stop::Answered(text) => println!("{text}"),
+        Stop::Answered(_) => println!("{stop}"),
         Stop::Wrong(_) => eprintln!("{program}: {stop}"),
     }
     ExitCode::from(stop.exit_code())
 }
 
-fn start(configuration: &Configuration, files_per_line: u64) -> Result<Started, String> {
+fn start(program: &str, configuration: &Configuration, files_per_line: u64) -> Result<Started, String> {
     let clock = Clock::start();
     let log = Log::to_stderr(configuration.log_level, configuration.log_format);
     let log = Arc::new(log.map_err(|error| format!("cannot write the log: {error}"))?);
@@ -64,7 +69,8 @@ fn start(configuration: &Configuration, files_per_line: u64) -> Result<Started, 
     let seed = seed::draw().map_err(|error| format!("the system gives no randomness: {error}"))?;
     let stores = stores::open(configuration, clock.now())?;
     let server = Server::new(configuration.core.clone(), seed);
-    let outside = outside(configuration, clock, log.clone());
+    let recorder = recorder(program, configuration, (clock.now(), seed), &log)?;
+    let outside = Outside { recorder, ..outside(configuration, clock, log.clone()) };
     let engine = Engine::start(server, outside, stores).map_err(|error| format!("cannot start: {error}"))?;
     match listen(configuration, &engine, files_per_line) {
         Ok(acceptor) => Ok(Started { acceptor, engine, log }),
@@ -94,11 +100,28 @@ fn finish(started: Started, serve: impl FnOnce(Acceptor) -> io::Result<()>) -> R
     let Started { acceptor, engine, log } = started;
     let served = serve(acceptor).map_err(|error| error.to_string());
     engine.close_store();
+    engine.close_recording();
     // What still waits goes first: a line that matters to an operator must not find the queue full.
     log.flush();
     log.write(Clock::start().now(), engine.held().record());
     log.flush();
     served
+}
+
+/// Begins the recording that the settings ask for.
+fn recorder(
+    program: &str,
+    configuration: &Configuration,
+    (now, seed): (Timestamp, [u8; 32]),
+    log: &Arc<Log>,
+) -> Result<Option<Recorder>, String> {
+    let Some((file, bytes_max)) = &configuration.record else { return Ok(None) };
+    let header = Header::new(program, now, seed, configuration.core.clone());
+    let salt = seed::draw().map_err(|error| format!("the system gives no randomness: {error}"))?;
+    let (log, clock) = (log.clone(), Clock::start());
+    let told = Box::new(move |record| log.write(clock.now(), record));
+    let recorder = Recorder::start((file, *bytes_max), &header, Hider::new(salt, &configuration.keys), told);
+    recorder.map(Some).map_err(|why| format!("cannot record: {why}"))
 }
 
 fn outside(configuration: &Configuration, clock: Clock, log: Arc<Log>) -> Outside {
@@ -109,8 +132,10 @@ fn outside(configuration: &Configuration, clock: Clock, log: Arc<Log>) -> Outsid
         now: Box::new(move || clock.now()),
         log: Box::new(move |record| log.write(logged.now(), record)),
         calls: Box::new(HttpCalls(Calls::new(attempt))),
-        keys: Arc::new(configuration.keys.clone()),
+        keys: Keyring::new(configuration.keys.clone(), configuration.jwks_interval),
+        jwks: configuration.jwks.clone(),
         document_job_max: configuration.document_job_max,
+        recorder: None,
         asset: console::asset,
     }
 }

@@ -56,7 +56,7 @@ pub const TOKEN_VALID: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 impl Person {
     /// What a token of this person says: good for 30 days, and for the audience and issuer that are asked for.
     pub fn claims(&self, keys: &Keys, now: Timestamp) -> Value {
-        let mut claims = json!({
+        let claims = json!({
             "sub": self.id,
             "name": self.name,
             "userType": self.user_type.as_str(),
@@ -64,13 +64,18 @@ impl Person {
             "iat": now.unix_seconds(),
             "exp": (now + TOKEN_VALID).unix_seconds(),
         });
-        for (name, wanted) in [("aud", &keys.audience), ("iss", &keys.issuer)] {
-            if let Some(wanted) = wanted {
-                claims[name] = wanted.as_str().into();
-            }
-        }
-        claims
+        addressed(claims, keys)
     }
+}
+
+/// The claims with the audience and the issuer that are asked for.
+pub fn addressed(mut claims: Value, keys: &Keys) -> Value {
+    for (name, wanted) in [("aud", &keys.audience), ("iss", &keys.issuer)] {
+        if let Some(wanted) = wanted {
+            claims[name] = wanted.as_str().into();
+        }
+    }
+    claims
 }
 
 /// Claims as a token (RFC 7519) that HS256 signs.

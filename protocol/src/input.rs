@@ -65,10 +65,22 @@ pub enum Input {
         /// Whose outbox.
         socket: SocketId,
     },
+    /// The keys for users' tokens were fetched, or why they could not be. The driver holds them; the core is told how
+    /// it went.
+    KeysFetched(Result<KeysFetched, String>),
     /// `next_deadline` has come.
     Tick,
     /// The process was asked to stop: take in nothing new and finish.
     Draining,
+}
+
+/// What was found in a set of keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeysFetched {
+    /// How many keys tokens are verified with from now on.
+    pub held: usize,
+    /// How many more were listed.
+    pub left_out: usize,
 }
 
 /// A message of RFC 6455, fragments put together. Text is valid UTF-8.

@@ -9,7 +9,7 @@ pub use unpacking::Unpacked;
 
 use crate::apps::dashboards::{self, Base, Board};
 use crate::apps::drafts::Speech;
-use crate::auth::{AuthFailure, Keys, User, verify_service, verify_token};
+use crate::auth::{AuthFailure, Keys, Shown, User, verify_service, verify_token};
 use crate::docs::{DocId, DocJob, DocOutcome, Docs};
 use crate::envelope::Envelope;
 use crate::frame::Frame;
@@ -29,10 +29,10 @@ pub enum Job {
         /// The token as it came.
         token: String,
     },
-    /// Check a backend's key.
+    /// Check a backend's key, or its signature.
     VerifyService {
-        /// What stood behind `Bearer`.
-        bearer: String,
+        /// What it shows.
+        shown: Shown,
     },
     /// Write Markdown as HTML.
     Render {
@@ -86,7 +86,7 @@ pub enum Job {
     },
 }
 
-/// Up to this size a file is looked at within microseconds.
+/// Up to this size a file, or a body that is signed, is looked at within microseconds.
 const CHEAP_BYTES_MAX: usize = 16 * 1024;
 
 /// What came of a job.
@@ -118,7 +118,8 @@ impl Job {
     /// Whether it takes microseconds, so that handing it to another thread would cost more.
     pub fn is_cheap(&self) -> bool {
         match self {
-            Self::VerifyToken { .. } | Self::VerifyService { .. } => true,
+            Self::VerifyToken { .. } | Self::VerifyService { shown: Shown::Key(_) } => true,
+            Self::VerifyService { shown: Shown::Signature(request) } => request.body.len() <= CHEAP_BYTES_MAX,
             Self::Inspect { content } => content.len() <= CHEAP_BYTES_MAX,
             Self::FoldBoard { base, entries } => {
                 let entries: usize = entries.iter().map(|entry| entry.body.len()).sum();
@@ -135,7 +136,7 @@ impl Job {
     pub fn run(&self, keys: &Keys, now: Timestamp, docs: &mut Docs) -> Outcome {
         match self {
             Self::VerifyToken { token } => Outcome::Token(verify_token(token, keys, now)),
-            Self::VerifyService { bearer } => Outcome::Service(verify_service(bearer, keys)),
+            Self::VerifyService { shown } => Outcome::Service(verify_service(shown, keys, now)),
             Self::Render { title, markdown } => Outcome::Rendered(page(title, markdown)),
             Self::Inspect { content } => Outcome::Inspected(content.inspect()),
             Self::Join { pieces } => Outcome::Joined(pieces.concat().into()),

@@ -4,6 +4,7 @@
 
 use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -11,6 +12,10 @@ use std::fmt;
 pub const DEPTH_MAX: usize = 32;
 /// How many keys one object may have.
 pub const KEYS_MAX: usize = 256;
+/// The same in the layout of a dashboard, which may name each of its widgets.
+pub const LAYOUT_KEYS_MAX: usize = 1_000;
+/// The keys under which layouts stand in the calls of dashboards.
+const LAYOUTS: [&str; 2] = ["layout", "value"];
 
 /// A JSON text that is known to be whole and valid: data on its way out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,9 +45,19 @@ impl Json {
 /// Looks at a client's JSON text once: whether it is JSON, not too deep, and every object's keys are few
 /// and differ. The error says what is wrong.
 pub fn check(text: &[u8]) -> Result<(), String> {
-    let mut reader = serde_json::Deserializer::from_slice(text);
-    Checked(0).deserialize(&mut reader).map_err(|error| error.to_string())?;
-    reader.end().map_err(|error| error.to_string())
+    Checked { depth: 0, keys_max: KEYS_MAX, large: None }.check(text)
+}
+
+/// The same where a dashboard's layout may stand in it. Whether there is an object of so many keys as only that may have.
+pub fn check_with_layouts(text: &[u8]) -> Result<bool, String> {
+    let large = Cell::new(false);
+    Checked { depth: 0, keys_max: KEYS_MAX, large: Some(&large) }.check(text)?;
+    Ok(large.get())
+}
+
+/// Why an object is not let through, where it is no layout's.
+pub fn too_many_keys(keys_max: usize) -> String {
+    format!("an object of over {keys_max} keys")
 }
 
 /// Reads an object. serde would take an array for one, its values in the order of our fields.
@@ -54,25 +69,44 @@ pub fn object<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, String> {
 }
 
 /// The seed of one value at a depth.
-struct Checked(usize);
+#[derive(Clone, Copy)]
+struct Checked<'c> {
+    depth: usize,
+    keys_max: usize,
+    /// Set when a layout has many keys; `None`: no layout stands here.
+    large: Option<&'c Cell<bool>>,
+}
 
-impl Checked {
-    fn deeper<E: Error>(&self) -> Result<usize, E> {
-        match self.0 < DEPTH_MAX {
-            true => Ok(self.0 + 1),
+impl Checked<'_> {
+    fn check(self, text: &[u8]) -> Result<(), String> {
+        let mut reader = serde_json::Deserializer::from_slice(text);
+        self.deserialize(&mut reader).map_err(|error| error.to_string())?;
+        reader.end().map_err(|error| error.to_string())
+    }
+
+    fn under(self, key: &str) -> Self {
+        match self.large.is_some() && LAYOUTS.contains(&key) {
+            true => Self { keys_max: LAYOUT_KEYS_MAX, ..self },
+            false => self,
+        }
+    }
+
+    fn deeper<E: Error>(self) -> Result<Self, E> {
+        match self.depth < DEPTH_MAX {
+            true => Ok(Self { depth: self.depth + 1, ..self }),
             false => Err(E::custom(format_args!("nested deeper than {DEPTH_MAX}"))),
         }
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Checked {
+impl<'de> DeserializeSeed<'de> for Checked<'_> {
     type Value = ();
     fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<(), D::Error> {
         reader.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for Checked {
+impl<'de> Visitor<'de> for Checked<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -97,21 +131,25 @@ impl<'de> Visitor<'de> for Checked {
         Ok(())
     }
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        let depth = self.deeper()?;
-        while items.next_element_seed(Checked(depth))?.is_some() {}
+        let deeper = self.deeper()?;
+        while items.next_element_seed(deeper)?.is_some() {}
         Ok(())
     }
     fn visit_map<A: MapAccess<'de>>(self, mut pairs: A) -> Result<(), A::Error> {
-        let depth = self.deeper()?;
+        let deeper = self.deeper()?;
         let mut keys = BTreeSet::new();
         while let Some(key) = pairs.next_key::<Key<'de>>()? {
-            if keys.len() == KEYS_MAX {
-                return Err(A::Error::custom(format_args!("an object of over {KEYS_MAX} keys")));
+            if keys.len() == self.keys_max {
+                return Err(A::Error::custom(too_many_keys(self.keys_max)));
             }
+            if keys.len() == KEYS_MAX {
+                self.large.inspect(|large| large.set(true));
+            }
+            let of_key = deeper.under(&key.0);
             if let Some(twice) = keys.replace(key) {
                 return Err(A::Error::custom(format_args!("the key {:?} twice", twice.0)));
             }
-            pairs.next_value_seed(Checked(depth))?;
+            pairs.next_value_seed(of_key)?;
         }
         Ok(())
     }
@@ -152,5 +190,17 @@ mod tests {
         };
         assert_eq!(check(object(KEYS_MAX).as_bytes()), Ok(()));
         assert!(wrong(&object(KEYS_MAX + 1)).starts_with("an object of over 256 keys"));
+
+        let within = |key: &str, keys: usize| {
+            check_with_layouts(format!(r#"{{"a":[{{"{key}":{}}}]}}"#, object(keys)).as_bytes())
+        };
+        for key in LAYOUTS {
+            assert_eq!((within(key, KEYS_MAX), within(key, KEYS_MAX + 1)), (Ok(false), Ok(true)));
+            assert_eq!(within(key, LAYOUT_KEYS_MAX), Ok(true));
+            let why = within(key, LAYOUT_KEYS_MAX + 1).expect_err(key);
+            assert!(why.starts_with("an object of over 1000 keys"), "{why}");
+        }
+        assert!(within("else", KEYS_MAX + 1).expect_err("else").starts_with("an object of over 256 keys"));
+        wrong(&format!(r#"{{"layout":{}}}"#, object(KEYS_MAX + 1)));
     }
 }

@@ -183,6 +183,12 @@ impl Refusal {
         Self::new(Code::StoreUnavailable, "the store is unavailable").with(retry_after(STORE_RETRY))
     }
 
+    /// Whether a token is good cannot be found out before `wait` has passed: the key that it names is not held, and
+    /// cannot be fetched now. Never in the words of a token that is bad (WIRE §0.2).
+    pub fn keys_unavailable(code: Code, wait: Duration) -> Self {
+        Self::new(code, "the keys for tokens cannot be fetched now").recoverable().retry_after(wait)
+    }
+
     /// A table is full.
     pub fn busy() -> Self {
         Self::new(Code::Overloaded, "the server is busy").with(retry_after(STORE_RETRY))

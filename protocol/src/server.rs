@@ -219,6 +219,7 @@ impl Parts<'_> {
             }
             Input::RequestGone { request } => {
                 self.door.on_gone(request);
+                self.dashboards.on_request_gone(request);
                 self.on_engine_request_gone(request);
             }
             Input::Received { socket, message } => self.on_received(socket, message),
@@ -229,6 +230,7 @@ impl Parts<'_> {
             Input::Worked { ticket, outcome } => self.on_worked(ticket, outcome),
             Input::Called { ticket, said } => self.on_called(ticket, said),
             Input::Flushed { socket } => self.on_flushed(socket),
+            Input::KeysFetched(fetched) => self.on_keys_fetched(fetched),
             Input::Tick => self.on_tick(),
             Input::Draining => self.on_draining(),
         }
@@ -280,6 +282,7 @@ impl Parts<'_> {
             Timer::Typing(room) => self.chat.on_typing_due(&room, &mut self.ctx),
             Timer::Gap(room) => self.ctx.rooms.on_gap_due(&room, &mut self.ctx.fx),
             Timer::Presence(room) => self.chat.on_presence(&room, &mut self.ctx),
+            Timer::Boards => self.dashboards.on_due(),
             Timer::Draft(room) => self.drafts.on_due(&room, &mut self.ctx),
             Timer::Reading(connection) => self.drafts.on_reading_due(connection, &mut self.ctx),
             Timer::Unauthenticated(connection) => self.on_unauthenticated(connection),

@@ -35,6 +35,8 @@ pub struct Stats {
     pub commits_fail: bool,
     /// Whether the store's last read was in vain.
     pub reads_fail: bool,
+    /// Whether the keys for tokens could not be fetched the last time.
+    pub keys_down: bool,
     /// Whether the AI service's last attempt failed.
     pub ai_down: bool,
 }
@@ -55,6 +57,7 @@ impl Default for Stats {
             commits_fail: false,
             reads_fail: false,
             ai_down: false,
+            keys_down: false,
         }
     }
 }

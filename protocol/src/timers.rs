@@ -29,6 +29,8 @@ pub enum Timer {
     Presence(RoomId),
     /// Something of a draft is due: who sits in it is told, a client did not answer, its document is opened again.
     Draft(RoomId),
+    /// What is asked of dashboards, and was left by a step that judged enough, goes on.
+    Boards,
     /// A connection that brought too much may be read again.
     Reading(ConnectionId),
     /// No document of a `/hocuspocus` connection was opened in time.

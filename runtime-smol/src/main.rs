@@ -10,5 +10,5 @@ use std::process::ExitCode;
 const FILES_PER_LINE: u64 = 1;
 
 fn main() -> ExitCode {
-    parlor_host::start::run("parlor", FILES_PER_LINE, serve::serve)
+    parlor_host::commands::run("parlor", FILES_PER_LINE, serve::serve)
 }

@@ -11,5 +11,5 @@ use std::process::ExitCode;
 const FILES_PER_LINE: u64 = 2;
 
 fn main() -> ExitCode {
-    parlor_host::start::run("parlor-threads", FILES_PER_LINE, serve::serve)
+    parlor_host::commands::run("parlor-threads", FILES_PER_LINE, serve::serve)
 }

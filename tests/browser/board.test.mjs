@@ -2,8 +2,11 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ATTEMPTS_MAX, EARLY_MAX, Machine, POLL_MS } from '../../web/dashboards/machine.js';
+import { ATTEMPTS_MAX, Machine } from '../../web/dashboards/machine.js';
+import { EARLY_MAX } from '../../web/dashboards/missed.js';
 import { OPERATIONS_MAX, SENT_MAX } from '../../web/dashboards/operations.js';
+import { POLL_MS, POST_BYTES_MAX } from '../../web/dashboards/posts.js';
+import { FRAME_BYTES_MAX } from '../../web/dashboards/wire.js';
 
 const widget = (widgetId, version, value, updatedBy = 'ben') => ({ widgetId, version, value, updatedBy, updatedAt: 'T' });
 const layout = (version, value, updatedBy = 'ben') => ({ version, value, updatedBy, updatedAt: 'T' });
@@ -185,6 +188,49 @@ test('an answer that was overtaken tells nothing, and a log that begins anew rep
   assert.deepEqual([world.shown('w'), world.places, world.machine.board.seq], [{ a: 1 }, { w: { x: 1 } }, 2]);
 });
 
+test('what backends say is told once: live, behind the answer that has counted it, in that of a request, and when it is not stored', () => {
+  const world = new World();
+  world.open(full(3));
+  const said = (seq) => world.hear('SYNC_UPDATE', { event: `event-${seq}`, data: {}, seq });
+  said(undefined);
+  said(4);
+  assert.equal(world.machine.board.seq, 4);
+  world.take({ fact: 'closed', code: 1006 });
+  world.wait();
+  const [asked] = world.take({ fact: 'opened' });
+  said(7);
+  world.hear('SYNC_RESPONSE', { seq: 7, full: false, widgets: [], removed: [], layout: null }, asked.id);
+  for (const seq of [5, 6, 7]) said(seq);
+  assert.deepEqual(world.told.map(({ name }) => name), ['event-undefined', 'event-4', 'event-7', 'event-5', 'event-6']);
+  assert.equal(world.machine.board.seq, 7);
+
+  const polling = new World();
+  polling.take({ fact: 'connect' });
+  polling.take({ fact: 'closed', code: 1006 });
+  polling.wait();
+  polling.take({ fact: 'closed', code: 1006 });
+  polling.take({ fact: 'posted', answer: { results: [], sync: full(3) } });
+  polling.untilPosted();
+  const updates = [{ event: 'first', data: {}, seq: 4 }, { event: 'second', data: {}, seq: 5 }];
+  polling.take({ fact: 'posted', answer: { results: [], sync: { seq: 5, full: false, widgets: [], removed: [], layout: null, updates } } });
+  assert.deepEqual(polling.told.map(({ name }) => name), ['first', 'second']);
+});
+
+test('all of it in the answer to a request does not put back what was heard over the socket meanwhile', () => {
+  const world = new World();
+  world.take({ fact: 'connect' });
+  world.take({ fact: 'closed', code: 1006 });
+  world.wait();
+  world.take({ fact: 'closed', code: 1006 });
+  world.take({ fact: 'posted', answer: { results: [], sync: full(4, [widget('w', 1, { a: 1 })], layout(1, { w: { x: 1 } })) } });
+  world.untilPosted();
+  world.take({ fact: 'online' });
+  world.comeBack({ seq: 9, full: false, widgets: [widget('w', 3, { a: 3 }), widget('v', 1, {})], removed: [], layout: layout(2, { w: { x: 2 } }) });
+  world.take({ fact: 'posted', answer: { results: [], sync: full(7, [widget('w', 2, { a: 2 })], layout(1, { w: { x: 1 } })) } });
+  const { seq, widgets } = world.machine.board;
+  assert.deepEqual([seq, [...widgets.keys()], world.shown('w'), world.places], [9, ['w', 'v'], { a: 3 }, { w: { x: 2 } }]);
+});
+
 test('too many updates before the answer that they go after end the connection', () => {
   const world = new World();
   world.take({ fact: 'connect' });
@@ -238,7 +284,7 @@ test('two who move different widgets are not asked; who moves the same is', () =
   const start = { a: { x: 0 }, b: { x: 1 } };
   for (const [theirs, isAsked] of [[{ a: { x: 0 }, b: { x: 9 } }, false], [{ a: { x: 4 }, b: { x: 1 } }, true]]) {
     const world = new World();
-    world.open(full(1, [], layout(1, start)));
+    world.open(full(1, [widget('a', 1, {}), widget('b', 1, {})], layout(1, start)));
     const [sent] = world.move({ a: { x: 7 } }, { a: { x: 0 } });
     assert.deepEqual(sent.payload, { baseVersion: 1, layout: { a: { x: 7 }, b: { x: 1 } } });
     const orders = world.hear('CONFLICT_DETECTED', { conflictId: 'c', widgetId: null, baseVersion: 1, current: layout(2, theirs), yours: {}, fields: [] }, 'op-1');
@@ -247,6 +293,28 @@ test('two who move different widgets are not asked; who moves the same is', () =
     assert.deepEqual(orders[0].payload, { conflictId: 'c', resolution: 'merged', value: { a: { x: 7 }, b: { x: 9 } } });
     assert.deepEqual(world.places, { a: { x: 7 }, b: { x: 9 } });
   }
+});
+
+test('a layout is written without the places of widgets that are gone, also when it is put together with another', () => {
+  const world = new World();
+  const placed = { a: { x: 0 }, gone: { x: 1 } };
+  world.open(full(1, [widget('a', 1, {}), widget('b', 1, {})], layout(1, placed)));
+  const [sent] = world.move({ b: { x: 7 } }, { b: null });
+  assert.deepEqual(sent.payload.layout, { a: { x: 0 }, b: { x: 7 } });
+  const [merged] = world.hear('CONFLICT_DETECTED', { conflictId: 'c', widgetId: null, baseVersion: 1, current: layout(2, { ...placed, a: { x: 4 } }), yours: {}, fields: [] }, 'op-1');
+  assert.deepEqual(merged.payload.value, { a: { x: 4 }, b: { x: 7 } });
+});
+
+test('the place of a card goes with it, and nobody is asked who moved the card meanwhile', () => {
+  const world = new World();
+  world.open(full(1, [widget('a', 1, {}), widget('b', 1, {})], layout(1, { a: { x: 0 }, b: { x: 1 } })));
+  const [deleted] = world.do({ kind: 'delete', widgetId: 'a' });
+  const [laid] = world.move({ a: null }, { a: { x: 0 } });
+  assert.deepEqual([deleted.type, laid.payload.layout], ['WIDGET_DELETE', { b: { x: 1 } }]);
+  assert.deepEqual(world.places, { b: { x: 1 } });
+  const theirs = layout(2, { a: { x: 9 }, b: { x: 1 } });
+  const [merged] = world.hear('CONFLICT_DETECTED', { conflictId: 'c', widgetId: null, baseVersion: 1, current: theirs, yours: {}, fields: [] }, 'op-2');
+  assert.deepEqual([merged.payload.value, world.told], [{ b: { x: 1 } }, []]);
 });
 
 test('without a socket requests take its place, with the same ids, and the socket takes over again', () => {
@@ -317,7 +385,102 @@ test('what is refused for the time being is sent again after a pause, and for go
   assert.deepEqual([world.until, world.pending], [3_500, ['op-1']]);
   assert.deepEqual(world.wait(), [sent]);
   world.hear('NACK', { error: { code: 'PERMISSION_DENIED', message: 'you may only look', recoverable: false } }, 'op-1');
-  assert.deepEqual([world.shown('w'), world.pending, world.told.map(({ event }) => event)], [{ a: 1 }, [], ['refused']]);
+  assert.deepEqual([world.shown('w'), world.pending], [{ a: 1 }, []]);
+  const [{ id, changes, refusal }] = world.machine.refusals.all;
+  assert.deepEqual([id, changes, refusal.message], ['op-1', { a: 2 }, 'you may only look']);
+});
+
+test('nothing is given up while the store is away: the pauses grow, and nothing happens in them', () => {
+  const world = new World();
+  world.open(full(1, [widget('w', 1, { a: 1 })]));
+  const [sent] = world.update('w', { a: 2 });
+  const pauses = [];
+  for (let refusals = 0; refusals < 40; refusals += 1) {
+    assert.deepEqual(world.hear('NACK', { error: { code: 'STORE_UNAVAILABLE', message: 'later', recoverable: true } }, 'op-1'), []);
+    const refusedAt = world.now;
+    let frames = [];
+    for (let ticks = 0; !frames.includes(sent); ticks += 1) {
+      assert.ok(ticks < 20, 'it turns round and round');
+      frames = world.wait();
+      if (frames.some(({ type }) => type === 'PING')) world.hear('PONG', {});
+    }
+    pauses.push(world.now - refusedAt);
+  }
+  assert.deepEqual([pauses.slice(0, 3), pauses.at(-1)], [[1_500, 2_000, 3_000], 16_000]);
+  assert.deepEqual([world.pending, world.machine.refusals.all], [['op-1'], []]);
+  world.hear('ACK', { widgetId: 'w', version: 2, seq: 2 }, 'op-1');
+  assert.deepEqual([world.pending, world.shown('w')], [[], { a: 2 }]);
+});
+
+test('what is refused is kept with what it said, over a reload too, until somebody has looked at it', () => {
+  const world = new World();
+  world.open(full(1, [widget('w', 1, { a: 1 })]));
+  for (const [id, a] of [['op-1', 2], ['op-2', 3]]) {
+    world.update('w', { a });
+    world.hear('NACK', { error: { code: 'PERMISSION_DENIED', message: `not ${a}`, recoverable: false } }, id);
+  }
+  const kept = JSON.parse(JSON.stringify(world.machine.refusals.all));
+  const after = new World({ kept });
+  assert.deepEqual(after.open(full(1, [widget('w', 1, { a: 1 })])), []);
+  assert.deepEqual(after.machine.refusals.all.map(({ changes, refusal }) => [changes, refusal.message]), [[{ a: 2 }, 'not 2'], [{ a: 3 }, 'not 3']]);
+  after.take({ fact: 'dismiss', id: 'op-1' });
+  assert.deepEqual(after.machine.refusals.all.map(({ id }) => id), ['op-2']);
+});
+
+/** A world without a socket, in which a few widgets were had by a request. */
+function polled(ids) {
+  const world = new World();
+  world.take({ fact: 'connect' });
+  world.take({ fact: 'closed', code: 1006 });
+  world.wait();
+  world.take({ fact: 'closed', code: 1006 });
+  world.take({ fact: 'posted', answer: { results: [], sync: full(4, ids.map((id) => widget(id, 1, {}))) } });
+  return world;
+}
+
+/** Answers a request that was stored. @returns {any[]} what follows */
+function answer(world, { operations }, seq) {
+  const results = operations.map(({ id }, place) => ({ id, ok: true, version: 2, seq: seq + place }));
+  return world.take({ fact: 'posted', answer: { results, sync: { seq: seq + operations.length - 1, full: false, widgets: [], removed: [], layout: null } } });
+}
+
+test('a request holds no more than its body may, and what does not fit goes with the next at once', () => {
+  const ids = Array.from({ length: 8 }, (_, number) => `w${number}`);
+  const world = polled(ids);
+  const [first] = world.update('w0', { text: 'x' });
+  for (const id of ids.slice(1)) world.update(id, { text: 'x'.repeat(200_000) });
+  const bodies = [answer(world, first, 5)[0]];
+  while (world.pending.length > bodies.at(-1).operations.length) bodies.push(answer(world, bodies.at(-1), 10 * bodies.length)[0] ?? world.wait()[0]);
+  for (const body of bodies) assert.ok(JSON.stringify(body).length <= POST_BYTES_MAX + 1_000, `${JSON.stringify(body).length}`);
+  assert.deepEqual(bodies.map(({ operations }) => operations.map(({ id }) => id)), [['op-2', 'op-3', 'op-4', 'op-5'], ['op-6', 'op-7', 'op-8']]);
+});
+
+test('of a request that is refused as a whole each is sent alone, and the one that it was refused for is taken back', () => {
+  const world = polled(['a', 'b', 'c']);
+  const [first] = world.update('a', { text: 1 });
+  world.update('a', { text: 2 });
+  world.update('b', { deep: 'too deep' });
+  world.update('c', { text: 3 });
+  const [all] = answer(world, first, 5);
+  assert.deepEqual(all.operations.map(({ id }) => id), ['op-2', 'op-3', 'op-4']);
+  const refusal = { code: 'PROTOCOL_ERROR', message: 'nested deeper than 32', recoverable: false };
+  const [alone] = world.take({ fact: 'post_failed', error: refusal });
+  assert.deepEqual(alone.operations.map(({ id }) => id), ['op-2']);
+  const [guilty] = answer(world, alone, 6);
+  assert.deepEqual(guilty.operations.map(({ id }) => id), ['op-3']);
+  const [last] = world.take({ fact: 'post_failed', error: refusal });
+  assert.deepEqual(last.operations.map(({ id }) => id), ['op-4']);
+  answer(world, last, 7);
+  assert.deepEqual([world.pending, world.machine.state], [[], 'polling']);
+  assert.deepEqual(world.machine.refusals.all.map(({ changes }) => changes), [{ deep: 'too deep' }]);
+});
+
+test('what no message holds is taken back at once, and what was done behind it goes', () => {
+  const world = new World();
+  world.open(full(1, [widget('w', 1, {}), widget('v', 1, {})]));
+  assert.deepEqual(world.update('w', { text: 'x'.repeat(FRAME_BYTES_MAX) }), []);
+  assert.deepEqual([world.machine.refusals.all.map(({ id }) => id), world.pending], [['op-1'], []]);
+  assert.equal(world.update('w', { text: 'x' })[0].id, 'op-2');
 });
 
 test('many that waited go out a few at a time, and above the limit nothing more is taken', () => {
@@ -325,7 +488,7 @@ test('many that waited go out a few at a time, and above the limit nothing more 
   world.take({ fact: 'connect' });
   for (let number = 0; number < OPERATIONS_MAX; number += 1) world.update(`w${number}`, { a: 1 });
   world.update('one more', { a: 1 });
-  assert.deepEqual([world.pending.length, world.told.map(({ event }) => event)], [OPERATIONS_MAX, ['refused']]);
+  assert.deepEqual([world.pending.length, world.machine.refusals.all.map(({ widgetId }) => widgetId)], [OPERATIONS_MAX, ['one more']]);
   assert.equal(world.comeBack(full(0)).length, SENT_MAX);
   assert.deepEqual(world.hear('ACK', { widgetId: 'w0', version: 1, seq: 1 }, 'op-1').map(({ id }) => id), [`op-${SENT_MAX + 1}`]);
 });

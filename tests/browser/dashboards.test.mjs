@@ -1,15 +1,11 @@
 // Dashboards in Chromium: cards that are dragged, edited and contested in two windows, offline, and without a socket.
 
 import assert from 'node:assert/strict';
-import { randomUUID } from 'node:crypto';
 import { after, test } from 'node:test';
-import { setting } from './tab.mjs';
-import { DARK, DESKTOP, PHONE, closeBrowser, ownServer, windows } from './windows.mjs';
+import { DARK, PHONE, closeBrowser, ownServer, windows } from './windows.mjs';
 
 after(closeBrowser);
 
-const fresh = () => `board ${randomUUID().slice(0, 8)}`;
-const trial = (options = DESKTOP, who = 'ADA') => ({ token: setting(`PARLOR_TOKEN_${who}`), options });
 const card = (tab, title) => tab.page.getByRole('article', { name: title, exact: true });
 const live = (tab) => tab.page.locator('[data-testid="state"][data-connection="open"][data-pending="0"]');
 const state = (tab) => tab.page.getByTestId('state');
@@ -72,10 +68,20 @@ async function drag(tab, handle, columns, rows) {
   await tab.page.mouse.up();
 }
 
+/** A server of its own with a dashboard that the backend knows. */
+async function ownBoard(t) {
+  const { server, person } = await ownServer(t);
+  const room = '/api/admin/rooms/dashboard/plan';
+  await server.backend('PUT', room, { name: 'The plan', firmId: 'acme', visibility: 'private' });
+  for (const user of ['ada', 'ben']) await server.backend('PUT', `${room}/members/${user}`, { role: 'editor' });
+  const people = ['ada', 'ben'].map((user) => person(user));
+  return { server, room, people };
+}
+
 /** Two windows on one board with a figure on it. */
 async function pair(t) {
-  const place = `/#/dashboards/${encodeURIComponent(fresh())}`;
-  const [ada, ben] = await windows(t, place, [trial(), trial(DARK, 'BEN')]);
+  const { people } = await ownBoard(t);
+  const [ada, ben] = await windows(t, '/#/dashboards/plan', [people[0], { ...people[1], options: DARK }]);
   await live(ada).waitFor();
   await live(ben).waitFor();
   await add(ada, 'Figure', { title: 'Sales', value: 10, unit: 'units' });
@@ -261,9 +267,9 @@ test('offline everything goes on, is counted, and is applied once when the serve
 });
 
 test('where no socket can be opened, requests take its place in both directions', async (t) => {
-  const place = `/#/dashboards/${encodeURIComponent(fresh())}`;
+  const { people } = await ownBoard(t);
   const prepare = (context) => context.routeWebSocket(/\/api\/realtime/, (socket) => socket.close({ code: 4100 }));
-  const [ada, ben] = await windows(t, place, [{ ...trial(), prepare }, trial(DARK, 'BEN')]);
+  const [ada, ben] = await windows(t, '/#/dashboards/plan', [{ ...people[0], prepare }, people[1]]);
   await ada.page.locator('[data-testid="state"][data-connection="polling"]').waitFor();
   await live(ben).waitFor();
   await add(ada, 'Figure', { title: 'Sales', value: 10, unit: 'units' });
@@ -278,6 +284,169 @@ test('where no socket can be opened, requests take its place in both directions'
   await conflict(ada).getByRole('button', { name: 'Keep mine' }).click();
   for (const tab of [ada, ben]) await card(tab, 'Sales').getByText('13units').waitFor();
   await ada.page.locator('[data-testid="state"][data-connection="polling"][data-pending="0"]').waitFor();
+  ada.assertFaultless();
+  ben.assertFaultless();
+});
+
+test('what a backend says is told calmly, whether it is stored or not, and what was missed of it too', async (t) => {
+  const { server, people } = await ownBoard(t);
+  const [ada] = await windows(t, '/#/dashboards/plan', [people[0]]);
+  await live(ada).waitFor();
+  const say = (event, more = {}) => server.backend('POST', '/api/events', { event, data: { of: 'June' }, to: { room: { kind: 'dashboard', id: 'plan' } }, ...more });
+  const told = (event) => ada.page.getByTestId('notice').filter({ hasText: `${event}: {"of":"June"}` });
+  await say('report_begun', { volatile: true });
+  await told('report_begun').waitFor();
+  await say('report_ready');
+  await told('report_ready').waitFor();
+  assert.equal(await told('report_ready').getAttribute('role'), 'status');
+  await ada.shoot('dashboard-said-desktop-light');
+  await ada.setOffline(true);
+  await ada.page.locator('[data-testid="state"][data-connection="waiting"]').waitFor();
+  await say('report_read');
+  await ada.setOffline(false);
+  await told('report_read').waitFor();
+  await told('report_ready').getByRole('button', { name: 'Dismiss' }).click();
+  await told('report_ready').waitFor({ state: 'detached' });
+  for (const event of ['report_begun', 'report_read']) assert.equal(await told(event).count(), 1);
+});
+
+test('a dashboard on which many cards were is arranged as any other, and a card that goes takes its place along', async (t) => {
+  const { server, people } = await ownBoard(t);
+  const places = Object.fromEntries(Array.from({ length: 256 }, (_, number) => [`gone-${number}`, { x: 0, y: number, w: 1, h: 1 }]));
+  const body = { type: 'SYNC', dashboardId: 'plan', operations: [{ id: 'old', type: 'LAYOUT_UPDATE', payload: { layout: places } }] };
+  const headers = { authorization: `Bearer ${people[0].token}`, 'content-type': 'application/json' };
+  const { results } = await (await fetch(`${server.url}/api/realtime`, { method: 'POST', headers, body: JSON.stringify(body) })).json();
+  assert.equal(results[0].ok, true);
+  const [ada, ben] = await windows(t, '/#/dashboards/plan', people);
+  for (const tab of [ada, ben]) await live(tab).waitFor();
+  await add(ada, 'Figure', { title: 'Sales' });
+  await add(ada, 'Figure', { title: 'Costs' });
+  await live(ada).waitFor();
+  await card(ada, 'Costs').getByRole('button', { name: 'Move Costs' }).focus();
+  await ada.page.keyboard.press('ArrowDown');
+  await eventually(() => placeOf(ben, 'Costs'), [3, 1, 3, 2]);
+  await card(ada, 'Costs').hover();
+  await ada.page.getByRole('button', { name: 'Delete Costs' }).click();
+  await live(ada).waitFor();
+  const log = await server.backend('GET', '/api/admin/rooms/dashboard/plan/log?after=0&limit=100');
+  const counts = JSON.stringify(log).match(/"gone-\d+/g)?.length;
+  assert.equal(counts, 256, 'they stand in the first layout only');
+  ada.assertFaultless();
+  ben.assertFaultless();
+});
+
+test('a card that somebody deletes while it is dragged does not hold the others', async (t) => {
+  const [ada, ben] = await pair(t);
+  await add(ada, 'Figure', { title: 'Costs' });
+  await card(ben, 'Costs').hover();
+  const { x, y } = await card(ben, 'Costs').getByRole('button', { name: 'Move Costs' }).boundingBox();
+  await ben.page.mouse.move(x + 8, y + 8);
+  await ben.page.mouse.down();
+  await ben.page.mouse.move(x + 8, y + 98, { steps: 5 });
+  await card(ada, 'Costs').hover();
+  await ada.page.getByRole('button', { name: 'Delete Costs' }).click();
+  await card(ben, 'Costs').waitFor({ state: 'detached' });
+  await card(ada, 'Sales').getByRole('button', { name: 'Move Sales' }).focus();
+  await ada.page.keyboard.press('ArrowRight');
+  await eventually(() => placeOf(ben, 'Sales'), [1, 0, 3, 2]);
+  await ben.page.mouse.move(x + 8, y + 170, { steps: 3 });
+  await ben.page.mouse.up();
+  await ada.page.keyboard.press('ArrowRight');
+  await eventually(() => placeOf(ben, 'Sales'), [2, 0, 3, 2]);
+  ada.assertFaultless();
+  ben.assertFaultless();
+});
+
+test('cards are read, and reached with Tab, in the order in which they lie', async (t) => {
+  const [ada, ben] = await pair(t);
+  await add(ada, 'Figure', { title: 'Costs' });
+  await add(ada, 'Figure', { title: 'Staff' });
+  await card(ben, 'Staff').waitFor();
+  const titles = (tab) => () => tab.page.getByTestId('widget').evaluateAll((cards) => cards.map((one) => one.getAttribute('aria-label')));
+  for (const tab of [ada, ben]) await eventually(titles(tab), ['Sales', 'Costs', 'Staff']);
+  await card(ada, 'Staff').getByRole('button', { name: 'Resize Staff' }).focus();
+  await card(ada, 'Sales').getByRole('button', { name: 'Move Sales' }).focus();
+  for (let row = 0; row < 2; row += 1) await ada.page.keyboard.press('ArrowDown');
+  for (const tab of [ada, ben]) await eventually(titles(tab), ['Costs', 'Staff', 'Sales']);
+  const focused = () => ada.page.evaluate(() => document.activeElement.getAttribute('aria-label'));
+  assert.equal(await focused(), 'Move Sales', 'the focus stays where it was');
+  await card(ada, 'Staff').getByRole('button', { name: 'Resize Staff' }).focus();
+  await ada.page.keyboard.press('Tab');
+  assert.equal(await focused(), 'Move Sales');
+
+  await openForm(ada, 'Sales');
+  await ada.page.getByRole('button', { name: 'Remove unit' }).click();
+  await ada.page.getByRole('button', { name: 'Keep unit' }).click();
+  await ada.page.getByRole('button', { name: 'Remove unit' }).waitFor();
+  ada.assertFaultless();
+  ben.assertFaultless();
+});
+
+test('what was refused is listed with what it said, over a reload too, until it is dismissed', async (t) => {
+  const { server, room, people } = await ownBoard(t);
+  const [ada] = await windows(t, '/#/dashboards/plan', [people[0]]);
+  await live(ada).waitFor();
+  await add(ada, 'Figure', { title: 'Sales', value: 10 });
+  await add(ada, 'Note', { title: 'Hint', text: 'Read this.' });
+  await live(ada).waitFor();
+  await server.backend('PUT', `${room}/members/ada`, { role: 'viewer' });
+  await edit(ada, 'Sales', { value: 4711 });
+  await edit(ada, 'Hint', { text: 'Nobody will read this.' });
+  const refusals = ada.page.getByTestId('refusals').getByRole('listitem');
+  await eventually(() => refusals.count(), 2);
+  await refusals.filter({ hasText: 'Sales' }).getByText('4711').waitFor();
+  await refusals.filter({ hasText: 'Hint' }).getByText('Nobody will read this.').waitFor();
+  await ada.shoot('dashboard-refused-desktop-light');
+  await ada.page.reload();
+  await eventually(() => refusals.count(), 2);
+  await ada.page.getByRole('button', { name: 'Dismiss the refusal of Sales' }).click();
+  await eventually(() => refusals.count(), 1);
+  await ada.page.getByRole('button', { name: 'Dismiss the refusal of Hint' }).click();
+  await ada.page.getByTestId('refusals').waitFor({ state: 'detached' });
+  ada.assertFaultless();
+});
+
+test('of what waits for a request one that no request may hold is taken back, and the others go', async (t) => {
+  const { people } = await ownBoard(t);
+  const prepare = (context) => context.routeWebSocket(/\/api\/realtime/, (socket) => socket.close({ code: 4100 }));
+  const [ada, ben] = await windows(t, '/#/dashboards/plan', [{ ...people[0], prepare }, people[1]]);
+  ada.expectRefusals();
+  await ada.page.locator('[data-testid="state"][data-connection="polling"]').waitFor();
+  await add(ada, 'List', { title: 'Things', items: '["first"]' });
+  await add(ada, 'Figure', { title: 'Sales', value: 10 });
+  await ada.page.locator('[data-testid="state"][data-connection="polling"][data-pending="0"]').waitFor();
+  await edit(ada, 'Things', { items: `${'['.repeat(40)}${']'.repeat(40)}` });
+  await edit(ada, 'Sales', { value: 11 });
+  await card(ben, 'Sales').getByText('11').waitFor();
+  await ada.page.getByTestId('refusals').getByText('Things').waitFor();
+  await ada.page.locator('[data-testid="state"][data-connection="polling"][data-pending="0"]').waitFor();
+  await card(ada, 'Things').getByText('first').waitFor();
+});
+
+test('a storage that is full neither stops what is done nor hides that a reload would lose it', async (t) => {
+  const { people } = await ownBoard(t);
+  const prepare = (context) => context.addInitScript(() => {
+    const { setItem } = Storage.prototype;
+    Storage.prototype.setItem = function set(key, text) {
+      if (key.startsWith('parlor.dashboard.')) throw new DOMException('full', 'QuotaExceededError');
+      setItem.call(this, key, text);
+    };
+  });
+  const [ada, ben] = await windows(t, '/#/dashboards/plan', [{ ...people[0], prepare }, people[1]]);
+  await live(ada).waitFor();
+  await add(ada, 'Figure', { title: 'Sales', value: 10 });
+  await edit(ada, 'Sales', { value: 11 });
+  await card(ben, 'Sales').getByText('11').waitFor();
+  await live(ada).waitFor();
+  assert.equal(await ada.page.getByText('a reload would lose it').count(), 1);
+  await ada.setOffline(true);
+  await ada.page.locator('[data-testid="state"][data-connection="waiting"]').waitFor();
+  await edit(ada, 'Sales', { value: 12 });
+  await ada.page.getByRole('link', { name: 'Documents' }).click();
+  await ada.page.goBack();
+  await card(ada, 'Sales').getByText('12').waitFor();
+  await ada.setOffline(false);
+  await card(ben, 'Sales').getByText('12').waitFor();
   ada.assertFaultless();
   ben.assertFaultless();
 });

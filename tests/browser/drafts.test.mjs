@@ -237,6 +237,85 @@ test('while one is offline both go on writing, and nothing is missing when it co
   ben.assertFaultless();
 });
 
+/** Begins a comment on all of the text. */
+async function remark(tab, text) {
+  await box(tab).press('Control+a');
+  await box(tab).press('Control+Alt+m');
+  await tab.page.getByLabel('Comment', { exact: true }).fill(text);
+  await tab.page.getByLabel('Comment', { exact: true }).press('Enter');
+}
+
+test('what is said offline counts as unsaved, is kept when the draft is left, and goes out when the network is back', async (t) => {
+  const { person } = await ownServer(t);
+  const [ada, ben] = await windows(t, '/#/drafts/minutes', [person('ada'), person('ben', { options: DARK })]);
+  await saved(ada, 'saved').waitFor();
+  await write(ada, 'We meet on Monday.');
+  await remark(ada, 'First?');
+  await threads(ben, 'First?').waitFor();
+  await saved(ada, 'saved').waitFor();
+  await ada.setOffline(true);
+  await saved(ada, 'offline').waitFor();
+  await threads(ada, 'First?').getByRole('button', { name: 'Resolve' }).click();
+  await threads(ada, 'First?').getByRole('button', { name: 'Resolving…' }).waitFor();
+  await remark(ada, 'Said offline.');
+  await threads(ada, 'Said offline.').getByText('sending…').waitFor();
+  await saved(ada, 'kept').waitFor();
+  const isHeld = await ada.page.evaluate(() => !dispatchEvent(new Event('beforeunload', { cancelable: true })));
+  assert.equal(isHeld, true, 'a reload is asked about');
+  await ada.shoot('draft-comments-offline-desktop-light');
+  await ada.page.getByRole('link', { name: 'Dashboards' }).click();
+  await ada.page.goBack();
+  await threads(ada, 'Said offline.').getByText('sending…').waitFor();
+  await ada.setOffline(false);
+  await threads(ben, 'Said offline.').waitFor();
+  await threads(ben, 'First?').waitFor({ state: 'detached' });
+  await saved(ada, 'saved').waitFor();
+  await threads(ada, 'Said offline.').getByText('sending…').waitFor({ state: 'detached' });
+});
+
+test('a comment that is refused says why, and is tried again or discarded as one likes', async (t) => {
+  const { server, person } = await ownServer(t);
+  const [ada] = await windows(t, '/#/documents', [person('ada')]);
+  // As much is said as a draft may hold, but for some thousand bytes.
+  await ada.page.evaluate(async (token) => {
+    const socket = new WebSocket(`${location.origin.replace('http', 'ws')}/ws?${new URLSearchParams({ token, draftId: 'minutes' })}`);
+    const add = (number) => {
+      const data = { id: `long-${number}`, text: 'x'.repeat(16_000), ...(number > 0 ? { threadId: 'long-0' } : {}) };
+      socket.send(JSON.stringify({ type: 'comment-add', data }));
+    };
+    let heard = 0;
+    await new Promise((resolve) => {
+      socket.onmessage = ({ data }) => {
+        if (JSON.parse(data).type !== 'comment-added') return;
+        heard += 1;
+        if (heard < 65) add(heard);
+        else resolve();
+      };
+      socket.onopen = () => add(0);
+    });
+    socket.close();
+  }, person('ada').token);
+  await ada.go('/#/drafts/minutes');
+  await saved(ada, 'saved').waitFor();
+  await write(ada, 'We meet on Monday.');
+  await remark(ada, '議'.repeat(4_000));
+  const refused = threads(ada, '議議議');
+  await refused.getByText(/^This was refused: .*over the limit/).waitFor();
+  await saved(ada, 'unsaid').waitFor();
+  await refused.getByRole('button', { name: 'Discard' }).scrollIntoViewIfNeeded();
+  await ada.shoot('draft-comment-refused-desktop-light');
+  await refused.getByRole('button', { name: 'Try again' }).click();
+  await refused.getByText(/^This was refused: .*over the limit/).waitFor();
+  ada.expectLoss();
+  await server.stop('SIGKILL');
+  await server.restart();
+  await saved(ada, 'unsaid').waitFor();
+  await refused.getByText(/^This was refused: /).waitFor();
+  await refused.getByRole('button', { name: 'Discard' }).click();
+  await refused.waitFor({ state: 'detached' });
+  await saved(ada, 'saved').waitFor();
+});
+
 test('a viewer reads along and comments, and cannot write', async (t) => {
   const { server, person } = await ownServer(t);
   const room = '/api/admin/rooms/draft/plan';

@@ -16,6 +16,7 @@ const FLAGS = [
 const WAIT_MS_MAX = 20_000;
 /** What Chromium writes when a connection fails; expected only while a test has taken the network away. */
 const NETWORK_LOSS = /ERR_INTERNET_DISCONNECTED|ERR_NETWORK_CHANGED|ERR_CONNECTION_REFUSED|WebSocket connection to .* failed/;
+const REFUSAL = /the server responded with a status of 4\d\d/;
 
 /**
  * The value of a variable that the launcher sets.
@@ -37,6 +38,7 @@ export function launch() {
 export class Tab {
   faults = [];
   isOffline = false;
+  refusesSome = false;
 
   /**
    * @param {import('playwright-core').Page} page
@@ -83,6 +85,11 @@ export class Tab {
     this.isOffline = true;
   }
 
+  /** From now on the server refuses some requests, and Chromium says so. */
+  expectRefusals() {
+    this.refusesSome = true;
+  }
+
   /** Takes a picture where pictures are wanted. */
   async shoot(name) {
     const folder = process.env.PARLOR_SHOTS;
@@ -99,6 +106,7 @@ export class Tab {
   #logged(message) {
     if (message.type() !== 'error' && message.type() !== 'warning') return;
     if (this.isOffline && NETWORK_LOSS.test(`${message.text()} ${message.location().url}`)) return;
+    if (this.refusesSome && REFUSAL.test(message.text())) return;
     this.faults.push(`${message.type()}: ${message.text()}`);
   }
 

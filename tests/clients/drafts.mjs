@@ -246,6 +246,11 @@ export class JsonEditor extends Editor {
     this.#connect();
   }
 
+  /** Whether all that it sent is saved. */
+  get isSaved() {
+    return this.saved.size === this.#ids;
+  }
+
   /** Sends it, if it can; the id under which it was sent. */
   update(update) {
     const id = `${this.name}-${(this.#ids += 1)}`;

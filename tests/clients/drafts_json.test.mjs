@@ -64,7 +64,7 @@ describe('the document', () => {
     ada.write('Hello');
     const vector = Y.encodeStateVector(ada.doc);
     ada.write(' world');
-    await eventually('both are saved', () => ada.saved.size >= 2);
+    await eventually('both are saved', () => ada.isSaved);
     const socket = await sitting(t, id);
     const asks = async (message) => {
       socket.heard.length = 0;

@@ -33,9 +33,8 @@ const restore = (user, id, seq, init) => about(server, user, id, 'restore', { me
 
 /** Writes, and waits until that is saved. */
 async function writes(editor, change) {
-  const before = editor.saved.size;
   editor.doc.transact(() => change(editor.doc));
-  await eventually('it is saved', () => editor.saved.size > before);
+  await eventually('it is saved', () => editor.isSaved);
 }
 
 /** Waits until all say the same as the first. */

@@ -14,6 +14,7 @@ mod thread;
 use parlor_host::acceptor::Acceptor;
 use parlor_host::clock::Clock;
 use parlor_host::engine::{Answer, Calls, Commit, Engine, Fatal, Outside, Stores, Tell};
+use parlor_host::keyring::Keyring;
 use parlor_host::settings::{Configuration, Surroundings};
 use parlor_host::{seed, signals, trial};
 use parlor_protocol::call::{Call, CallFailure, Said};
@@ -57,8 +58,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         now: Box::new(move || time.now()),
         log: Box::new(|_| {}),
         calls: Box::new(NoCalls),
-        keys: Arc::new(configuration.keys.clone()),
+        keys: Keyring::new(configuration.keys.clone(), configuration.jwks_interval),
+        jwks: None,
         document_job_max: Duration::from_secs(10),
+        recorder: None,
         asset: |_| None,
     };
     let engine = Engine::start(Server::new(configuration.core.clone(), seed::draw()?), outside, stores)?;

@@ -36,6 +36,13 @@ impl Process {
         Self::listening(command(beside_the_test(binary), port, folder, arguments), binary, folder)
     }
 
+    /// Starts a server with these arguments alone.
+    pub fn start_with(binary: &str, folder: &Folder, arguments: &[&str]) -> Self {
+        let mut command = Command::new(beside_the_test(binary));
+        command.args(arguments);
+        Self::listening(command, binary, folder)
+    }
+
     /// The same, with the signal ignored that a process is sent when it writes over the limit of
     /// `limit_files`: a write then fails as it does on a full disk.
     pub fn start_with_little_disk(binary: &str, folder: &Folder, arguments: &[&str]) -> Self {
@@ -91,6 +98,13 @@ impl Process {
         self.wait();
     }
 
+    /// SIGKILL, unless it has ended already.
+    pub fn end(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            self.child.kill().and_then(|()| self.child.wait()).map(|_| ()).unwrap_or_default();
+        }
+    }
+
     /// SIGTERM: it is asked to end.
     pub fn terminate(&self) {
         self.signal(Signal::TERM);
@@ -121,9 +135,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        if matches!(self.child.try_wait(), Ok(None)) {
-            self.child.kill().and_then(|()| self.child.wait()).map(|_| ()).unwrap_or_default();
-        }
+        self.end();
     }
 }
 

@@ -1,5 +1,6 @@
 //! Every story in `transcripts/`, played three times: by the core alone, whose text is compared with the
-//! snapshot, and by both servers over real sockets, where every step must go as it went in the core.
+//! snapshot, and by both servers over real sockets, where every step must go as it went in the core. Both are recorded,
+//! and their recordings replayed.
 //! `STORY=chat` plays only those whose name begins so; `INSTA_UPDATE=always` writes snapshots anew.
 
 use insta::{Settings, assert_snapshot};
@@ -55,7 +56,11 @@ fn in_the_core(story: &Story) -> Result<Played, String> {
 fn over_sockets(story: &Story, binary: &'static str) -> Result<(), String> {
     match story.core_only {
         Some(_) => Ok(()),
-        None => replay(story, &mut SocketWorld::new(story, binary)?, &in_the_core(story)?),
+        None => {
+            let mut world = SocketWorld::new(story, binary)?;
+            replay(story, &mut world, &in_the_core(story)?)?;
+            world.replay_recordings()
+        }
     }
 }
 

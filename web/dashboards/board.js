@@ -23,13 +23,14 @@ export class Board {
 
   /**
    * Takes in the answer to `SYNC_REQUEST`: what has changed since, or all of it in place of what was known. One that
-   * was overtaken tells nothing; but all of it, where only what is new was asked for, comes from a log that begins anew.
+   * was overtaken tells nothing; but all of it, where only what is new was asked for, comes from a log that begins anew,
+   * unless more was heard since the question.
    * @param {{seq: number, full: boolean, widgets: Widget[], removed?: string[], layout?: Layout|null}} told
    * @param {number|null} since what was asked for
    * @returns {Change[]}
    */
   sync({ seq, full, widgets, removed = [], layout }, since) {
-    const isAnew = full && since !== null;
+    const isAnew = full && since !== null && this.seq === since;
     if (this.seq !== null && seq < this.seq && !isAnew) return [];
     const told = new Set(widgets.map(({ widgetId }) => widgetId));
     const gone = full ? [...this.widgets.keys()].filter((id) => !told.has(id)) : removed;

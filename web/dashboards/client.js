@@ -17,6 +17,9 @@ export class DashboardClient {
   #hooks;
   #socket = null;
   #timer = 0;
+  /** What is kept for this tab, as it was written last. */
+  #kept = '';
+  #isUnkept = false;
 
   /**
    * @param {string} id
@@ -27,7 +30,7 @@ export class DashboardClient {
     this.#id = id;
     this.#key = KEY + JSON.stringify([userId, id]);
     this.#hooks = hooks;
-    this.machine = new Machine({ draw: Math.random, userId, kept: read(sessionStorage.getItem(this.#key)) });
+    this.machine = new Machine({ draw: Math.random, userId, kept: this.#read() });
     addEventListener('offline', this.#offline);
     addEventListener('online', this.#online);
     document.addEventListener('visibilitychange', this.#woken);
@@ -37,6 +40,7 @@ export class DashboardClient {
   /** Has others told from now on. */
   listen(hooks) {
     this.#hooks = hooks;
+    if (this.#isUnkept) hooks.told({ event: 'unkept' });
   }
 
   /**
@@ -68,6 +72,11 @@ export class DashboardClient {
    */
   resolve(conflictId, resolution, value) {
     this.#take({ fact: 'resolve', id: crypto.randomUUID(), conflictId, resolution, value });
+  }
+
+  /** What was refused was looked at. @param {string} id */
+  dismiss(id) {
+    this.#take({ fact: 'dismiss', id });
   }
 
   /** Connects at once. */
@@ -141,12 +150,13 @@ export class DashboardClient {
   }
 
   async #post(body) {
+    let fact;
     try {
-      const answer = await postJson('/api/realtime', { ...body, dashboardId: this.#id });
-      this.#take({ fact: 'posted', answer });
+      fact = { fact: 'posted', answer: await postJson('/api/realtime', { ...body, dashboardId: this.#id }) };
     } catch (error) {
-      this.#take({ fact: 'post_failed', error });
+      fact = { fact: 'post_failed', error };
     }
+    this.#take(fact);
   }
 
   #wait(until) {
@@ -159,9 +169,28 @@ export class DashboardClient {
   #keep() {
     const undecided = [...this.machine.conflicts.values()].filter(({ isResolving }) => !isResolving);
     const stale = undecided.map(({ operation, baseVersion }) => ({ ...operation, base: baseVersion, isStale: true, frame: null }));
-    const kept = [...stale, ...this.machine.operations.pending];
-    if (kept.length > 0) sessionStorage.setItem(this.#key, JSON.stringify(kept));
-    else sessionStorage.removeItem(this.#key);
+    const kept = [...stale, ...this.machine.operations.pending, ...this.machine.refusals.all];
+    const text = kept.length > 0 ? JSON.stringify(kept) : '';
+    if (this.#kept === text) return;
+    this.#kept = text;
+    try {
+      if (text) sessionStorage.setItem(this.#key, text);
+      else sessionStorage.removeItem(this.#key);
+    } catch {
+      // The browser's storage is full or not to be had: what is done goes on, and is told to be in danger once.
+      if (!this.#isUnkept) this.#hooks.told({ event: 'unkept' });
+      this.#isUnkept = true;
+    }
+  }
+
+  #read() {
+    try {
+      this.#kept = sessionStorage.getItem(this.#key) ?? '';
+    } catch {
+      return [];
+    }
+    const kept = read(this.#kept);
+    return Array.isArray(kept) ? kept : [];
   }
 }
 

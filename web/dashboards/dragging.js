@@ -23,18 +23,18 @@ export function makeHandle(handle, kind, hooks) {
   handle.addEventListener('pointerdown', (event) => begin(event, handle, kind, hooks));
   handle.addEventListener('keydown', (event) => {
     const step = STEPS[event.key];
-    if (!step || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (!step || !hooks.place() || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
     hooks.stepped(changed(hooks.place(), kind, ...step));
   });
 }
 
 function begin(down, handle, kind, hooks) {
-  if (down.button !== 0 || handle.hidden) return;
+  const from = hooks.place();
+  if (down.button !== 0 || handle.hidden || !from) return;
   down.preventDefault();
   handle.focus({ preventScroll: true });
   handle.setPointerCapture(down.pointerId);
-  const from = hooks.place();
   const { width, height } = hooks.cell();
   const scroller = handle.closest('.scroll');
   const scrolled = scroller?.scrollTop ?? 0;
@@ -55,6 +55,7 @@ function begin(down, handle, kind, hooks) {
     handle.removeEventListener('pointermove', moved);
     handle.removeEventListener('pointerup', up);
     handle.removeEventListener('pointercancel', cancel);
+    handle.removeEventListener('lostpointercapture', cancel);
     handle.removeEventListener('keydown', pressed);
     hooks.done(isDragged ? place : null);
   };
@@ -68,6 +69,7 @@ function begin(down, handle, kind, hooks) {
   handle.addEventListener('pointermove', moved);
   handle.addEventListener('pointerup', up);
   handle.addEventListener('pointercancel', cancel);
+  handle.addEventListener('lostpointercapture', cancel);
   handle.addEventListener('keydown', pressed);
 }
 

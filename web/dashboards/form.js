@@ -83,7 +83,9 @@ export class WidgetForm {
       row.isTouched = true;
       row.node.classList.toggle('removed', row.isRemoved);
       input.disabled = row.isRemoved;
-      remove.querySelector('span').textContent = row.isRemoved ? 'Keep' : 'Remove';
+      const word = row.isRemoved ? 'Keep' : 'Remove';
+      remove.querySelector('span').textContent = word;
+      remove.setAttribute('aria-label', `${word} ${name}`);
     }, { class: 'button quiet small', 'aria-label': `Remove ${name}` });
     input.addEventListener('input', () => {
       row.isTouched = true;

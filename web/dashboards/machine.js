@@ -7,21 +7,18 @@
 
 import { Backoff, Heartbeat } from '../client/pacing.js';
 import { Board } from './board.js';
+import { EARLY_MAX, Missed } from './missed.js';
 import { Operations, isContested } from './operations.js';
-import { frameOf, resolutionOf } from './wire.js';
+import { Posts } from './posts.js';
+import { Refusals } from './refused.js';
+import { Said } from './said.js';
+import { resolutionOf, sinceOf, write } from './wire.js';
 
 /** So many attempts in a row without a socket, and requests take its place. */
 export const ATTEMPTS_MAX = 2;
-/** How often is asked for news where there is no socket. */
-export const POLL_MS = 3_000;
 export const OPENING_MS_MAX = 15_000;
-export const SYNC_MS_MAX = 15_000;
 const RECONNECT_MS = 500;
 const HEARTBEAT_MS = 25_000;
-/** How many updates may come before the answer that they go after. */
-export const EARLY_MAX = 1_000;
-/** How often an operation is tried that is refused for the time being. */
-export const REFUSALS_MAX = 20;
 /** Codes after which the same again would end the same way (WIRE §0.6). */
 const FINAL_CODES = new Set([1000, 1008, 4001]);
 /** Refusals of a request after which the same again would end the same way. */
@@ -40,6 +37,7 @@ export class Machine {
   operations;
   /** @type {Map<string, import('./operations.js').Conflict & {isResolving: boolean}>} */
   conflicts = new Map();
+  refusals;
   /** Why it has ended. @type {string|null} */
   trouble = null;
   #now = 0;
@@ -51,28 +49,24 @@ export class Machine {
   #openingUntil = Infinity;
   #reconnectAt = Infinity;
   #failures = 0;
-  /** The id of the question for what was missed, and what came before its answer. */
-  #syncId = null;
-  #syncSince = null;
-  #syncUntil = Infinity;
-  #early = [];
+  #missed = new Missed();
   #asked = 0;
-  #isPosting = false;
-  #postSince = null;
-  #postFailures = 0;
-  #postAt = Infinity;
+  #said = new Said();
+  #posts = new Posts();
   #pausedUntil = 0;
 
   #userId;
 
   /**
    * @param {{draw: () => number, userId: string, kept?: import('./operations.js').Operation[]}} settings `draw` gives
-   *   a number from 0 to below 1; `kept`: what was done before and not answered
+   *   a number from 0 to below 1; `kept`: what was done before and not answered,
+   *   or refused and not looked at
    */
   constructor({ draw, userId, kept = [] }) {
     this.#userId = userId;
     this.#backoff = new Backoff(RECONNECT_MS, draw);
-    this.operations = new Operations(kept);
+    this.refusals = new Refusals(kept);
+    this.operations = new Operations(kept.filter(({ refusal }) => !refusal));
   }
 
   /**
@@ -117,6 +111,8 @@ export class Machine {
         return void this.operations.take(fact.id);
       case 'resolve':
         return this.#resolve(fact);
+      case 'dismiss':
+        return this.refusals.dismiss(fact.id);
       default:
         throw new TypeError(`no such fact: ${fact.fact}`);
     }
@@ -131,15 +127,15 @@ export class Machine {
     return Math.min(
       this.#isOpening ? this.#openingUntil : Infinity,
       this.#isOpen || this.#isOpening ? Infinity : this.#reconnectAt,
-      this.#isOpen ? Math.min(this.#heartbeat.deadline, this.#syncUntil) : Infinity,
-      this.#isOpen || this.#isPosting ? Infinity : this.#postAt,
+      this.#isOpen ? Math.min(this.#heartbeat.deadline, this.#missed.until) : Infinity,
+      this.#isOpen ? Infinity : Math.max(this.#posts.deadline, this.#pausedUntil),
       this.#pausedUntil > this.#now ? this.#pausedUntil : Infinity,
     );
   }
 
   #tick() {
     if (this.#isOpening && this.#openingUntil <= this.#now) this.#abandon('it did not open in time');
-    if (this.#isOpen && this.#syncUntil <= this.#now) this.#abandon('the server did not say what was missed');
+    if (this.#isOpen && this.#missed.until <= this.#now) this.#abandon('the server did not say what was missed');
     if (this.#isOpen) {
       const heartbeat = this.#heartbeat.check(this.#now);
       if (heartbeat === 'ping') this.#send('PING', {});
@@ -168,7 +164,7 @@ export class Machine {
   #retry() {
     if (this.state === 'ended' || this.#isOpen || this.#isOpening) return;
     this.#reconnectAt = this.#backoff.soonest(this.#now);
-    this.#postAt = Math.min(this.#postAt, this.#now);
+    this.#posts.dueAt(this.#now);
     this.#tick();
   }
 
@@ -182,20 +178,19 @@ export class Machine {
     const wasOpen = this.#isOpen && this.state === 'open';
     this.#isOpen = false;
     this.#isOpening = false;
-    this.#syncId = null;
-    this.#syncUntil = Infinity;
-    this.#early = [];
+    this.#missed.end();
     if (FINAL_CODES.has(code)) return this.#end(reason || `the connection has ended: ${code}`);
     this.#failures = wasOpen ? 0 : this.#failures + 1;
     this.#reconnectAt = this.#backoff.next(this.#now);
-    if (this.#failures === ATTEMPTS_MAX) this.#postAt = this.#now;
+    if (this.#failures === ATTEMPTS_MAX) this.#posts.dueAt(this.#now);
     if (this.state !== 'polling') this.state = 'waiting';
   }
 
   #end(why) {
     this.state = 'ended';
     this.trouble = why;
-    this.#reconnectAt = this.#postAt = Infinity;
+    this.#reconnectAt = Infinity;
+    this.#posts.end();
   }
 
   #send(type, payload, id = this.#ownId()) {
@@ -210,10 +205,8 @@ export class Machine {
   }
 
   #sync() {
-    this.#syncSince = this.board.seq;
-    this.#syncId = this.#send('SYNC_REQUEST', sinceOf(this.#syncSince));
-    this.#syncUntil = this.#now + SYNC_MS_MAX;
-    this.#early = [];
+    const since = this.board.seq;
+    this.#missed.asked(this.#send('SYNC_REQUEST', sinceOf(since)), since, this.#now);
   }
 
   #heard(frame) {
@@ -222,13 +215,16 @@ export class Machine {
     const { type, payload, correlationId } = frame;
     switch (type) {
       case 'SYNC_RESPONSE':
-        return correlationId === this.#syncId ? this.#synced(payload) : undefined;
+        return correlationId === this.#missed.id ? this.#synced(payload) : undefined;
       case 'ACK':
         return this.#acknowledged(correlationId, payload, frame.timestamp);
       case 'NACK':
         return this.#refused(correlationId, payload?.error ?? payload);
       case 'CONFLICT_DETECTED':
         return this.#conflicted(correlationId, payload);
+      case 'SYNC_UPDATE':
+        this.#tellSaid(payload);
+        return Number.isInteger(payload?.seq) ? this.#happened(frame) : undefined;
       case 'server_shutdown':
         return this.#backoff.holdOff(this.#now, payload?.reconnectAfterMs);
       case 'auth:expiring':
@@ -239,30 +235,36 @@ export class Machine {
   }
 
   #synced(told) {
-    const early = this.#early;
-    this.#syncId = null;
-    this.#syncUntil = Infinity;
-    this.#early = [];
+    const early = this.#missed.end();
     this.state = 'open';
     this.#failures = 0;
     this.#backoff.attempts = 0;
-    this.operations.changed(this.board.sync(told, this.#syncSince));
+    this.#synchronize(told, this.#missed.since);
     for (const operation of this.operations.sent) this.#order('send', { frame: operation.frame });
     for (const frame of early) this.#happened(frame);
+  }
+
+  #synchronize(told, since) {
+    if (since !== null && told.seq < since && this.board.seq === since) this.#said.forget();
+    this.operations.changed(this.board.sync(told, since));
+  }
+
+  /** A backend has spoken. What was missed of that comes behind the answer that has counted it already. */
+  #tellSaid({ event, data, seq } = {}) {
+    if (this.#said.isNew(seq)) this.#order('tell', { event: 'said', name: event, data });
   }
 
   /** Somebody else has done something: heard in its place, or after something that was missed. */
   #happened(frame) {
     const { seq } = frame.payload;
-    if (this.#syncId !== null) {
-      this.#early.push(frame);
-      if (this.#early.length > EARLY_MAX) this.#abandon(`${EARLY_MAX} updates came before the answer that they go after`);
+    if (this.#missed.isAsked) {
+      if (!this.#missed.keep(frame)) this.#abandon(`${EARLY_MAX} updates came before the answer that they go after`);
       return;
     }
     if (seq <= this.board.seq) return;
     if (seq > this.board.seq + 1) {
       this.#sync();
-      this.#early.push(frame);
+      this.#missed.keep(frame);
       return;
     }
     this.board.seq = seq;
@@ -271,8 +273,7 @@ export class Machine {
 
   #apply(frame) {
     const { type, payload, userId, timestamp } = frame;
-    if (type === 'SYNC_UPDATE') this.#order('tell', { event: 'said', name: payload.event, data: payload.data });
-    else if (type === 'WIDGET_BATCH') for (const part of payload.operations ?? []) this.#apply({ ...part, userId, timestamp });
+    if (type === 'WIDGET_BATCH') for (const part of payload.operations ?? []) this.#apply({ ...part, userId, timestamp });
     else {
       this.operations.changed(this.board.apply(frame));
       if (payload.widgetId) this.#order('tell', { event: 'changed', widgetId: payload.widgetId });
@@ -282,10 +283,7 @@ export class Machine {
   // What is done here.
 
   #do(operation) {
-    if (this.operations.isFull) {
-      this.#order('tell', { event: 'refused', operation, error: { code: 'OVERLOADED', message: 'too much waits to be sent already' } });
-      return;
-    }
+    if (this.operations.isFull && !operation.isBegun) return this.refusals.add(operation, { code: 'OVERLOADED', message: 'too much waits to be sent already' });
     const { widgetId, kind } = operation;
     const known = widgetId === null ? this.board.layout : this.board.widgets.get(widgetId);
     this.operations.add({ ...operation, base: kind === 'restore' ? null : (known?.version ?? 0) });
@@ -302,40 +300,45 @@ export class Machine {
   /** Sends what can be sent. */
   #flush() {
     if (this.#pausedUntil > this.#now) return;
-    if (this.#isOpen && this.state === 'open' && this.#syncId === null) {
-      for (const operation of this.operations.due()) this.#order('send', { frame: frameOf(operation, this.board) });
+    if (this.#isOpen && this.state === 'open' && !this.#missed.isAsked) {
+      for (const operation of this.#written()) this.#order('send', { frame: operation.frame });
       for (const operation of this.operations.again()) this.#order('send', { frame: operation.frame });
-    } else if (!this.#isOpen && this.#failures >= ATTEMPTS_MAX && !this.#isPosting) {
+    } else if (!this.#isOpen && this.#failures >= ATTEMPTS_MAX && !this.#posts.isUnderWay) {
       const isUrgent = this.state === 'polling' && (this.operations.due().length > 0 || this.operations.again().length > 0);
-      if (isUrgent || this.#postAt <= this.#now) this.#post();
+      if (isUrgent || this.#posts.deadline <= this.#now) this.#post();
     }
   }
 
-  #post() {
-    for (const operation of this.operations.due()) frameOf(operation, this.board);
-    this.#isPosting = true;
-    this.#postAt = Infinity;
-    this.#postSince = this.board.seq;
-    this.#order('post', { body: { type: 'SYNC', ...sinceOf(this.#postSince), operations: this.operations.sent.map(({ frame }) => frame) } });
+  /** Writes what is to be sent next. */
+  #written() {
+    const { written, isTooLarge } = write(this.operations, this.board);
+    for (const { id, error } of isTooLarge) this.#refused(id, error);
+    return isTooLarge.length > 0 ? [...written, ...this.#written()] : written;
   }
 
-  #posted({ results, sync }) {
-    this.#isPosting = false;
-    this.#postFailures = 0;
-    this.#postAt = this.#now + POLL_MS;
+  #post() {
+    this.#written();
+    const operations = this.#posts.begin(this.operations.sent, this.board.seq).map(({ frame }) => frame);
+    this.#order('post', { body: { type: 'SYNC', ...sinceOf(this.#posts.since), operations } });
+  }
+
+  #posted(answer) {
+    const { results, sync } = answer ?? {};
+    if (!Array.isArray(results)) return this.#postFailed({ code: 'SERVER_ERROR', message: 'the answer says nothing', recoverable: true });
     if (!this.#isOpen) this.state = 'polling';
-    this.operations.changed(this.board.sync(sync, this.#postSince));
+    if (sync) this.#synchronize(sync, this.#posts.since);
+    for (const said of sync?.updates ?? []) this.#tellSaid(said);
     for (const { id, ok, error, conflict, ...told } of results) {
       if (ok) this.#acknowledged(id, told, null);
       else if (conflict) this.#conflicted(id, conflict);
       else this.#refused(id, error);
     }
+    this.#posts.answered(this.operations.sent, this.#now);
   }
 
   #postFailed(error) {
-    this.#isPosting = false;
-    this.#postAt = this.#now + this.#backoff.afterRefusal(error, this.#postFailures);
-    this.#postFailures += 1;
+    if (!this.#isOpen && this.#posts.isBlamed(error)) return this.#refused(this.#posts.refused(this.#now), error);
+    this.#posts.failed(error, this.#now, this.#backoff);
     if (this.#isOpen) return;
     if (FINAL_REFUSALS.has(error.code)) return this.#end(error.message);
     this.state = 'waiting';
@@ -347,7 +350,7 @@ export class Machine {
     const { widgetId, kind, conflict, frame } = operation;
     if (kind === 'resolve') this.conflicts.delete(conflict.conflictId);
     if (!Number.isInteger(version)) return;
-    if (this.#isOpen && this.#syncId === null && seq > this.board.seq) {
+    if (this.#isOpen && !this.#missed.isAsked && seq > this.board.seq) {
       const own = { ...frame, payload: { ...frame.payload, version }, userId: this.#userId, timestamp };
       if (seq === this.board.seq + 1 && this.board.applyOwn(own)) this.board.seq = seq;
       else this.#sync();
@@ -358,10 +361,10 @@ export class Machine {
   #refused(id, error) {
     const operation = this.operations.find(id);
     if (!operation) return;
-    const refusals = (operation.refusals ?? 0) + 1;
-    if (error?.recoverable && error.code !== 'CONFLICT' && refusals < REFUSALS_MAX) {
+    if (error?.recoverable && error.code !== 'CONFLICT') {
+      const refusals = (operation.refusals ?? 0) + 1;
       Object.assign(operation, { refusals, isToRepeat: true });
-      this.#pausedUntil = this.#now + this.#backoff.afterRefusal(error, 0);
+      this.#pausedUntil = Math.max(this.#pausedUntil, this.#now + this.#backoff.afterRefusal(error, refusals - 1));
       return;
     }
     this.operations.take(id);
@@ -369,7 +372,7 @@ export class Machine {
       this.conflicts.delete(operation.conflict.conflictId);
       if (error?.code === 'NOT_FOUND') return this.#resolvedLate(operation);
     }
-    this.#order('tell', { event: 'refused', operation, error });
+    this.refusals.add(operation, error);
   }
 
   /** The server forgets conflicts after a while: what was decided is then done as a change of its own. */
@@ -393,8 +396,4 @@ export class Machine {
     if (did.moves && current && !isContested(did, current)) this.#resolve({ id: `${id}-merged`, conflictId, resolution: 'mine' });
     else this.#order('tell', { event: 'conflict', conflict });
   }
-}
-
-function sinceOf(seq) {
-  return seq === null ? {} : { since: seq };
 }

@@ -14,7 +14,7 @@ export const SENT_MAX = 20;
  * @typedef {{id: string, kind: Kind, widgetId: string|null, base: number|null, isStale: boolean, isBegun: boolean,
  *   changes?: Record<string, any>, moves?: Record<string, any>, before?: Record<string, any>, version?: number,
  *   conflict?: Conflict, resolution?: 'mine'|'theirs'|'merged', value?: any,
- *   touched?: Set<string>, newest?: number, refusals?: number, isToRepeat?: boolean, frame: {id: string, type: string, payload: object}|null}} Operation
+ *   touched?: Set<string>, newest?: number, refusals?: number, refusal?: {code?: string, message?: string}, isToRepeat?: boolean, frame: {id: string, type: string, payload: object}|null}} Operation
  *   `isBegun`: a form is open and nothing is to be sent; `touched`: what others have changed since, up to the version
  *   `newest`; `frame`: what was sent, and is sent again exactly so
  * @typedef {{conflictId: string, widgetId: string|null, baseVersion: number, current: any, fields: string[],
@@ -38,7 +38,7 @@ export class Operations {
 
   /** @returns {boolean} whether no more can wait */
   get isFull() {
-    return this.#all.length >= OPERATIONS_MAX;
+    return this.pending.length >= OPERATIONS_MAX;
   }
 
   /** @param {string} id */
@@ -190,11 +190,13 @@ function touches({ kind, changes, moves }, fields) {
 }
 
 /**
- * Whether a layout that stands against what was moved here says something else of the same widgets.
+ * Whether a layout that stands against what was moved here says something else of the same widgets. A place that was
+ * given up went with its card, so whether the card stays is what is asked, and not where.
  * @param {Operation} operation
  * @param {import('./board.js').Layout} current
  */
 export function isContested({ moves, before }, current) {
   const theirs = places(current);
-  return Object.keys(moves).some((id) => !isSame(theirs[id] ?? null, before[id] ?? null) && !isSame(theirs[id] ?? null, moves[id]));
+  const said = Object.keys(moves).filter((id) => moves[id] !== null);
+  return said.some((id) => !isSame(theirs[id] ?? null, before[id] ?? null) && !isSame(theirs[id] ?? null, moves[id]));
 }

@@ -1,9 +1,9 @@
 // One dashboard on the page: its widgets where they lie, the state of the connection and what waits above them, and
 // what two have changed at once.
 
-import { announce, button, element, icon, notice } from '../dom.js';
+import { announce, button, element, icon } from '../dom.js';
 import { user } from '../session.js';
-import { Card, titleOf } from './card.js';
+import { Card } from './card.js';
 import { DashboardClient } from './client.js';
 import { conflictDialog } from './conflict.js';
 import { makeHandle } from './dragging.js';
@@ -11,6 +11,7 @@ import { earlierLayouts } from './earlier.js';
 import { WidgetForm } from './form.js';
 import { COLUMNS, arrange, difference, freePlace, moved, rowsOf } from './grid.js';
 import { KINDS } from './kinds.js';
+import { BoardNotices } from './notices.js';
 
 const ROW_PX = 72;
 const STATES = {
@@ -27,11 +28,10 @@ const unsent = new Map();
 export class DashboardView {
   node;
   #client;
-  #go;
   #key;
   #heading = element('h1', { tabindex: '-1' });
   #state = element('span', { class: 'saved', role: 'status', 'data-testid': 'state' });
-  #notices = element('div', { class: 'notices' });
+  #notices;
   #board = element('div', { class: 'board', 'data-testid': 'board' });
   #panel = element('aside', { class: 'panel', 'aria-label': 'Earlier layouts', hidden: true });
   #empty = element('p', { class: 'empty board-empty' });
@@ -45,9 +45,7 @@ export class DashboardView {
   /** @type {{form: WidgetForm, id: string}|null} */
   #edit = null;
   #isReadOnly = false;
-  #keys = { notice: '', panel: '' };
-  /** @type {string[]} what was refused or said last */
-  #messages = [];
+  #shownPanel = '';
   /** @type {(() => void)|null} */
   #whenOpen = null;
 
@@ -56,14 +54,21 @@ export class DashboardView {
    * @param {{signIn: (why: string) => void}} go
    */
   constructor(id, go) {
-    this.#go = go;
+    this.#notices = new BoardNotices({
+      retry: () => this.#client.connectNow(),
+      signIn: go.signIn,
+      decide: (conflict) => this.#decide(conflict),
+      dismiss: (refused) => this.#client.dismiss(refused),
+    });
     this.#key = JSON.stringify([user()?.id, id]);
     this.#heading.textContent = id;
-    unsent.get(this.#key)?.close();
-    unsent.delete(this.#key);
     const body = element('div', { class: 'room-body' }, element('div', { class: 'scroll board-scroll' }, this.#empty, this.#board), this.#panel);
-    this.node = element('section', { class: 'room dashboard', 'data-testid': 'dashboard' }, this.#bar(), this.#notices, body);
-    this.#client = new DashboardClient(id, { changed: () => this.#soon(), told: (event) => this.#told(event) });
+    this.node = element('section', { class: 'room dashboard', 'data-testid': 'dashboard' }, this.#bar(), this.#notices.node, body);
+    const hooks = { changed: () => this.#soon(), told: (event) => this.#told(event) };
+    const left = unsent.get(this.#key);
+    unsent.delete(this.#key);
+    this.#client = left ?? new DashboardClient(id, hooks);
+    left?.listen(hooks);
     this.#show();
   }
 
@@ -147,6 +152,7 @@ export class DashboardView {
     const contested = new Set([...conflicts.values()].map(({ widgetId }) => widgetId));
     for (const [id, card] of this.#cards) {
       if (shown.has(id)) continue;
+      if (this.#drag?.id === id) this.#drag = null;
       card.node.remove();
       this.#cards.delete(id);
     }
@@ -157,13 +163,14 @@ export class DashboardView {
     const ids = [...shown.keys()].sort();
     if (!this.#drag) this.#places = arrange(ids, operations.shownPlaces(board.layout));
     this.#lay(this.#drag?.wanted ?? this.#places);
+    if (!this.#drag) this.#order();
     const isKnown = board.seq !== null;
     if (isKnown) this.#whenOpen?.();
     if (isKnown) this.#whenOpen = null;
     this.#empty.textContent = ids.length > 0 ? '' : isKnown ? 'Nothing is on this dashboard yet.' : 'Loading…';
     this.#tools.hidden = this.#isReadOnly;
     this.#showState(state, operations.pending.length);
-    this.#showNotices();
+    this.#notices.show(this.#machine);
     this.#showPanel();
     if (this.#edit) this.#edit.form.refresh(shown.get(this.#edit.form.widgetId)?.value);
   }
@@ -171,7 +178,7 @@ export class DashboardView {
   #newCard(id) {
     const card = new Card(id, {
       edit: () => this.#editWidget(id),
-      remove: () => this.#client.do({ kind: 'delete', widgetId: id }),
+      remove: () => this.#remove(id),
       decide: () => this.#decide([...this.#machine.conflicts.values()].find(({ widgetId }) => widgetId === id)),
     });
     makeHandle(card.move, 'move', this.#dragHooks(id, 'move', card));
@@ -193,6 +200,7 @@ export class DashboardView {
         if (kind === 'move') card.node.style.translate = `${x}px ${y}px`;
       },
       wanted: (place) => {
+        if (!this.#drag) return;
         this.#drag.wanted = moved(this.#places, id, place);
         this.#lay(this.#drag.wanted);
       },
@@ -225,9 +233,19 @@ export class DashboardView {
       style.width = `${(w / COLUMNS) * 100}%`;
       style.top = `${y * ROW_PX}px`;
       style.height = `${h * ROW_PX}px`;
-      style.order = String(y * COLUMNS + x);
     }
     this.#board.style.height = `${rowsOf(places) * ROW_PX}px`;
+  }
+
+  /** Cards stand in the page as one reads them, row by row. The one that has the focus stays, and the others go round it. */
+  #order() {
+    const inOrder = [...this.#places].sort(([one, a], [other, b]) => a.y - b.y || a.x - b.x || (one < other ? -1 : 1));
+    const nodes = inOrder.map(([id]) => this.#cards.get(id)?.node).filter(Boolean);
+    const focused = nodes.find((node) => node.contains(document.activeElement));
+    nodes.reduceRight((next, node) => {
+      if (node !== focused && node.nextSibling !== next) this.#board.insertBefore(node, next);
+      return node;
+    }, null);
   }
 
   // What is done to widgets.
@@ -242,6 +260,14 @@ export class DashboardView {
     this.#show();
     this.#cards.get(widgetId)?.node.scrollIntoView({ block: 'nearest' });
     this.#editWidget(widgetId);
+  }
+
+  /** A card that is deleted takes its place in the layout along. */
+  #remove(widgetId) {
+    const { board, operations } = this.#machine;
+    const place = operations.shownPlaces(board.layout)[widgetId];
+    this.#client.do({ kind: 'delete', widgetId });
+    if (place) this.#client.do({ kind: 'layout', widgetId: null, moves: { [widgetId]: null }, before: { [widgetId]: place } });
   }
 
   #editWidget(widgetId) {
@@ -272,11 +298,11 @@ export class DashboardView {
 
   #told(event) {
     switch (event.event) {
-      case 'refused':
-        this.#say(`${whatOf(event.operation, this.#machine.board)} was refused: ${event.error?.message ?? 'no reason was given'}`);
-        break;
       case 'said':
-        this.#say(`${event.name}: ${JSON.stringify(event.data)}`);
+        this.#say(`${event.name}: ${JSON.stringify(event.data)}`, 'calm');
+        break;
+      case 'unkept':
+        this.#say('What waits to be sent cannot be kept in this tab: a reload would lose it.', 'trouble');
         break;
       case 'changed':
         this.#cards.get(event.widgetId)?.flash();
@@ -285,16 +311,15 @@ export class DashboardView {
         announce('Somebody else has changed the same. There is a conflict.');
         break;
       case 'expiring':
-        this.#say('Your token ends soon.');
+        this.#say('Your token ends soon.', 'trouble');
         break;
       default:
     }
   }
 
-  /** Of what was told the last is shown. */
-  #say(text) {
-    this.#messages = [text];
-    this.#showNotices();
+  #say(text, tone) {
+    this.#notices.say(text, tone);
+    this.#soon();
   }
 
   #showState(state, pending) {
@@ -305,38 +330,12 @@ export class DashboardView {
     if (this.#state.textContent !== words) this.#state.textContent = words;
   }
 
-  #showNotices() {
-    const { conflicts, state, trouble, board } = this.#machine;
-    const open = [...conflicts.values()].filter(({ isResolving }) => !isResolving);
-    const key = JSON.stringify([open.map(({ conflictId }) => conflictId), state === 'ended', trouble, this.#messages]);
-    if (this.#keys.notice === key) return;
-    this.#keys.notice = key;
-    const notices = [];
-    if (state === 'ended') {
-      const actions = [button('Try again', () => this.#client.connectNow()), button('Sign in', () => this.#go.signIn(trouble))];
-      notices.push(notice(`The dashboard is not open: ${trouble}.`, 'trouble', ...actions));
-    }
-    for (const conflict of open) {
-      const known = conflict.current ?? board.widgets.get(conflict.widgetId);
-      const what = conflict.widgetId === null ? 'The layout' : known ? titleOf(known.value) : 'A card';
-      notices.push(notice(`${what} was changed by you and by somebody else.`, 'calm', button('Decide', () => this.#decide(conflict), { class: 'button primary small' })));
-    }
-    for (const text of this.#messages) {
-      const away = button('Dismiss', () => {
-        this.#messages = [];
-        this.#showNotices();
-      }, { class: 'button quiet small' });
-      notices.push(notice(text, 'trouble', away));
-    }
-    this.#notices.replaceChildren(...notices);
-  }
-
   #showPanel() {
     if (this.#panel.hidden) return;
     const { board } = this.#machine;
     const key = JSON.stringify([board.layout?.version, board.layouts.length]);
-    if (this.#keys.panel === key && this.#panel.childElementCount > 0) return;
-    this.#keys.panel = key;
+    if (this.#shownPanel === key && this.#panel.childElementCount > 0) return;
+    this.#shownPanel = key;
     const restore = (version) => this.#client.do({ kind: 'restore', widgetId: null, version });
     this.#panel.replaceChildren(element('h2', {}, 'Earlier layouts'), earlierLayouts(board, restore));
   }
@@ -353,9 +352,4 @@ function letGo(key, client) {
     },
     told: () => {},
   });
-}
-
-function whatOf({ kind, widgetId }, board) {
-  if (kind === 'layout' || kind === 'restore' || widgetId === null) return 'The layout';
-  return `The change of ${titleOf(board.widgets.get(widgetId)?.value ?? {})}`;
 }

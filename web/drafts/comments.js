@@ -71,7 +71,8 @@ export class CommentsPanel {
     const resolved = threads.all.filter((thread) => thread.resolved);
     if (items.length + fresh.length === 0) items.push(element('li', { class: 'empty' }, 'Select some text to comment on it.'));
     if (resolved.length > 0) items.push(this.#resolvedToggle(resolved.length));
-    if (this.#showsResolved) items.push(...resolved.map((thread) => this.#thread(thread, null)));
+    const looked = resolved.filter(({ threadId }) => this.#showsResolved || threads.isRefusedIn(threadId));
+    items.push(...looked.map((thread) => this.#thread(thread, null)));
     this.#list.replaceChildren(...fresh, ...items);
     this.#text.remark(this.#looked);
     if (focused) this.#list.querySelector(`[data-thread="${CSS.escape(focused)}"] textarea`)?.focus();
@@ -81,6 +82,7 @@ export class CommentsPanel {
     const { threadId, resolved } = thread;
     const quoted = range && this.#draft.text.toString().slice(range.from, range.to);
     const unsent = this.#draft.threads.unsent.filter((comment) => comment.threadId === threadId);
+    const ending = this.#draft.threads.endings.get(threadId);
     const look = () => {
       if (this.#looked === threadId) return;
       this.#looked = threadId;
@@ -88,7 +90,9 @@ export class CommentsPanel {
       this.#text.remark(threadId);
       this.#text.show(thread.anchor);
     };
-    const end = button(resolved ? 'Open again' : 'Resolve', () => this.#draft.resolve(threadId, !resolved), { class: 'button quiet small' });
+    const word = ending && ending.refusal === null ? (ending.resolved ? 'Resolving…' : 'Opening…') : resolved ? 'Open again' : 'Resolve';
+    const ended = () => this.#draft.resolve(threadId, !resolved);
+    const end = button(word, ended, { class: 'button quiet small', disabled: ending?.refusal === null });
     const answer = (text) => this.#draft.comment(text, { threadId });
     const box = resolved ? null : this.#box(threadId, 'Answer', 'Answer…', answer);
     box?.querySelector('.actions').prepend(end);
@@ -100,13 +104,29 @@ export class CommentsPanel {
         on: { click: look, focusin: look },
       },
       quoted ? quote(quoted) : !resolved && element('p', { class: 'quote gone' }, 'The text that this was about is gone.'),
-      element('ol', {}, ...thread.comments.map(said), ...unsent.map((comment) => said({ ...comment, at: null }))),
+      element('ol', {}, ...thread.comments.map(said), ...unsent.map((comment) => this.#own(comment))),
+      ending && this.#refusal(ending),
       box ?? element('div', { class: 'actions' }, end),
     );
   }
 
   #unsentThread(comment) {
-    return element('li', { class: 'thread unsent' }, quote(comment.quote ?? ''), element('ol', {}, said({ ...comment, at: null })));
+    return element('li', { class: 'thread unsent' }, quote(comment.quote ?? ''), element('ol', {}, this.#own(comment)));
+  }
+
+  /** A comment of ours that is under way, or was refused. */
+  #own(comment) {
+    const shown = said({ ...comment, at: null });
+    shown.lastElementChild.append(this.#refusal(comment) ?? '');
+    return shown;
+  }
+
+  /** What can be done about a refusal, if it is one. */
+  #refusal({ id, refusal }) {
+    if (refusal === null) return null;
+    const again = button('Try again', () => this.#draft.again(id), { class: 'button small' });
+    const discard = button('Discard', () => this.#draft.discard(id), { class: 'button quiet small' });
+    return element('div', { class: 'refusal' }, element('p', {}, `This was refused: ${refusal}`), element('div', { class: 'actions' }, again, discard));
   }
 
   #resolvedToggle(count) {
@@ -155,16 +175,16 @@ function quote(text) {
   return element('p', { class: 'quote' }, short);
 }
 
-function said({ userId, name, text, at }) {
+function said({ userId, name, text, at, refusal = null }) {
   const shown = name || userId;
   return element(
     'li',
-    { class: `said-about ${at ? '' : 'unsent'}`, 'data-mine': String(userId === user()?.id) },
+    { class: `said-about ${at || refusal !== null ? '' : 'unsent'}`, 'data-mine': String(userId === user()?.id) },
     portrait(shown, userId),
     element(
       'div',
       {},
-      element('p', { class: 'who' }, element('strong', {}, shown), at ? element('time', { datetime: at }, clock(at)) : element('small', {}, 'sending…')),
+      element('p', { class: 'who' }, element('strong', {}, shown), at ? element('time', { datetime: at }, clock(at)) : element('small', {}, refusal === null ? 'sending…' : 'not sent')),
       element('p', { class: 'what' }, text),
     ),
   );

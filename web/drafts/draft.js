@@ -44,6 +44,8 @@ export class Draft {
   #talk;
   #pinging;
   #listener = () => {};
+  /** What of our own was sent over the connection that there is, by its id. */
+  #sent = new Set();
   /** What the listener is about to be told. */
   #changes = new Set();
 
@@ -62,9 +64,14 @@ export class Draft {
     return this.#provider.awareness;
   }
 
-  /** @returns {boolean} whether something of ours is not known to be stored */
-  get isUnsaved() {
+  /** @returns {boolean} whether something of the text that is ours is not known to be stored */
+  get isTextUnsaved() {
     return this.#provider.unsyncedChanges > 0 && !this.isReadOnly;
+  }
+
+  /** @returns {boolean} the same of the text and of what was said about it */
+  get isUnsaved() {
+    return this.isTextUnsaved || this.threads.isUnsaved;
   }
 
   /**
@@ -94,8 +101,7 @@ export class Draft {
    */
   comment(text, about) {
     this.threads.post({ ...about, id: crypto.randomUUID(), text, userId: user()?.id ?? '', name: user()?.name ?? '' });
-    this.#sendComments();
-    this.#changed('threads');
+    this.#sendOwn();
   }
 
   /**
@@ -103,7 +109,21 @@ export class Draft {
    * @param {boolean} resolved
    */
   resolve(threadId, resolved) {
-    this.#talk.send({ type: 'comment-resolve', data: { threadId, resolved } });
+    this.threads.end({ id: crypto.randomUUID(), threadId, resolved });
+    this.#sendOwn();
+  }
+
+  /** Tries again what was refused. @param {string} id */
+  again(id) {
+    this.threads.again(id);
+    this.#sent.delete(id);
+    this.#sendOwn();
+  }
+
+  /** Gives up what was refused. @param {string} id */
+  discard(id) {
+    this.threads.discard(id);
+    this.#ownChanged();
   }
 
   /** Ends it. */
@@ -212,29 +232,43 @@ export class Draft {
 
   #talkOpened() {
     this.complaint = null;
+    this.#sent.clear();
     // A client that sends base64 is sent base64; the text itself comes the other way.
     this.#talk.send({ type: 'yjs-state-request', data: toBase64(encodeStateVector(this.document)) });
     this.#loadComments();
-    this.#sendComments();
+    this.#sendOwn();
   }
 
   async #loadComments() {
+    const asked = this.threads.asked();
     try {
-      this.threads.load(await fetchJson(`/api/drafts/${encodeURIComponent(this.id)}/comments`));
-      this.#changed('threads');
+      this.threads.load(await fetchJson(`/api/drafts/${encodeURIComponent(this.id)}/comments`), asked);
+      this.#ownChanged();
     } catch (error) {
       if (error.code !== 'CONNECTION_LOST') this.complaint = `The comments could not be had: ${error.message}`;
       this.#changed('state');
     }
   }
 
-  #sendComments() {
-    for (const { id, threadId, anchor, text } of this.threads.unsent) {
-      this.#talk.send({ type: 'comment-add', data: { id, threadId, anchor, text } });
+  /** Sends what is not answered, as far as there is a connection; each time it opens the same goes again. */
+  #sendOwn() {
+    const { comments, endings } = this.threads.waiting;
+    const frames = [
+      ...comments.map(({ id, threadId, anchor, text }) => ({ type: 'comment-add', requestId: id, data: { id, threadId, anchor, text } })),
+      ...endings.map(({ id, threadId, resolved }) => ({ type: 'comment-resolve', requestId: id, data: { threadId, resolved } })),
+    ];
+    for (const frame of frames) {
+      if (!this.#sent.has(frame.requestId) && this.#talk.send(frame)) this.#sent.add(frame.requestId);
     }
+    this.#ownChanged();
   }
 
-  #heard({ type, data, error, code }) {
+  #ownChanged() {
+    this.#changed('threads');
+    this.#changed('state');
+  }
+
+  #heard({ type, data, error, code, requestId }) {
     switch (type) {
       case 'active-users':
         this.people = Array.isArray(data) ? data : [];
@@ -242,17 +276,22 @@ export class Draft {
         break;
       case 'comment-added':
         this.threads.added(data);
-        this.#changed('threads');
+        this.#ownChanged();
         break;
       case 'comment-resolved':
         this.threads.resolved(data);
-        this.#changed('threads');
+        this.#ownChanged();
         break;
       case 'error':
-        this.complaint = typeof error === 'string' ? error : String(code ?? 'something was refused');
-        this.#changed('state');
+        this.#complain(typeof error === 'string' ? error : String(code ?? 'something was refused'), requestId);
         break;
       default:
     }
+  }
+
+  /** A refusal of something that was said stands beside it, another above all. */
+  #complain(why, requestId) {
+    if (!this.threads.refused(requestId, why)) this.complaint = why;
+    this.#ownChanged();
   }
 }

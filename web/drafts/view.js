@@ -151,7 +151,7 @@ export class DraftView {
     this.#showSaved();
     this.#showPeople();
     this.#showNotice();
-    if (!this.#draft.isUnsaved) this.#history.refresh();
+    if (!this.#draft.isTextUnsaved) this.#history.refresh();
   }
 
   #showSaved() {
@@ -194,10 +194,11 @@ export class DraftView {
   }
 }
 
-function savedState({ connection, isLoaded, isReadOnly, isUnsaved }) {
+function savedState({ connection, isLoaded, isReadOnly, isUnsaved, isTextUnsaved, threads }) {
   if (connection === 'refused') return ['refused', ''];
   if (!isLoaded) return ['loading', 'Loading…'];
   if (connection !== 'open') return isUnsaved ? ['kept', 'Offline: changes are kept here'] : ['offline', 'Offline'];
-  if (isReadOnly) return ['readonly', 'Read only'];
+  if (threads.isRefused && !isTextUnsaved) return ['unsaid', 'A comment was refused'];
+  if (isReadOnly && !isUnsaved) return ['readonly', 'Read only'];
   return isUnsaved ? ['saving', 'Saving…'] : ['saved', 'Saved'];
 }

@@ -1,5 +1,6 @@
 use super::*;
 use crate::engine::{Answer, Asset, Calls, Commit, Fatal, Outside, Stores, Tell};
+use crate::keyring::Keyring;
 use crate::trial;
 use parlor_protocol::auth::Keys;
 use parlor_protocol::call::Call;
@@ -83,8 +84,10 @@ fn bench() -> Bench {
         now: Box::new(|| Timestamp(1_763_654_400_000_000)),
         log: Box::new(|_| {}),
         calls: Box::new(Nothing),
-        keys: Arc::new(keys),
+        keys: Keyring::new(keys, Duration::from_secs(60)),
+        jwks: None,
         document_job_max: Duration::from_secs(10),
+        recorder: None,
         asset: |_| -> Option<Asset> { Some(("application/octet-stream", &LARGE)) },
     };
     let engine = Engine::start(Server::new(Settings::default(), [0; 32]), outside, stores).unwrap();

@@ -5,6 +5,7 @@
 mod bodies;
 mod documents;
 mod held;
+mod keys;
 mod late;
 mod open_lines;
 mod outside;
@@ -96,6 +97,7 @@ impl Engine {
         workers::start(&engine)?;
         engine.documents.start(engine.clone())?;
         timer::start(&engine)?;
+        engine.keep_keys();
         Ok(engine)
     }
 
@@ -122,7 +124,12 @@ impl Engine {
         let since = Instant::now();
         let now = (self.outside.now)();
         let Core { server, actions, .. } = &mut *core;
+        let recorder = self.outside.recorder.as_ref();
+        let recorded = recorder.and_then(|recorder| Some((recorder, recorder.copy(&input)?)));
         server.handle(now, input, actions);
+        if let Some((recorder, input)) = recorded {
+            recorder.take(now, input, actions);
+        }
         core.perform(self, after);
         let Core { server, dirty, held, .. } = &mut *core;
         self.dirty.append(dirty);
@@ -207,9 +214,16 @@ impl Engine {
         self.shutdown.phase(waker)
     }
 
-    /// Stores what still waits and puts the store in order: the last thing before the process ends.
+    /// Stores what still waits and puts the store in order: nothing is stored afterwards.
     pub fn close_store(&self) {
         self.store.close();
+    }
+
+    /// Writes down what still waits to be recorded: the last thing before the process ends.
+    pub fn close_recording(&self) {
+        if let Some(recorder) = &self.outside.recorder {
+            recorder.close();
+        }
     }
 
     /// The lines that are open.

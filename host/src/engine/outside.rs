@@ -1,7 +1,9 @@
 //! What the engine needs from others: the time, the log, the store, and services to call.
 
 use super::Engine;
-use parlor_protocol::auth::Keys;
+use crate::jwks::Jwks;
+use crate::keyring::Keyring;
+use crate::recording::Recorder;
 use parlor_protocol::call::{Call, Said};
 use parlor_protocol::ids::Ticket;
 use parlor_protocol::input::Input;
@@ -9,7 +11,7 @@ use parlor_protocol::record::Record;
 use parlor_protocol::store::{StoreReply, StoreRequest};
 use parlor_protocol::time::Timestamp;
 use std::fmt;
-use std::sync::{Arc, Weak};
+use std::sync::Weak;
 use std::time::Duration;
 
 /// What the engine has from others. None of it may wait: it is called by threads that serve sockets.
@@ -21,9 +23,13 @@ pub struct Outside {
     /// Makes calls.
     pub calls: Box<dyn Calls>,
     /// What credentials are checked with.
-    pub keys: Arc<Keys>,
+    pub keys: Keyring,
+    /// Where keys are fetched, if they are. A thread of its own waits for it.
+    pub jwks: Option<Jwks>,
     /// How long a job of a document may take.
     pub document_job_max: Duration,
+    /// Takes down what the core is told, when it is recorded.
+    pub recorder: Option<Recorder>,
     /// Finds a file of the console.
     pub asset: fn(&str) -> Option<Asset>,
 }

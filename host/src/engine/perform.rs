@@ -5,7 +5,6 @@ use super::{Core, Engine, Tell};
 use crate::line::{Decision, Line};
 use bytes::Bytes;
 use parlor_protocol::action::{Action, Recipients};
-use parlor_protocol::docs::Docs;
 use parlor_protocol::frame::Frame;
 use parlor_protocol::http::{Body, Response, switching_head};
 use parlor_protocol::ids::{RequestId, SocketId, Ticket};
@@ -48,10 +47,11 @@ pub(super) struct After {
 impl After {
     /// The next fact that followed: an answer that needs nobody else, or the outcome of a job that takes less
     /// than handing it to another thread would.
-    pub fn next_input(&mut self, engine: &Engine) -> Option<Input> {
-        if let Some((ticket, job)) = self.jobs.pop_front() {
-            let outcome = job.run(&engine.outside.keys, (engine.outside.now)(), &mut Docs::default());
-            return Some(Input::Worked { ticket, outcome });
+    pub fn next_input(&mut self, engine: &Arc<Engine>) -> Option<Input> {
+        while let Some((ticket, job)) = self.jobs.pop_front() {
+            if let Some(done) = engine.run(ticket, job) {
+                return Some(done);
+            }
         }
         self.inputs.pop_front()
     }
@@ -149,7 +149,7 @@ impl Core {
                     after.inputs.push_back(Input::Stored(vec![(ticket, StoreReply::Unavailable)]));
                 }
             }
-            Action::Work { ticket, job } if job.is_cheap() => after.jobs.push_back((ticket, job)),
+            Action::Work { ticket, job } if engine.is_cheap(&job) => after.jobs.push_back((ticket, job)),
             Action::Work { ticket, job: Job::Doc { doc, job } } => {
                 let refused = engine.documents.add(ticket, doc, job).err().map(Outcome::Doc);
                 after.inputs.extend(refused.map(|outcome| Input::Worked { ticket, outcome }));

@@ -2,9 +2,7 @@
 
 use super::{AbortOnPanic, Engine};
 use crate::line::locked;
-use parlor_protocol::docs::Docs;
 use parlor_protocol::ids::Ticket;
-use parlor_protocol::input::Input;
 use parlor_protocol::job::Job;
 use std::collections::VecDeque;
 use std::io;
@@ -59,8 +57,9 @@ pub(super) fn start(engine: &Arc<Engine>) -> io::Result<()> {
             let _abort = AbortOnPanic;
             loop {
                 let (ticket, job) = engine.work.next();
-                let outcome = job.run(&engine.outside.keys, (engine.outside.now)(), &mut Docs::default());
-                engine.tell(Input::Worked { ticket, outcome });
+                if let Some(done) = engine.run(ticket, job) {
+                    engine.tell(done);
+                }
             }
         };
         thread::Builder::new().name("worker".into()).spawn(work)?;

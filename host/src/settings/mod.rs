@@ -2,13 +2,17 @@
 //! `Configuration`. What cannot be understood stops the start with a message that names it.
 
 mod dotenv;
+mod effective;
 mod read;
 mod secret;
 mod sources;
 mod table;
 
+pub use effective::{Effective, effective};
+pub use sources::{argument, asked_wrongly, serve_command};
 pub use table::{CONFIG, Kind, LATER, SETTINGS, Setting, flag, key};
 
+use crate::jwks::Jwks;
 use crate::services::Services;
 use parlor_protocol::auth::Keys;
 use parlor_protocol::record::Level;
@@ -26,6 +30,10 @@ pub struct Configuration {
     pub core: Settings,
     /// What credentials are checked against.
     pub keys: Keys,
+    /// Where the public keys among these are fetched, if they are.
+    pub jwks: Option<Jwks>,
+    /// How often at most they are fetched for a key that is not among them.
+    pub jwks_interval: Duration,
     /// Where to listen.
     pub host: IpAddr,
     /// On which port; 0: a free one.
@@ -44,6 +52,8 @@ pub struct Configuration {
     pub log_level: Level,
     /// How a line of the log is written.
     pub log_format: LogFormat,
+    /// Where the server is recorded, and how large the file may grow.
+    pub record: Option<(PathBuf, u64)>,
     /// Nobody set a secret: the server made one, and shows itself with samples.
     pub trial: bool,
     /// What the operator should hear once.
@@ -136,6 +146,23 @@ impl Configuration {
             None => hook,
         });
         Ok(configuration)
+    }
+
+    /// What credentials are checked against, without making anything: in a trial the secret must be there already.
+    pub fn load_keys(surroundings: &Surroundings) -> Result<Keys, Stop> {
+        let given = sources::gather(surroundings)?;
+        let configuration = read::configuration(&given, &surroundings.folder)?;
+        let file = configuration.secret_file();
+        let mut keys = configuration.keys;
+        if configuration.trial {
+            let kept = secret::kept(&file).map_err(Stop::Wrong)?.ok_or_else(|| {
+                let file = file.display();
+                Stop::Wrong(format!("JWT_SECRET is not set, and no trial has made a secret in {file}"))
+            })?;
+            keys.secret = Some(kept.jwt_secret.into_bytes());
+            keys.service_key.get_or_insert(kept.service_key);
+        }
+        Ok(keys)
     }
 
     /// Where a trial keeps its secret: the first line is the `JWT_SECRET`, the second the `SERVICE_API_KEY`.

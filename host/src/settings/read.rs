@@ -5,6 +5,7 @@ use super::table::{Kind, SETTINGS, Setting};
 use super::{Configuration, Durability, LogFormat, Stop};
 use crate::ai::AiService;
 use crate::hook::EventHook;
+use crate::jwks::Jwks;
 use crate::scanner::{ClamdAddress, Scanner};
 use crate::services::Services;
 use parlor_protocol::auth::Keys;
@@ -12,13 +13,14 @@ use parlor_protocol::record::Level;
 use parlor_protocol::settings::{Interviewer, Origins, Settings};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use ureq::http::{HeaderValue, Uri};
 
 /// The configuration that was asked for; for a trial still without its secret.
 pub fn configuration(given: &Given, folder: &Path) -> Result<Configuration, Stop> {
-    for setting in SETTINGS {
-        check(given, setting)?;
+    if let Some(wrong) = faults(given).into_iter().next() {
+        return Err(Stop::Wrong(wrong));
     }
     let host = address(given.text("HOST")).unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
     let trial = is_trial(given, host)?;
@@ -26,6 +28,8 @@ pub fn configuration(given: &Given, folder: &Path) -> Result<Configuration, Stop
     Ok(Configuration {
         core: core(given, trial, &services),
         keys: keys(given),
+        jwks: jwks_url(given).as_deref().map(Jwks::new),
+        jwks_interval: given.time("JWT_JWKS_INTERVAL"),
         host,
         port: u16::try_from(given.number("WEBSOCKET_PORT")).unwrap_or_default(),
         public_url: public_url(given),
@@ -37,10 +41,8 @@ pub fn configuration(given: &Given, folder: &Path) -> Result<Configuration, Stop
         document_job_max: given.time("DOCUMENT_JOB_MAX"),
         services,
         log_level: log_level(given),
-        log_format: match (given.set("LOG_FORMAT"), given.in_production) {
-            (Some("json"), _) | (None, true) => LogFormat::Json,
-            (Some(_), _) | (None, false) => LogFormat::Human,
-        },
+        log_format: log_format(given),
+        record: given.set("RECORD").map(|file| (folder.join(file), given.number("RECORD_BYTES_MAX"))),
         trial,
         warnings: warnings(given),
     })
@@ -78,32 +80,33 @@ impl Given {
 /// The longest value, in bytes.
 const VALUE_BYTES_MAX: usize = 16 * 1024;
 
-/// Whether what was said of a setting fits its kind. What is read afterwards relies on it.
-fn check(given: &Given, setting: &Setting) -> Result<(), Stop> {
+/// What is wrong with single settings. What is read afterwards relies on it that nothing is.
+pub fn faults(given: &Given) -> Vec<String> {
+    SETTINGS.iter().filter_map(|setting| check(given, setting).err()).collect()
+}
+
+/// Whether what was said of a setting fits its kind.
+fn check(given: &Given, setting: &Setting) -> Result<(), String> {
     let Some(value) = given.value(setting.name) else { return Ok(()) };
     let (text, place) = (value.text.as_str(), &value.place);
     if text.len() > VALUE_BYTES_MAX {
         let length = text.len();
-        return Err(Stop::Wrong(format!(
-            "{place} is of {length} bytes, over the limit of {VALUE_BYTES_MAX}"
-        )));
+        return Err(format!("{place} is of {length} bytes, over the limit of {VALUE_BYTES_MAX}"));
     }
     if setting.kind == Kind::Database && (text.starts_with("postgres:") || text.starts_with("postgresql:")) {
-        return Err(Stop::Wrong(format!(
-            "{place}: Postgres is not supported yet by this build: use sqlite:"
-        )));
+        return Err(format!("{place}: Postgres is not supported yet by this build: use sqlite:"));
     }
     let shown = |what: String| match setting.kind.is_secret() {
         true => format!("{place} is not {what}"),
         false => format!("{place} is {text:?}, not {what}"),
     };
     if !fits(setting.kind, text) {
-        return Err(Stop::Wrong(shown(setting.kind.rule())));
+        return Err(shown(setting.kind.rule()));
     }
     let travels =
         ["SERVICE_API_KEY", "SUPABASE_SERVICE_ROLE_KEY", "AI_SERVICE_API_KEY"].contains(&setting.name);
     if travels && HeaderValue::from_str(text).is_err() {
-        return Err(Stop::Wrong(shown("what a header can carry: visible characters only".into())));
+        return Err(shown("what a header can carry: visible characters only".into()));
     }
     Ok(())
 }
@@ -179,34 +182,43 @@ fn core(given: &Given, trial: bool, services: &Services) -> Settings {
     }
 }
 
-fn keys(given: &Given) -> Keys {
-    let supabase = given.set("SUPABASE_URL").map(|url| url.trim_end_matches('/'));
+fn supabase(given: &Given) -> Option<&str> {
+    given.set("SUPABASE_URL").map(|url| url.trim_end_matches('/'))
+}
+
+fn supabase_issuer(project: &str) -> String {
+    format!("{project}/auth/v1")
+}
+
+/// Where public keys are fetched: as it was said, else where the Supabase project has them.
+fn jwks_url(given: &Given) -> Option<String> {
+    let of_project = |project| format!("{}/.well-known/jwks.json", supabase_issuer(project));
+    given.set("JWT_JWKS_URL").map(str::to_string).or_else(|| supabase(given).map(of_project))
+}
+
+/// What credentials are checked against, as far as it was said.
+pub fn keys(given: &Given) -> Keys {
+    let supabase = supabase(given);
     let owned = |name: &str| given.set(name).map(str::to_string);
     Keys {
         secret: given.set("JWT_SECRET").map(|secret| secret.as_bytes().to_vec()),
+        key_set: jwks_url(given).map(|_| Arc::default()),
         audience: owned("JWT_AUDIENCE").or_else(|| supabase.map(|_| "authenticated".to_string())),
-        issuer: owned("JWT_ISSUER").or_else(|| supabase.map(|url| format!("{url}/auth/v1"))),
+        issuer: owned("JWT_ISSUER").or_else(|| supabase.map(supabase_issuer)),
         service_key: owned("SERVICE_API_KEY").or_else(|| owned("SUPABASE_SERVICE_ROLE_KEY")),
     }
 }
 
 fn is_trial(given: &Given, host: IpAddr) -> Result<bool, Stop> {
-    if given.set("JWT_SECRET").is_some() {
+    if given.set("JWT_SECRET").is_some() || jwks_url(given).is_some() {
         return Ok(false);
-    }
-    if let Some(supabase) = given.value("SUPABASE_URL") {
-        return Err(Stop::Wrong(format!(
-            "{} without JWT_SECRET needs the project's JWKS, which is not supported yet by this build: \
-             set JWT_SECRET to the project's JWT secret",
-            supabase.place
-        )));
     }
     match host.to_canonical().is_loopback() {
         true => Ok(true),
         false => Err(Stop::Wrong(format!(
-            "JWT_SECRET is not set, and HOST is {host}: without a secret the server starts on a loopback \
-             address only, as a trial. Set JWT_SECRET to the secret that users' tokens are signed with \
-             (a new one: openssl rand -hex 32), or HOST to 127.0.0.1"
+            "JWT_SECRET is not set, and HOST is {host}: without a secret or public keys the server starts on a \
+             loopback address only, as a trial. Set JWT_SECRET to the secret that users' tokens are signed with \
+             (a new one: openssl rand -hex 32), JWT_JWKS_URL to where the public keys are, or HOST to 127.0.0.1"
         ))),
     }
 }
@@ -221,10 +233,35 @@ fn warnings(given: &Given) -> Vec<String> {
     });
     let idle = given.set("AI_SERVICE_API_KEY").filter(|_| given.set("AI_SERVICE_URL").is_none());
     let idle = idle.map(|_| "AI_SERVICE_API_KEY is set, but AI_SERVICE_URL is not".to_string());
-    short.into_iter().chain(idle).collect()
+    let url = jwks_url(given);
+    let for_all = url.as_ref().filter(|_| keys(given).audience.is_none()).map(|_| {
+        "JWT_JWKS_URL is set, but JWT_AUDIENCE is not: tokens that the issuer signed for other services are good here"
+            .to_string()
+    });
+    let open = url.and_then(|url| url.parse::<Uri>().ok()).filter(travels_openly).map(|_| {
+        "the public keys are fetched over http: whoever is between can put keys of their own there"
+            .to_string()
+    });
+    short.into_iter().chain(idle).chain(for_all).chain(open).collect()
 }
 
-fn log_level(given: &Given) -> Level {
+/// Whether what is fetched from there can be changed on its way.
+fn travels_openly(url: &Uri) -> bool {
+    let host = url.host().unwrap_or_default().trim_matches(['[', ']']);
+    let is_here = address(host).is_some_and(|address| address.to_canonical().is_loopback());
+    url.scheme_str() == Some("http") && !is_here
+}
+
+/// How lines of the log are written.
+pub fn log_format(given: &Given) -> LogFormat {
+    match (given.set("LOG_FORMAT"), given.in_production) {
+        (Some("json"), _) | (None, true) => LogFormat::Json,
+        (Some(_), _) | (None, false) => LogFormat::Human,
+    }
+}
+
+/// How much is logged.
+pub fn log_level(given: &Given) -> Level {
     match (given.set("LOG_LEVEL"), given.debugs) {
         (Some("debug"), _) | (None, true) => Level::Debug,
         (Some("error"), _) => Level::Error,

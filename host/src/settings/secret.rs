@@ -14,11 +14,18 @@ pub struct Kept {
 
 /// Reads the file, or makes it when there is none.
 pub fn keep(path: &Path) -> Result<Kept, String> {
-    let named = |why: io::Error| format!("{}: {why}", path.display());
+    match kept(path)? {
+        Some(kept) => Ok(kept),
+        None => make(path).map_err(|why| format!("{}: {why}", path.display())),
+    }
+}
+
+/// Reads the file, if there is one.
+pub fn kept(path: &Path) -> Result<Option<Kept>, String> {
     match File::open(path) {
-        Ok(file) => read(file, path),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => make(path).map_err(named),
-        Err(error) => Err(named(error)),
+        Ok(file) => read(file, path).map(Some),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(format!("{}: {error}", path.display())),
     }
 }
 

@@ -81,13 +81,8 @@ pub fn gather(surroundings: &Surroundings) -> Result<Given, Stop> {
 }
 
 fn flags(surroundings: &Surroundings) -> Result<Vec<Pair>, Stop> {
-    let matches = command(surroundings.program).try_get_matches_from(&surroundings.arguments);
-    let matches = matches.map_err(|error| {
-        match [ErrorKind::DisplayHelp, ErrorKind::DisplayVersion].contains(&error.kind()) {
-            true => Stop::Answered(error.to_string()),
-            false => Stop::Wrong(error.to_string().trim_start_matches("error: ").to_string()),
-        }
-    })?;
+    let matches = serve_command(surroundings.program).try_get_matches_from(&surroundings.arguments);
+    let matches = matches.map_err(|error| asked_wrongly(&error))?;
     if let Some(name) = LATER.iter().find(|name| matches.contains_id(name)) {
         return Err(not_yet(&format!("--{}", flag(name))));
     }
@@ -99,7 +94,16 @@ fn flagged(matches: &ArgMatches, setting: &'static Setting) -> Option<Pair> {
     Some(Pair { setting, text, place: format!("--{}", flag(setting.name)) })
 }
 
-fn command(program: &'static str) -> Command {
+/// What a command line that cannot be carried out comes to.
+pub fn asked_wrongly(error: &clap::Error) -> Stop {
+    match [ErrorKind::DisplayHelp, ErrorKind::DisplayVersion].contains(&error.kind()) {
+        true => Stop::Answered(error.to_string()),
+        false => Stop::Wrong(error.to_string().trim_start_matches("error: ").to_string()),
+    }
+}
+
+/// A command line that takes every setting as a flag.
+pub fn serve_command(program: &'static str) -> Command {
     let later = LATER.iter().map(|name| Arg::new(*name).long(flag(name)).hide(true));
     Command::new(program)
         .version(env!("CARGO_PKG_VERSION"))
@@ -110,7 +114,7 @@ fn command(program: &'static str) -> Command {
         .args(later)
 }
 
-const ABOUT: &str = "Parlor: guided documents and chat rooms in real time, on one port, from one program.\n\n\
+const ABOUT: &str = "Parlor: guided documents, chat rooms, project feeds, dashboards and shared drafts in real time, on one port.\n\n\
     Started with nothing said, it shows itself: it listens on this machine only, makes its own secret, \
     loads samples\nand prints an address to open in a browser. To run it for others, set at least HOST and \
     JWT_SECRET.";
@@ -121,7 +125,8 @@ const AFTER_HELP: &str = "Every setting may also stand in the environment (HEART
     machine can see flags.\n\nExample:\n  JWT_SECRET=$(openssl rand -hex 32) parlor --host 0.0.0.0 --database-url \
     sqlite:/var/lib/parlor/parlor.db";
 
-fn argument(setting: &Setting) -> Arg {
+/// A setting as a flag.
+pub fn argument(setting: &Setting) -> Arg {
     let mut help = format!("{} ({}", setting.help, setting.kind.rule());
     if !setting.default.is_empty() {
         help.push_str("; default: ");

@@ -88,7 +88,19 @@ pub const SETTINGS: &[Setting] = &[
         "JWT_SECRET",
         Secret,
         "",
-        "Verifies users' tokens (HS256); none: a trial, on a loopback HOST only",
+        "Verifies users' tokens (HS256); neither this nor JWT_JWKS_URL: a trial, on a loopback HOST only",
+    ),
+    setting(
+        "JWT_JWKS_URL",
+        Target,
+        "",
+        "Where the public keys are (a JWK Set) that verify users' tokens (RS256 and ES256)",
+    ),
+    setting(
+        "JWT_JWKS_INTERVAL",
+        number(100, 3_600_000, "ms"),
+        "60000",
+        "How often at most the public keys are fetched again for a key that is not among them",
     ),
     setting("JWT_AUDIENCE", Text, "", "What a token's aud must name"),
     setting("JWT_ISSUER", Text, "", "What a token's iss must be"),
@@ -96,7 +108,7 @@ pub const SETTINGS: &[Setting] = &[
         "SUPABASE_URL",
         Url,
         "",
-        "A Supabase project: sets JWT_ISSUER and JWT_AUDIENCE where they are not set",
+        "A Supabase project: sets JWT_ISSUER, JWT_AUDIENCE and JWT_JWKS_URL where they are not set",
     ),
     setting(
         "SERVICE_API_KEY",
@@ -257,6 +269,18 @@ pub const SETTINGS: &[Setting] = &[
     setting("ECHO", Switch, "false", "Whether /echo sends back what it hears, for tests"),
     setting("LOG_LEVEL", Choice(&["error", "warn", "info", "debug"]), "info", "How much is logged"),
     setting("LOG_FORMAT", Choice(&["human", "json"]), "human", "How a line of the log is written"),
+    setting(
+        "RECORD",
+        File,
+        "",
+        "Where everything is recorded that the server is told, to be replayed; none: nowhere",
+    ),
+    setting(
+        "RECORD_BYTES_MAX",
+        number(1_024, 1 << 40, "bytes"),
+        "1073741824",
+        "How large a recording grows before it ends",
+    ),
     setting(CONFIG, File, "parlor.toml", "The file of settings"),
 ];
 
@@ -264,7 +288,7 @@ pub const SETTINGS: &[Setting] = &[
 pub const CONFIG: &str = "PARLOR_CONFIG";
 
 /// What later builds will know. Refused wherever it is set: who sets it counts on it.
-pub const LATER: &[&str] = &["COMPRESSION", "JWT_JWKS_URL", "REDIS_URL", "RETENTION", "TLS_CERT", "TLS_KEY"];
+pub const LATER: &[&str] = &["COMPRESSION", "REDIS_URL", "RETENTION", "TLS_CERT", "TLS_KEY"];
 
 const COUNT: Kind = number(0, 1_000_000, "; 0 is no limit");
 

@@ -279,11 +279,48 @@ fn a_supabase_project_sets_issuer_audience_and_service_key() {
         (keys.issuer.as_deref(), keys.audience.as_deref(), keys.service_key.as_deref()),
         (Some("i"), Some("a"), Some("k"))
     );
-    let text = Said { environment: &environment, ..Said::default() }.wrong("supabase");
-    assert!(
-        text.starts_with("SUPABASE_URL in the environment without JWT_SECRET needs the project's JWKS"),
-        "{text}"
-    );
+}
+
+#[test]
+fn public_keys_stand_for_a_secret_on_any_address() {
+    let load = |environment: &[(&str, &str)]| {
+        let everywhere = [&[("HOST", "0.0.0.0")], environment].concat();
+        Said { environment: &everywhere, ..Said::default() }.load("jwks").unwrap()
+    };
+    for named in
+        [("JWT_JWKS_URL", "https://id.example/jwks?tenant=a"), ("SUPABASE_URL", "https://p.supabase.co")]
+    {
+        let loaded = load(&[named]);
+        assert!(loaded.jwks.is_some() && loaded.keys.key_set.is_some() && loaded.keys.secret.is_none());
+        assert!(!loaded.trial);
+        assert_eq!(loaded.jwks_interval, Duration::from_secs(60));
+    }
+    let both = load(&[("JWT_JWKS_URL", "https://id.example/jwks"), ("JWT_SECRET", SECRET)]);
+    assert!(both.jwks.is_some() && both.keys.secret.is_some());
+    let neither = load(&[("JWT_SECRET", SECRET)]);
+    assert!(neither.jwks.is_none() && neither.keys.key_set.is_none());
+    assert_eq!(load(&[("JWT_SECRET", SECRET), ("JWT_JWKS_INTERVAL", "100")]).jwks_interval.as_millis(), 100);
+    for (name, url) in [("JWT_JWKS_URL", "file:///etc/passwd"), ("JWT_JWKS_URL", "https://u:p@id.example")] {
+        assert!(!wrong("jwks", &[(name, url)]).contains(url), "an address may hold a credential");
+    }
+}
+
+#[test]
+fn public_keys_for_anybody_or_on_an_open_road_are_warned_of() {
+    let warnings = |url: &str, more: &[(&str, &str)]| {
+        let environment = [&[("JWT_JWKS_URL", url)], more].concat();
+        Said { environment: &environment, ..Said::default() }.load("warned").unwrap().warnings
+    };
+    let audience = ("JWT_AUDIENCE", "a");
+    let found = warnings("http://id.example/jwks", &[]);
+    assert!(found[0].starts_with("JWT_JWKS_URL is set, but JWT_AUDIENCE is not"), "{found:?}");
+    assert!(found[1].starts_with("the public keys are fetched over http"), "{found:?}");
+    for url in ["https://id.example/jwks", "http://127.0.0.1:9/jwks", "http://localhost/", "http://[::1]/"] {
+        assert_eq!(warnings(url, &[audience]), [""; 0], "{url}");
+    }
+    let supabase = [("SUPABASE_URL", "https://p.supabase.co")];
+    let loaded = Said { environment: &supabase, ..Said::default() }.load("warned").unwrap();
+    assert_eq!(loaded.warnings, [""; 0], "its audience is known");
 }
 
 #[test]

@@ -7,6 +7,7 @@ const NOW: Timestamp = Timestamp(1_763_654_400_000_000);
 
 fn keys() -> Keys {
     Keys {
+        key_set: None,
         secret: Some(b"a secret of the trial".to_vec()),
         audience: Some("web".into()),
         issuer: None,

@@ -1,11 +1,13 @@
 //! Who is calling: a token read into a `User` (WIRE §0.2).
 
+mod key_set;
 mod service;
 mod signature;
 mod verify;
 
-pub use service::verify_service;
-pub use signature::{SIGNATURE_HEADER, Signed};
+pub use key_set::{KEY_SET_BYTES_MAX, KEYS_COUNT_MAX, KeySet};
+pub use service::{SIGNATURE_AGE_MAX, Shown, SignedRequest, verify_service};
+pub use signature::{SIGNATURE_HEADER, Signed, Stamp};
 pub use verify::{AuthFailure, Keys, LEEWAY, verify_token};
 
 use crate::ids::{FirmId, UserId};
@@ -83,6 +85,11 @@ impl Permission {
         (Self::ChatEscalate, "chat:escalate"),
         (Self::RoomCreate, "room:create"),
     ];
+
+    /// What this word allows, if it allows something.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(_, known)| *known == name).map(|(permission, _)| *permission)
+    }
 
     /// The word for it in a token.
     pub fn as_str(self) -> &'static str {

@@ -2,6 +2,7 @@
 //! that the key itself does not travel.
 
 use hmac::{Hmac, Mac};
+use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use std::fmt::Write;
 
@@ -19,6 +20,31 @@ pub struct Signed<'a> {
     pub target: &'a str,
     /// The body.
     pub body: &'a [u8],
+}
+
+/// What the header says: when, and the signature.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Stamp {
+    /// In seconds since the Unix epoch.
+    pub at: u64,
+    /// 64 hexadecimal digits in lower case, so that one signature is written in one way.
+    pub hex: String,
+}
+
+impl Stamp {
+    /// Reads the header's value; `None`: it is none.
+    pub fn parse(header: &str) -> Option<Self> {
+        let (at, hex) = header.strip_prefix("t=")?.split_once(",v1=")?;
+        let is_number = (1..=20).contains(&at.len()) && at.bytes().all(|byte| byte.is_ascii_digit());
+        let is_mac = hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let at = at.parse().ok().filter(|_| is_number && is_mac)?;
+        Some(Self { at, hex: hex.to_ascii_lowercase() })
+    }
+
+    /// What a signature is called that was used, among all else that is remembered by name.
+    pub fn name(&self) -> String {
+        format!("signature:{}", self.hex)
+    }
 }
 
 impl Signed<'_> {
@@ -72,6 +98,30 @@ mod tests {
     fn a_signature_is_what_openssl_makes_of_the_same_text() {
         assert_eq!(SIGNED.signature(KEY), KNOWN);
         assert_eq!(SIGNED.header(KEY), format!("t=1763654400,v1={KNOWN}"));
+    }
+
+    #[test]
+    fn a_header_is_a_number_and_sixty_four_digits() {
+        let stamp = Stamp::parse(&SIGNED.header(KEY)).expect("it was just written");
+        assert_eq!((stamp.at, stamp.hex.as_str()), (1_763_654_400, KNOWN));
+        let upper = Stamp::parse(&format!("t=1763654400,v1={}", KNOWN.to_uppercase()));
+        assert_eq!(upper, Some(stamp), "one signature, one name");
+        for header in [
+            "".to_string(),
+            KNOWN.to_string(),
+            format!("v1={KNOWN},t=1763654400"),
+            format!("t=,v1={KNOWN}"),
+            format!("t=+1763654400,v1={KNOWN}"),
+            format!("t=-1,v1={KNOWN}"),
+            format!("t=1.5,v1={KNOWN}"),
+            format!("t=18446744073709551616,v1={KNOWN}"),
+            format!("t=1763654400, v1={KNOWN}"),
+            format!("t=1763654400,v1={KNOWN},v1={KNOWN}"),
+            format!("t=1763654400,v1={}", &KNOWN[1..]),
+            format!("t=1763654400,v1={}é", &KNOWN[2..]),
+        ] {
+            assert_eq!(Stamp::parse(&header), None, "{header}");
+        }
     }
 
     #[test]

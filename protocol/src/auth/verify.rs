@@ -1,14 +1,16 @@
 //! Reading a token: signature, times, claims. A pure function over the token, the keys and the time.
 
-use super::{Permissions, TOKEN_BYTES_MAX, User, UserType};
+use super::{KeySet, Permissions, TOKEN_BYTES_MAX, User, UserType};
 use crate::json;
 use crate::time::Timestamp;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How far the clocks of the issuer and of this machine may differ.
@@ -23,6 +25,8 @@ const NAME_BYTES_MAX: usize = 255;
 pub struct Keys {
     /// `JWT_SECRET`
     pub secret: Option<Vec<u8>>,
+    /// What was last fetched from `JWT_JWKS_URL`; `None`: there is no such address.
+    pub key_set: Option<Arc<KeySet>>,
     /// `JWT_AUDIENCE`
     pub audience: Option<String>,
     /// `JWT_ISSUER`
@@ -34,7 +38,11 @@ pub struct Keys {
 /// Says what is there, never what it is.
 impl fmt::Debug for Keys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Keys {{ secret: {}, service_key: {} }}", self.secret.is_some(), self.service_key.is_some())
+        f.debug_struct("Keys")
+            .field("secret", &self.secret.is_some())
+            .field("key_set", &self.key_set)
+            .field("service_key", &self.service_key.is_some())
+            .finish_non_exhaustive()
     }
 }
 
@@ -53,6 +61,15 @@ pub enum AuthFailure {
     Claim(String),
     /// No key is configured that it could be checked against.
     NotConfigured,
+    /// It was good once, and is good once only.
+    Spent,
+    /// It names a key that is not in the set. A driver that can fetch the set again does so before it says this.
+    UnknownKey,
+    /// It names a key that is not held, and whether there is such a key cannot be found out now.
+    NotNow {
+        /// When it can be, at the earliest.
+        retry_after: Duration,
+    },
 }
 
 impl fmt::Display for AuthFailure {
@@ -64,12 +81,15 @@ impl fmt::Display for AuthFailure {
             Self::Expired => f.write_str("expired token"),
             Self::Claim(claim) => write!(f, "bad claim: {claim}"),
             Self::NotConfigured => f.write_str("no key configured"),
+            Self::Spent => f.write_str("a signature that was used"),
+            Self::UnknownKey => f.write_str("unknown key"),
+            Self::NotNow { .. } => f.write_str("a key that cannot be fetched now"),
         }
     }
 }
 
-/// Verifies a JWT (RFC 7519) with HS256 and reads its claims. The algorithm is the configuration's, never
-/// the token's.
+/// Verifies a JWT (RFC 7519) and reads its claims. In: the token, the keys that are held and the time. Out: who is
+/// calling, or why nobody is. The algorithm is the key's, never the token's (RFC 8725 §3.1).
 pub fn verify_token(token: &str, keys: &Keys, now: Timestamp) -> Result<User, AuthFailure> {
     if token.is_empty() {
         return Err(AuthFailure::Missing);
@@ -77,26 +97,51 @@ pub fn verify_token(token: &str, keys: &Keys, now: Timestamp) -> Result<User, Au
     if token.len() > TOKEN_BYTES_MAX {
         return Err(AuthFailure::Claim(format!("a token of {} bytes, over {TOKEN_BYTES_MAX}", token.len())));
     }
-    let secret = keys.secret.as_ref().ok_or(AuthFailure::NotConfigured)?;
-    let mut validation = Validation::new(Algorithm::HS256);
+    if keys.secret.is_none() && keys.key_set.is_none() {
+        return Err(AuthFailure::NotConfigured);
+    }
+    // Nobody has signed for what is looked at first: nothing deep is read before the gate has seen it.
+    let (Some(header), Some(_)) = (gated(token, 0), gated(token, 1)) else { return Err(AuthFailure::Bad) };
+    if header.contains_key("crit") {
+        return Err(AuthFailure::Bad);
+    }
+    let header = jsonwebtoken::decode_header(token).map_err(|_| AuthFailure::Bad)?;
+    let (algorithm, key) = key_for(&header, keys)?;
+    let mut validation = Validation::new(algorithm);
     // Times and audiences are compared here, with the core's clock and without coercions.
     validation.validate_exp = false;
     validation.validate_nbf = false;
     validation.validate_aud = false;
     validation.required_spec_claims.clear();
-    // Nobody has signed for what is looked at first: nothing deep is read before the gate has seen it.
-    let (Some(header), Some(_)) = (gated(token, 0), gated(token, 1)) else { return Err(AuthFailure::Bad) };
-    let algorithm = jsonwebtoken::decode_header(token).map_err(|_| AuthFailure::Bad)?.alg;
-    if algorithm != Algorithm::HS256 || header.contains_key("crit") {
-        return Err(AuthFailure::Bad);
-    }
-    let key = DecodingKey::from_secret(secret);
     let claims = jsonwebtoken::decode::<Map<String, Value>>(token, &key, &validation)
         .map_err(|_| AuthFailure::Bad)?
         .claims;
     check_times(&claims, now)?;
     check_audience(&claims, keys)?;
     user(&claims)
+}
+
+/// Which key the token means, and the algorithm that goes with it (WIRE §0.2). Of the header only `kid` and `alg` are
+/// looked at: keys, and addresses of keys, that stand in it are whoever's (RFC 8725 §3.10).
+fn key_for<'a>(header: &Header, keys: &'a Keys) -> Result<(Algorithm, Cow<'a, DecodingKey>), AuthFailure> {
+    let set = keys.key_set.as_deref();
+    let known = set.zip(header.kid.as_deref()).and_then(|(set, kid)| set.find(kid));
+    if let Some(known) = known {
+        return match known.algorithm == header.alg {
+            true => Ok((known.algorithm, Cow::Borrowed(&known.key))),
+            false => Err(AuthFailure::Bad),
+        };
+    }
+    match (header.alg, &keys.secret, set) {
+        (Algorithm::HS256, Some(secret), _) => {
+            Ok((Algorithm::HS256, Cow::Owned(DecodingKey::from_secret(secret))))
+        }
+        // Without a `kid`, or for another algorithm, no set that could be fetched has the key.
+        (Algorithm::RS256 | Algorithm::ES256, _, Some(_)) if header.kid.is_some() => {
+            Err(AuthFailure::UnknownKey)
+        }
+        (_, _, _) => Err(AuthFailure::Bad),
+    }
 }
 
 /// The header (0) or the claims (1), if they have passed the gate for JSON. A header with `crit` names

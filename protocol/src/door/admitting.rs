@@ -5,7 +5,7 @@ use super::route::{EngineCall, Operation, Route, ServiceCall, UserCall};
 use super::{Decided, Door, Step, ToEngine, Waiting, crowding, rest};
 use crate::action::CloseCause;
 use crate::apps::drafts;
-use crate::auth::{AuthFailure, User};
+use crate::auth::{AuthFailure, Shown, User};
 use crate::connection::{Connections, Endpoint};
 use crate::context::Context;
 use crate::job::Job;
@@ -54,14 +54,17 @@ impl Door {
     }
 
     pub(super) fn verify(&mut self, asked: Box<Asked>, ctx: &mut Context<'_>) -> Option<Decided> {
+        let serves = matches!(asked.route, Route::User(UserCall::Document(_) | UserCall::Statistics));
+        if serves && matches!(asked.token, Ok(None)) && !matches!(asked.signed, Ok(None)) {
+            return self.verify_service(asked, ctx);
+        }
         let token = match &asked.token {
             Ok(Some(token)) => token.clone(),
             Ok(None) => return self.turn_away(&asked, &AuthFailure::Missing, ctx),
             Err(failure) => return self.turn_away(&asked, failure, ctx),
         };
         // A document may be asked for by a backend too: its key is tried first.
-        if asked.by_header && matches!(asked.route, Route::User(UserCall::Document(_) | UserCall::Statistics))
-        {
+        if asked.by_header && serves {
             return self.verify_service(asked, ctx);
         }
         let waiting = Waiting { asked, step: Step::Token };
@@ -71,12 +74,18 @@ impl Door {
 
     pub(super) fn verify_service(&mut self, asked: Box<Asked>, ctx: &mut Context<'_>) -> Option<Decided> {
         // Without one, the job still tells whether there is a key that it could have been.
-        let bearer = match &asked.token {
-            Ok(token) => token.clone().filter(|_| asked.by_header).unwrap_or_default(),
-            Err(failure) => return self.turn_away(&asked, failure, ctx),
+        let shown = match (&asked.token, &asked.signed) {
+            (Err(failure), _) => return self.turn_away(&asked, failure, ctx),
+            (Ok(Some(key)), _) if asked.by_header => Shown::Key(key.clone()),
+            (Ok(_), Err(failure)) => return self.turn_away(&asked, failure, ctx),
+            (Ok(_), Ok(Some(signed))) => Shown::Signature(signed.clone()),
+            (Ok(_), Ok(None)) => Shown::Key(String::new()),
         };
-        let waiting = Waiting { asked, step: Step::Key };
-        ctx.fx.work(Job::VerifyService { bearer }, Pending::Door(waiting));
+        let step = match &shown {
+            Shown::Key(_) => Step::Key,
+            Shown::Signature(signed) => Step::Signature(signed.stamp.clone()),
+        };
+        ctx.fx.work(Job::VerifyService { shown }, Pending::Door(Waiting { asked, step }));
         None
     }
 

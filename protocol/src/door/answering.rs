@@ -12,6 +12,7 @@ use crate::record::{Level, Record};
 use crate::refusal::{Code, Refusal};
 use crate::settings::Settings;
 use serde_json::json;
+use std::time::Duration;
 
 impl Door {
     pub(super) fn turn_away(
@@ -20,6 +21,9 @@ impl Door {
         failure: &AuthFailure,
         ctx: &mut Context<'_>,
     ) -> Option<Decided> {
+        if let AuthFailure::NotNow { retry_after } = failure {
+            return self.put_off(asked, *retry_after, ctx);
+        }
         ctx.fx.stats.auth_failures += 1;
         let record = Record::new(Level::Warn, "auth.failed").with("reason", failure.to_string());
         ctx.fx.log(record.with("address", asked.address.to_string()));
@@ -32,9 +36,22 @@ impl Door {
             | AuthFailure::Missing
             | AuthFailure::Disagreeing
             | AuthFailure::Bad
-            | AuthFailure::Claim(_) => (401, Refusal::new(Code::AuthFailed, "authentication failed")),
+            | AuthFailure::Claim(_)
+            | AuthFailure::Spent
+            | AuthFailure::UnknownKey
+            | AuthFailure::NotNow { .. } => (401, Refusal::new(Code::AuthFailed, "authentication failed")),
         };
         self.refuse(asked, status, &refusal, CloseCause::AuthenticationFailed, ctx)
+    }
+
+    /// Whether the token is good cannot be said now, which is nothing against the token.
+    fn put_off(&mut self, asked: &Asked, wait: Duration, ctx: &mut Context<'_>) -> Option<Decided> {
+        let refusal = Refusal::keys_unavailable(Code::Overloaded, wait);
+        if asked.by_close && matches!(asked.route, Route::Open(_)) {
+            return self.refuse(asked, refusal.code.status(), &refusal, CloseCause::Overloaded, ctx);
+        }
+        self.answer(asked, later(refusal, wait), ctx);
+        None
     }
 
     /// Refuses with a status or, where that was asked for, with an upgrade and a close.

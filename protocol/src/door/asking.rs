@@ -4,7 +4,7 @@ use super::origin;
 use super::route::{NoRoute, Route, YJS_PATH, route};
 use super::{Admitted, refused};
 use crate::apps::drafts::draft_id;
-use crate::auth::{AuthFailure, User};
+use crate::auth::{AuthFailure, SignedRequest, Stamp, User};
 use crate::connection::Endpoint;
 use crate::http::{RequestHead, Response, decode};
 use crate::ids::{RequestId, TemplateId};
@@ -16,6 +16,8 @@ use bytes::Bytes;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+/// The name of the header with a signature, as headers are looked for.
+const SIGNATURE_HEADER_NAME: &str = "x-parlor-signature";
 /// The most subprotocols that a client may offer.
 const SUBPROTOCOLS_MAX: usize = 16;
 
@@ -36,6 +38,8 @@ pub struct Asked {
     pub token: Result<Option<String>, AuthFailure>,
     /// Whether it stood in the header: a service key is taken from nowhere else.
     pub by_header: bool,
+    /// The signature in place of the service key, if there is one, and what it is for; or that it is none.
+    pub signed: Result<Option<Box<SignedRequest>>, AuthFailure>,
     /// Whether the subprotocol `bearer` was offered.
     pub bearer: bool,
     /// Whether a refusal comes as an upgrade and a close.
@@ -78,6 +82,7 @@ impl Asked {
             route,
             token,
             by_header: bearers(head).next().is_some(),
+            signed: signature(head, &body),
             bearer,
             by_close,
             host: head.header("host").unwrap_or_default().to_string(),
@@ -144,6 +149,15 @@ fn credential(head: &RequestHead) -> (Result<Option<String>, AuthFailure>, bool)
         true => (Ok(first), bearer),
         false => (Err(AuthFailure::Disagreeing), bearer),
     }
+}
+
+/// The one signature of a request, with all that it is said to sign.
+fn signature(head: &RequestHead, body: &Bytes) -> Result<Option<Box<SignedRequest>>, AuthFailure> {
+    let mut all = head.all(SIGNATURE_HEADER_NAME);
+    let Some(first) = all.next() else { return Ok(None) };
+    let stamp = Stamp::parse(first).filter(|_| all.next().is_none()).ok_or(AuthFailure::Bad)?;
+    let (method, target) = (head.method.clone(), head.target.clone());
+    Ok(Some(Box::new(SignedRequest { stamp, method, target, body: body.clone() })))
 }
 
 /// What stands behind `Bearer` in the header.

@@ -12,6 +12,7 @@ mod limits;
 mod origin;
 mod rest;
 mod route;
+mod spending;
 mod visiting;
 mod writing;
 
@@ -24,7 +25,7 @@ use route::{NoRoute, Route, UserCall};
 
 use crate::action::CloseCause;
 use crate::apps::documents::template_for;
-use crate::auth::User;
+use crate::auth::{AuthFailure, Stamp, User};
 use crate::connection::{Connections, Endpoint};
 use crate::context::Context;
 use crate::http::{RequestHead, Response};
@@ -37,6 +38,7 @@ use crate::store::{Query, Row, StoreReply, StoreRequest};
 use crate::tickets::Pending;
 
 use bytes::Bytes;
+use spending::Spent;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -63,6 +65,10 @@ enum Step {
     Token,
     /// Whether its service key is good.
     Key,
+    /// Whether its signature is good.
+    Signature(Stamp),
+    /// Whether its signature was good before.
+    Spent,
     /// Whether the template is there.
     Template(Arc<User>),
     /// The rows it asks for; `None`: for a backend.
@@ -87,6 +93,8 @@ pub struct Door {
     posting: BTreeMap<RequestId, Option<String>>,
     /// Those who want to become connections, and are looked at by another part.
     entering: BTreeMap<RequestId, Box<Asked>>,
+    /// Signatures that were used.
+    spent: Spent,
     /// What the addresses use.
     pub addresses: Addresses,
     /// Whether nobody new comes in.
@@ -202,6 +210,12 @@ impl Door {
                 self.turn_away(&asked, &failure, ctx)
             }
             Outcome::Service(Ok(())) if matches!(step, Step::Key) => self.on_service(asked, ctx),
+            Outcome::Service(Ok(())) if matches!(step, Step::Signature(_)) => {
+                if let Step::Signature(stamp) = step {
+                    self.spend(asked, &stamp, ctx);
+                }
+                None
+            }
             Outcome::Rendered(page) if matches!(step, Step::Page) => {
                 self.answer(&asked, rest::page(page), ctx);
                 None
@@ -274,6 +288,8 @@ impl Door {
                 self.write(asked, rows, tries, ctx);
                 None
             }
+            (Step::Spent, StoreReply::Committed(_)) => self.on_service(asked, ctx),
+            (Step::Spent, StoreReply::Taken(_)) => self.turn_away(&asked, &AuthFailure::Spent, ctx),
             (Step::Written(write), reply) => self.on_written(asked, *write, &reply, ctx),
             (_, _) => {
                 self.no_store(&asked, ctx);

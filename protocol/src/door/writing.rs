@@ -31,6 +31,8 @@ impl Door {
             Step::Written(write) => self.on_written_late(asked, *write, ctx),
             Step::Token
             | Step::Key
+            | Step::Signature(_)
+            | Step::Spent
             | Step::Template(_)
             | Step::Rows(_)
             | Step::Heads(..)

@@ -167,16 +167,19 @@ impl Envelope {
     /// Reads a text message.
     pub fn decode(self, text: &[u8]) -> Result<Call<'_>, Malformed> {
         let text = std::str::from_utf8(text).map_err(Malformed::because)?;
-        json::check(text.as_bytes()).map_err(|why| match self {
-            Self::Realtime => realtime::no_call(text, why),
-            Self::Fields
-            | Self::Event
-            | Self::SocketIo
-            | Self::Draft
-            | Self::DraftBase64
-            | Self::YWebsocket
-            | Self::Hocuspocus => Malformed::no_call(text, why),
-        })?;
+        let is_large = match self {
+            Self::Realtime => {
+                json::check_with_layouts(text.as_bytes()).map_err(|why| realtime::no_call(text, why))?;
+                false
+            }
+            Self::Event | Self::SocketIo => {
+                json::check_with_layouts(text.as_bytes()).map_err(|why| Malformed::no_call(text, why))?
+            }
+            Self::Fields | Self::Draft | Self::DraftBase64 | Self::YWebsocket | Self::Hocuspocus => {
+                json::check(text.as_bytes()).map_err(|why| Malformed::no_call(text, why))?;
+                false
+            }
+        };
         let call = match self {
             Self::Fields => fields::decode(text),
             Self::Event => event::decode(text),
@@ -187,7 +190,7 @@ impl Envelope {
             }
             Self::Realtime => realtime::decode(text),
         }?;
-        call.checked()
+        call.checked()?.with_layout(is_large)
     }
 
     /// Writes an event of a draft whole, however large it is; `None`: there is no word for it here.
@@ -256,6 +259,17 @@ impl Envelope {
 }
 
 impl Call<'_> {
+    /// The same, unless it has so many keys in one object as only a dashboard's layout may have.
+    fn with_layout(self, is_large: bool) -> Result<Self, Malformed> {
+        match is_large && !self.name.starts_with(TAKES_LAYOUTS) {
+            true => {
+                let why = json::too_many_keys(json::KEYS_MAX);
+                Err(Malformed { reply_to: self.reply_to, ..Malformed::because(why) })
+            }
+            false => Ok(self),
+        }
+    }
+
     /// The same, unless its name is too long to be one.
     pub fn checked(self) -> Result<Self, Malformed> {
         match self.name.len() <= ID_BYTES_MAX {
@@ -270,6 +284,8 @@ impl Call<'_> {
 
 /// What is told beside all apps.
 const SERVER_EVENTS: [&str; 5] = ["pong", "PONG", "auth:expiring", "auth:refreshed", "server_shutdown"];
+/// How the names of dashboards' calls begin, where a connection has several apps.
+const TAKES_LAYOUTS: &str = "dashboard:";
 
 /// Above so many bytes what a document says is not written as text under the lock.
 const WRITTEN_BYTES_MAX: usize = 64 * 1024;
@@ -399,6 +415,30 @@ mod tests {
         for text in [deep.as_str(), r#"{"event":"x","requestId":"r","data":{"a":1,"a":2}}"#] {
             let malformed = Envelope::Event.decode(text.as_bytes()).expect_err("the gate refuses it");
             assert_eq!(malformed.reply_to, Some(ReplyId::Request("r".into())), "{}", malformed.why);
+        }
+    }
+    #[test]
+    fn only_a_dashboards_layout_has_many_keys() {
+        let keys: Vec<_> = (0..1_000).map(|key| format!(r#""w{key}":0"#)).collect();
+        let keys = keys.join(",");
+        let data = format!(r#"{{"layout":{{{keys}}}}}"#);
+        let event = |name: &str, data: &str| format!(r#"{{"event":"{name}","data":{data},"requestId":"r"}}"#);
+        assert!(Envelope::Event.decode(event("dashboard:LAYOUT_UPDATE", &data).as_bytes()).is_ok());
+        let refused = Envelope::Event.decode(event("chat:message:send", &data).as_bytes()).expect_err("keys");
+        assert_eq!(refused.why, "an object of over 256 keys");
+        assert_eq!(refused.reply_to, Some(ReplyId::Request("r".into())));
+        let other = event("dashboard:LAYOUT_UPDATE", &format!(r#"{{"else":{{{keys}}}}}"#));
+        assert!(Envelope::Event.decode(other.as_bytes()).is_err());
+        let realtime = format!(r#"{{"type":"LAYOUT_UPDATE","id":"1","payload":{data}}}"#);
+        assert!(Envelope::Realtime.decode(realtime.as_bytes()).is_ok());
+        assert!(
+            Envelope::Fields.decode(format!(r#"{{"type":"x","layout":{{{keys}}}}}"#).as_bytes()).is_err()
+        );
+        for (name, is_good) in [("dashboard:LAYOUT_UPDATE", true), ("join_project", false)] {
+            let arguments = format!(r#"["{name}",{data}]"#);
+            assert_eq!(socket_io::decode(&arguments, Some(1), &[]).is_ok(), is_good, "{name}");
+            let wrapped = format!(r#"["{name}",{}]"#, event(name, &data));
+            assert_eq!(socket_io::decode(&wrapped, Some(1), &[]).is_ok(), is_good, "{name}");
         }
     }
 }

@@ -30,7 +30,7 @@ pub fn decode<'a>(
 ) -> Result<Call<'a>, Malformed> {
     let bare = |name: &str| ReplyId::SocketIo(Arc::new(Emitted { name: name.into(), ack, wrapped: None }));
     let failed = |why: String| Malformed { reply_to: ack.map(|_| bare("")), ..Malformed::because(why) };
-    json::check(arguments.as_bytes()).map_err(failed)?;
+    let is_large = json::check_with_layouts(arguments.as_bytes()).map_err(failed)?;
     let items: Vec<&RawValue> = serde_json::from_str(arguments).map_err(|error| failed(error.to_string()))?;
     let name = items.first().ok_or_else(|| failed("no name".to_string()))?;
     let name: Cow<'_, str> = serde_json::from_str::<Name<'_>>(name.get())
@@ -39,7 +39,7 @@ pub fn decode<'a>(
     let data = items.get(1).map_or("null", |data| data.get());
     let Some(inner) = wrapped(&name, data) else {
         let reply_to = ack.map(|_| bare(&name));
-        return Ok(Call { name, data, reply_to, attachments });
+        return Call { name, data, reply_to, attachments }.with_layout(is_large);
     };
     let inner = inner.map_err(|malformed| Malformed { reply_to: ack.map(|_| bare(&name)), ..malformed })?;
     let request_id = match inner.reply_to {
@@ -47,7 +47,8 @@ pub fn decode<'a>(
         Some(ReplyId::SocketIo(_)) | None => None,
     };
     let emitted = Emitted { name: name.to_string(), ack, wrapped: Some(request_id) };
-    Ok(Call { name, data: inner.data, reply_to: Some(ReplyId::SocketIo(Arc::new(emitted))), attachments })
+    let reply_to = Some(ReplyId::SocketIo(Arc::new(emitted)));
+    Call { name, data: inner.data, reply_to, attachments }.with_layout(is_large)
 }
 
 #[derive(Deserialize)]

@@ -5,7 +5,7 @@ use super::Parts;
 use super::calls::Asked;
 use crate::action::CloseCause;
 use crate::apps::drafts::{self, Asks, Drafts};
-use crate::auth::{TOKEN_BYTES_MAX, User};
+use crate::auth::{AuthFailure, TOKEN_BYTES_MAX, User};
 use crate::connection::{Endpoint, MALFORMED_MAX, Waiting};
 use crate::context::Caller;
 use crate::door::Admitted;
@@ -202,6 +202,9 @@ impl Parts<'_> {
         let is_other = |user: &User| {
             connection.user.as_ref().is_some_and(|known| known.id != user.id || known.firm != user.firm)
         };
+        if matches!(outcome, Outcome::Token(Err(AuthFailure::NotNow { .. }))) {
+            return self.on_token_late(id);
+        }
         let user = if let Outcome::Token(Ok(user)) = outcome { Some(user) } else { None };
         let Some(user) = user.filter(|user| !is_other(user)).map(Arc::new) else {
             self.ctx.fx.stats.auth_failures += 1;

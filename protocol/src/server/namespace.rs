@@ -16,6 +16,7 @@ use crate::tickets::Pending;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What CONNECT may carry.
 #[derive(Default, Deserialize)]
@@ -73,6 +74,12 @@ impl Parts<'_> {
         self.connect_error(id, &refusal.message.clone(), &json!(refusal));
     }
 
+    /// Whether the token is good cannot be said now: the client is to try again.
+    fn put_off_connect(&mut self, id: ConnectionId, wait: Duration) {
+        let refusal = Refusal::keys_unavailable(Code::ServerError, wait);
+        self.connect_error(id, &refusal.message.clone(), &json!(refusal));
+    }
+
     /// The token of who connects was looked at.
     pub(super) fn on_connect_verified(
         &mut self,
@@ -103,6 +110,7 @@ impl Parts<'_> {
                 }
                 self.enter_namespace(id, user, recover);
             }
+            Outcome::Token(Err(AuthFailure::NotNow { retry_after })) => self.put_off_connect(id, retry_after),
             Outcome::Token(Err(failure)) => self.refuse_connect(id, &failure),
             Outcome::Service(_)
             | Outcome::Rendered(_)

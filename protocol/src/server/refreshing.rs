@@ -1,12 +1,14 @@
 //! A new token for a connection that goes on (WIRE §0.2).
 
 use super::Parts;
-use crate::auth::{TOKEN_BYTES_MAX, User};
+use crate::auth::{AuthFailure, TOKEN_BYTES_MAX, User};
 use crate::connection::Waiting;
 use crate::context::Caller;
 use crate::envelope::Event;
+use crate::input::KeysFetched;
 use crate::job::{Job, Outcome};
 use crate::metrics::App;
+use crate::record::{Level, Record};
 use crate::refusal::{Code, Refusal};
 use crate::tickets::Pending;
 use serde::Deserialize;
@@ -62,6 +64,9 @@ impl Parts<'_> {
                 let before = caller.user.user_type;
                 self.chat.on_refreshed(before, Caller { user, reply_to: None, ..caller }, &mut self.ctx);
             }
+            Outcome::Token(Err(AuthFailure::NotNow { retry_after })) => {
+                self.refuse(app, &caller, &Refusal::keys_unavailable(Code::ServerError, retry_after));
+            }
             Outcome::Token(_)
             | Outcome::Service(_)
             | Outcome::Rendered(_)
@@ -75,5 +80,17 @@ impl Parts<'_> {
                 self.refuse(app, &caller, &Refusal::new(Code::AuthFailed, "authentication failed"));
             }
         }
+    }
+
+    /// The keys for tokens were fetched, or could not be: those that are held stay good meanwhile.
+    pub(super) fn on_keys_fetched(&mut self, fetched: Result<KeysFetched, String>) {
+        self.ctx.fx.stats.keys_down = fetched.is_err();
+        let record = match fetched {
+            Ok(KeysFetched { held, left_out }) => {
+                Record::new(Level::Info, "auth.keys").with("held", held).with("leftOut", left_out)
+            }
+            Err(why) => Record::new(Level::Warn, "auth.keys").with("failed", why),
+        };
+        self.ctx.fx.log(record);
     }
 }

@@ -372,14 +372,14 @@ impl Parts<'_> {
             Interviewer::BuiltIn => "off",
             Interviewer::Service => up(fx.stats.ai_down),
         };
-        let ok = !fx.stats.store_down() && ai != "down" && !draining;
+        let ok = !fx.stats.store_down() && !fx.stats.keys_down && ai != "down" && !draining;
         let body = json!({
             "status": if ok { "ok" } else { "degraded" },
             "timestamp": fx.now.to_string(),
             "version": fx.settings.version,
             "uptimeSeconds": fx.now.since(self.started_at).as_secs(),
             "websocket": {"connections": self.connections.len(), "rooms": self.ctx.rooms.len()},
-            "checks": {"store": up(fx.stats.store_down()), "ai": ai, "bus": "off", "auth": "ok"},
+            "checks": {"store": up(fx.stats.store_down()), "ai": ai, "bus": "off", "auth": up(fx.stats.keys_down)},
         });
         Response::json(if draining { 503 } else { 200 }, &body).with("cache-control", "no-store")
     }

@@ -3,13 +3,14 @@
 use super::Parts;
 use crate::action::Action;
 use crate::connection::Endpoint;
-use crate::ids::{ConnectionId, RoomKind};
+use crate::ids::{ConnectionId, RoomId, RoomKind};
 use crate::room::Turn;
 use crate::time::Timestamp;
 
 impl Parts<'_> {
     /// Carries out what the step has brought about in all parts.
     pub(super) fn settle(&mut self) {
+        self.dashboards.begin_step();
         loop {
             self.take_turns();
             self.take_uploaded();
@@ -26,6 +27,7 @@ impl Parts<'_> {
                 break;
             }
         }
+        self.dashboards.end_step(&mut self.ctx.fx);
         for (request, response) in std::mem::take(self.ctx.fx.answered) {
             self.door.answer_post(request, response, &mut self.ctx);
         }
@@ -97,11 +99,21 @@ impl Parts<'_> {
 
     /// Forgets rooms that nobody has used for a while, with the states that apps keep of them.
     pub(super) fn forget_rooms(&mut self, now: Timestamp) {
-        let drafts = &*self.drafts;
-        for room in self.ctx.rooms.tidy(now, |room| drafts.needs(room)) {
+        let (drafts, dashboards) = (&*self.drafts, &*self.dashboards);
+        let is_needed = |room: &RoomId| match room.kind {
+            RoomKind::Draft => drafts.needs(room),
+            RoomKind::Dashboard => dashboards.needs(room),
+            RoomKind::Document
+            | RoomKind::Chat
+            | RoomKind::Project
+            | RoomKind::User
+            | RoomKind::Everyone
+            | RoomKind::Supervisors => false,
+        };
+        for room in self.ctx.rooms.tidy(now, is_needed) {
             match room.kind {
                 RoomKind::Draft => self.drafts.forget(&room, &mut self.ctx),
-                RoomKind::Dashboard => self.dashboards.on_forgotten(&room),
+                RoomKind::Dashboard => self.dashboards.on_forgotten(&room, &mut self.ctx),
                 RoomKind::Document
                 | RoomKind::Chat
                 | RoomKind::Project

@@ -2,7 +2,7 @@
 //!
 //! Decoding is stricter than the reference, which lets through what its other half would read differently:
 //! counts are plain digits, every placeholder names an attachment of its own, an id is a number that JavaScript
-//! holds exactly, and the JSON has passed [`json::check`](crate::json::check). `_placeholder` in a packet without
+//! holds exactly, and the JSON has passed the gate of [`json`](crate::json). `_placeholder` in a packet without
 //! attachments is data like any other.
 
 mod placeholders;
@@ -231,7 +231,14 @@ fn check_data(kind: Kind, data: &str, attachments: u8) -> Result<(), Malformed> 
         return Err(Malformed::DataType);
     }
     if first.is_some() {
-        json::check(data.as_bytes()).map_err(Malformed::Json)?;
+        // An event may have a layout, whoever it is for: its reader knows whether it is a dashboard's.
+        match kind {
+            Kind::Event | Kind::BinaryEvent => json::check_with_layouts(data.as_bytes()).map(drop),
+            Kind::Connect | Kind::Disconnect | Kind::Ack | Kind::BinaryAck | Kind::ConnectError => {
+                json::check(data.as_bytes())
+            }
+        }
+        .map_err(Malformed::Json)?;
     }
     if matches!(kind, Kind::Event | Kind::BinaryEvent) {
         check_name(&data[1..])?;

@@ -176,7 +176,8 @@ impl Dashboards {
         (0..CLIENTS.len()).for_each(|client| self.connect(client));
         self.wait(SETTLING);
         // What was appended elsewhere is seen at the next append.
-        [0, 3].into_iter().for_each(|client| self.append(client));
+        // Without a version that was seen it is stored whatever there is.
+        [0, 3].into_iter().for_each(|client| self.post(client, [11, 3]));
         self.wait(SETTLING);
         (0..CLIENTS.len()).for_each(|client| self.sync(client));
         self.wait(SETTLING);
@@ -292,13 +293,18 @@ impl Dashboards {
             }
             4 => return ("LAYOUT_RESTORE", json!({"version": u64::from(b % 4) + 1})),
             5 => {
-                let parts: Vec<_> = (0..u64::from(b % 3) + 1)
-                    .map(|place| {
-                        let changes = json!({FIELDS[(place as usize + usize::from(c)) % 4]: self.calls});
-                        let part = json!({"widgetId": format!("w{place}"), "changes": changes});
-                        json!({"type": "WIDGET_UPDATE", "payload": part})
-                    })
-                    .collect();
+                // Some are of the same widget, and have seen what stood before all of them.
+                let part = |place: u64| {
+                    let id = format!("w{}", place % 2);
+                    let changes = json!({FIELDS[(place as usize + usize::from(c)) % 4]: self.calls});
+                    let mut part = json!({"widgetId": id, "changes": changes});
+                    if let Some(back) = (c % 4 < 3).then_some(u64::from(c % 4)) {
+                        let version = state.widgets.get(&id).map_or(0, Vec::len) as u64;
+                        part["baseVersion"] = json!(version.saturating_sub(back));
+                    }
+                    json!({"type": "WIDGET_UPDATE", "payload": part})
+                };
+                let parts: Vec<_> = (0..u64::from(b % 3) + 1).map(part).collect();
                 return ("WIDGET_BATCH", json!({"operations": parts}));
             }
             6 => payload["changes"] = json!({FIELDS[usize::from(c / 4) % 4]: null}),
@@ -329,14 +335,6 @@ impl Dashboards {
         asked.payload = json!({"widgetId": "large", "changes": {"n": number, "text": "x".repeat(60_000)}});
         self.asked.insert(id.clone(), asked.clone());
         self.call(0, id, &asked.name, asked.payload);
-    }
-
-    /// Posts what conflicts with nothing.
-    fn append(&mut self, client: usize) {
-        let (id, mut asked) = self.new_operation(client, [15, 0, 3]);
-        asked.payload = json!({"widgetId": "last", "changes": {"n": self.calls}});
-        self.asked.insert(id.clone(), asked.clone());
-        self.post_these(client, vec![(id, asked)]);
     }
 
     /// Another process appends, behind this one's back: what is on its way here is stale then.

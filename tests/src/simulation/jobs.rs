@@ -1,7 +1,7 @@
 //! Jobs without cryptography: what a token says is what it is.
 
 use super::dice::Dice;
-use parlor_protocol::auth::{AuthFailure, Keys, Permissions, User, UserType};
+use parlor_protocol::auth::{AuthFailure, Keys, Permissions, Shown, User, UserType};
 use parlor_protocol::docs::{DocJob, DocOutcome, Docs};
 use parlor_protocol::job::{Job, Outcome};
 use parlor_protocol::time::Timestamp;
@@ -55,7 +55,7 @@ impl Workers {
 pub fn outcome(job: &Job, now: Timestamp, docs: &mut Docs) -> Outcome {
     match job {
         Job::VerifyToken { token } => Outcome::Token(user(token, now).ok_or(AuthFailure::Bad)),
-        Job::VerifyService { bearer } if bearer == "service" => Outcome::Service(Ok(())),
+        Job::VerifyService { shown: Shown::Key(key) } if key == "service" => Outcome::Service(Ok(())),
         Job::VerifyService { .. } => Outcome::Service(Err(AuthFailure::Bad)),
         Job::Render { markdown, .. } => Outcome::Rendered(markdown.clone()),
         Job::Inspect { .. }

@@ -2,6 +2,7 @@
 
 use super::{provider, scripted};
 use crate::ai_stand_in::Play;
+use parlor_host::transcript::{RECORD, RECORD_SHOWN};
 use std::time::Duration;
 
 /// What a line does.
@@ -151,11 +152,6 @@ fn request(method: &str, rest: &str) -> Result<Deed, String> {
 }
 
 type Circumstances = (Option<Caller>, Vec<(String, String)>, String);
-
-/// What stands between two packets of a payload, and how it is written so that it can be seen.
-pub const RECORD: &str = "\u{1e}";
-/// See `RECORD`.
-pub const RECORD_SHOWN: &str = "␞";
 
 /// `as WHO with NAME: VALUE; NAME: VALUE {BODY}`, each of them or not; a body that is no JSON stands behind `|`.
 fn circumstances(rest: &str) -> Result<Circumstances, String> {

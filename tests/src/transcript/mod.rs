@@ -16,5 +16,6 @@ mod story;
 pub use core_world::CoreWorld;
 pub use deed::{Caller, Deed, StoreMood};
 pub use play::{Outcome, Played, World, play, replay};
+pub use provider::y_websocket;
 pub use socket_world::SocketWorld;
 pub use story::Story;

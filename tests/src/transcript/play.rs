@@ -1,9 +1,10 @@
 //! A story, step by step, in one world or another.
 
-use super::deed::{Deed, RECORD};
+use super::deed::Deed;
 use super::people::{People, SERVICE_KEY};
 use super::render::Names;
 use super::story::{Step, Story};
+use parlor_host::transcript::{RECORD, hex};
 use parlor_protocol::time::Timestamp;
 use std::collections::BTreeMap;
 
@@ -69,7 +70,7 @@ pub fn body_text(bytes: &[u8]) -> String {
     };
     match std::str::from_utf8(bytes).ok().filter(is_text) {
         Some(text) => text.to_string(),
-        None => format!("octets {}", super::provider::hex(bytes)),
+        None => format!("octets {}", hex(bytes)),
     }
 }
 

@@ -4,8 +4,7 @@
 use bytes::Bytes;
 use parlor_protocol::y_sync::awareness::{self, State};
 use parlor_protocol::y_sync::hocuspocus::{Frame, Said, Token};
-use parlor_protocol::y_sync::{Message, SyncMessage, read};
-use std::fmt::Write;
+use parlor_protocol::y_sync::{Message, SyncMessage};
 
 /// What `words` say in a frame of `y-websocket`.
 pub fn y_websocket(words: &str) -> Result<Vec<u8>, String> {
@@ -65,66 +64,10 @@ pub fn unhex(digits: &str) -> Result<Bytes, String> {
     bytes.map(Bytes::from).ok_or_else(|| "bytes are written as pairs of hexadecimal digits".to_string())
 }
 
-/// Bytes as pairs of hexadecimal digits.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// A frame of a server of `y-websocket` in words, if it is one.
-pub fn shown_y_websocket(frame: &[u8]) -> Option<String> {
-    Some(match read(&Bytes::copy_from_slice(frame)).ok()? {
-        Message::Sync(sync) => shown_sync(&sync),
-        Message::Awareness(states) => shown_states(&states),
-        Message::QueryAwareness => "query-awareness".to_string(),
-        Message::Denied(reason) => format!("denied {reason}"),
-    })
-}
-
-/// A frame of a Hocuspocus server in words, if it is one.
-pub fn shown_hocuspocus(frame: &[u8]) -> Option<String> {
-    let (document, said) = match Frame::read(&Bytes::copy_from_slice(frame)).ok()? {
-        Frame::Ping => return Some("ping".to_string()),
-        Frame::Pong => return Some("pong".to_string()),
-        Frame::Said { document, said } => (document, said),
-    };
-    let words = match said {
-        Said::Sync(sync) => shown_sync(&sync),
-        Said::SyncReply(sync) => format!("reply {}", shown_sync(&sync)),
-        Said::Awareness(states) => shown_states(&states),
-        Said::QueryAwareness => "query-awareness".to_string(),
-        Said::Auth { .. } => "auth".to_string(),
-        Said::AskToken => "token?".to_string(),
-        Said::Authenticated { read_only } => {
-            format!("authenticated {}", if read_only { "readonly" } else { "read-write" })
-        }
-        Said::Denied(reason) => format!("denied {reason}"),
-        Said::Stateless(text) | Said::BroadcastStateless(text) => format!("stateless {text}"),
-        Said::Close(reason) => format!("close {}", reason.unwrap_or_default()),
-        Said::SyncStatus(taken) => format!("sync-status {}", u8::from(taken)),
-    };
-    Some(format!("{document} {words}"))
-}
-
-fn shown_sync(sync: &SyncMessage) -> String {
-    match sync {
-        SyncMessage::Step1(vector) => format!("step1 {}", hex(vector)),
-        SyncMessage::Step2(update) => format!("step2 {}", hex(update)),
-        SyncMessage::Update(update) => format!("update {}", hex(update)),
-    }
-}
-
-fn shown_states(states: &[u8]) -> String {
-    let mut text = "awareness".to_string();
-    for State { client, clock, state } in awareness::read(states).unwrap_or_default() {
-        let state = state.as_deref().unwrap_or("null");
-        write!(text, " {client} {clock} {state}").expect("a String takes all");
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use parlor_host::transcript::{shown_hocuspocus, shown_y_websocket};
 
     #[test]
     fn what_is_written_in_words_is_shown_in_the_same() {

@@ -8,11 +8,17 @@ use super::story::Story;
 use crate::ai_stand_in::AiStandIn;
 use crate::process::{Folder, Process};
 use crate::wire::Wire;
+use parlor_host::replay;
 use parlor_protocol::time::Timestamp;
 use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, BufReader};
+use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+/// How the files are called in which the server is recorded.
+const RECORDING: &str = "recording";
 /// How many pings a connection may send at once and per second without being taken for a flood.
 const PINGS_AT_ONCE: u32 = 12;
 const PING_EVERY: Duration = Duration::from_millis(150);
@@ -57,6 +63,28 @@ impl SocketWorld {
             presence: story.presence,
             counts_silence: story.counts_silence(),
         })
+    }
+
+    /// Replays every life of the server, which has ended; the error says which went otherwise and where.
+    pub fn replay_recordings(&self) -> Result<(), String> {
+        let recordings = self.recordings();
+        assert!(!recordings.is_empty(), "nothing was recorded");
+        for path in recordings {
+            let mut file = BufReader::new(File::open(&path).map_err(|error| error.to_string())?);
+            let replayed = replay::replay(&mut file, Some(&mut io::sink()))?;
+            if !replayed.is_same() || replayed.inputs == 0 {
+                return Err(format!("{} is replayed otherwise: {replayed}", path.display()));
+            }
+        }
+        Ok(())
+    }
+
+    fn recordings(&self) -> Vec<PathBuf> {
+        let listed = fs::read_dir(self.folder.path()).expect("the folder is there").flatten();
+        let is_one = |path: &PathBuf| {
+            path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(RECORDING))
+        };
+        listed.map(|entry| entry.path()).filter(is_one).collect()
     }
 
     fn client(&mut self, connection: &str) -> &mut Socket {
@@ -221,7 +249,11 @@ impl World for SocketWorld {
     fn finish(&mut self) -> (Outcome, String) {
         let mut outcome = Outcome::default();
         self.take_rest(false, false, &mut outcome);
-        (outcome, self.folder.log())
+        self.process.end();
+        // What is recorded may hold a credential as little as the log.
+        let recorded = self.recordings().into_iter().map(|file| fs::read(file).expect("it is there"));
+        let texts = recorded.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        (outcome, std::iter::once(self.folder.log()).chain(texts).collect())
     }
 }
 
@@ -235,8 +267,10 @@ impl Client {
     }
 }
 
+/// Starts a server that is recorded; every life of it in a file of its own.
 fn start(binary: &str, folder: &Folder, flags: &[String]) -> Process {
-    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+    let file = folder.path().join(RECORDING).display().to_string();
+    let flags = flags.iter().map(String::as_str).chain(["--record", &file]).collect::<Vec<_>>();
     Process::start(binary, folder, &flags)
 }
 

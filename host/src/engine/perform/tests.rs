@@ -1,7 +1,8 @@
 use super::*;
 use crate::engine::{Answer, Calls, Commit, Fatal, Outside, Stores};
+use crate::keyring::Keyring;
 use parlor_protocol::action::{CloseCause, SocketLimits};
-use parlor_protocol::auth::Keys;
+use parlor_protocol::auth::{Keys, Shown};
 use parlor_protocol::call::Call;
 use parlor_protocol::docs::Docs;
 use parlor_protocol::http::Listed;
@@ -70,8 +71,10 @@ fn bench() -> Bench {
         now: Box::new(|| Timestamp(1)),
         log: Box::new(|_| {}),
         calls: Box::new(NoCalls),
-        keys: Arc::new(Keys::default()),
+        keys: Keyring::new(Keys::default(), Duration::from_secs(60)),
+        jwks: None,
         document_job_max: Duration::from_secs(10),
+        recorder: None,
         asset: |name| (name == "app.js").then_some(("text/javascript", b"run()")),
     };
     let engine = Engine::start(Server::new(Settings::default(), [0; 32]), outside, stores).unwrap();
@@ -249,7 +252,7 @@ fn what_does_not_fit_into_the_stores_queue_is_unavailable_at_once() {
 fn a_cheap_job_is_the_next_fact_of_the_same_thread() {
     let bench = bench();
     let ticket = Ticket { slot: 7, generation: 0 };
-    let job = Job::VerifyService { bearer: "wrong".into() };
+    let job = Job::VerifyService { shown: Shown::Key("wrong".into()) };
     let mut after = bench.perform(vec![Action::Work { ticket, job: job.clone() }]);
     let outcome = job.run(&Keys::default(), Timestamp(1), &mut Docs::default());
     assert_eq!(after.next_input(&bench.engine), Some(Input::Worked { ticket, outcome }));

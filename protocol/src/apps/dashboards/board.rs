@@ -3,7 +3,9 @@
 //! go on.
 
 use super::changes::{Changes, Raw, field_bytes};
-use super::kept::{Deed, Done, Kept};
+use super::command::VALUE_BYTES_MAX;
+use super::kept::{Deed, Kept};
+use super::step::{Changed, Step};
 use crate::ids::{Seq, UserId};
 use crate::store::Entry;
 use crate::time::Timestamp;
@@ -12,6 +14,8 @@ use std::sync::Arc;
 
 /// How many fields a widget has at most; as many that were removed are remembered.
 pub const FIELDS_MAX: usize = 256;
+/// How many bytes of the names of removed fields are remembered of a widget.
+pub const REMOVED_BYTES_MAX: usize = 16 * 1024;
 /// How many deleted widgets are remembered one by one.
 pub const TOMBSTONES_MAX: usize = 1_000;
 /// How many versions of the layout can be brought back.
@@ -65,8 +69,12 @@ pub struct Widget {
     pub at: Timestamp,
     /// Where it stands in the log.
     pub seq: Seq,
-    /// What its fields count.
+    /// What its fields count, those that were removed too.
     pub bytes: usize,
+    /// How many of them were removed.
+    pub removed: usize,
+    /// What those count.
+    pub removed_bytes: usize,
 }
 
 /// A field of a widget.
@@ -102,21 +110,6 @@ pub struct Said {
     pub data: Raw,
 }
 
-/// A board as it would be after some changes: what is judged is judged against it.
-#[derive(Debug)]
-pub struct Step<'a> {
-    /// As it is.
-    pub board: &'a Board,
-    changed: Changed,
-}
-
-/// What differs from the board as it is.
-#[derive(Debug, Clone, Default)]
-pub struct Changed {
-    widgets: BTreeMap<Arc<str>, Arc<Widget>>,
-    layout: Option<Layout>,
-}
-
 /// Who makes a change, when, and where it stands.
 #[derive(Debug, Clone)]
 pub struct Made {
@@ -139,7 +132,7 @@ impl Board {
                 for deed in kept.deeds() {
                     let mut step = Step::on(self);
                     step.make(deed, &made);
-                    let changed = step.changed;
+                    let changed = step.changed();
                     self.adopt(changed, entry.seq);
                 }
             }
@@ -214,108 +207,84 @@ impl Said {
     }
 }
 
-impl<'a> Step<'a> {
-    /// A board as it is.
-    pub fn on(board: &'a Board) -> Self {
-        Self { board, changed: Changed::default() }
-    }
-
-    /// The widget with this id, if there ever was one.
-    pub fn widget(&self, id: &str) -> Option<&Arc<Widget>> {
-        self.changed.widgets.get(id).or_else(|| self.board.widgets.get(id))
-    }
-
-    /// The layout, if it was set.
-    pub fn layout(&self) -> Option<&Layout> {
-        self.changed.layout.as_ref().or(self.board.layout.as_ref())
-    }
-
-    /// What was changed so far, to come back to it.
-    pub fn mark(&self) -> Changed {
-        self.changed.clone()
-    }
-
-    /// Takes back what was changed since.
-    pub fn back_to(&mut self, mark: Changed) {
-        self.changed = mark;
-    }
-
-    /// How many widgets there are, and what all of it counts.
-    pub fn size(&self) -> (usize, usize) {
-        let (mut live, mut bytes) = (self.board.live_len(), self.board.bytes);
-        for (id, widget) in &self.changed.widgets {
-            let before = self.board.widgets.get(id).map(|before| &**before);
-            live += usize::from(!widget.deleted);
-            live -= usize::from(before.is_some_and(|before| !before.deleted));
-            bytes += widget_bytes(id, Some(widget));
-            bytes -= widget_bytes(id, before);
-        }
-        if let Some(layout) = &self.changed.layout {
-            bytes += layout_bytes(Some(layout));
-            bytes -= layout_bytes(self.board.layout.as_ref());
-        }
-        (live, bytes)
-    }
-
-    /// Makes a change.
-    pub fn make(&mut self, deed: &Deed, made: &Made) {
-        let version = deed.version;
-        match &deed.done {
-            Done::Updated(id, changes) => {
-                let widget = self.widget(id).map_or_else(|| Widget::begun(deed, made), |at| (**at).clone());
-                let widget = widget.updated(version, changes, made);
-                self.changed.widgets.insert(id.clone(), Arc::new(widget));
-            }
-            Done::Deleted(id) => {
-                let widget = Widget { whole: version, deleted: true, ..Widget::begun(deed, made) };
-                self.changed.widgets.insert(id.clone(), Arc::new(widget));
-            }
-            Done::Laid(value) | Done::Restored(_, value) => {
-                let Made { by, at, .. } = made.clone();
-                self.changed.layout = Some(Layout { version, value: value.clone(), by, at });
-            }
-        }
-    }
-}
-
 impl Widget {
     /// A widget of which nothing is known but what is done to it now.
-    fn begun(deed: &Deed, made: &Made) -> Self {
+    pub(super) fn begun(deed: &Deed, made: &Made) -> Self {
         let Made { by, at, seq } = made.clone();
         let (version, whole) = (deed.version, deed.version.saturating_sub(1));
-        Self { version, whole, fields: BTreeMap::new(), deleted: false, by, at, seq, bytes: 0 }
+        let (fields, deleted) = (BTreeMap::new(), false);
+        Self { version, whole, fields, deleted, by, at, seq, bytes: 0, removed: 0, removed_bytes: 0 }
     }
 
-    fn updated(mut self, version: u64, changes: &Changes, made: &Made) -> Self {
+    /// Changes fields. The removal of what is not there changes nothing. Whether all fields were looked at for it.
+    pub(super) fn update(&mut self, version: u64, changes: &Changes, made: &Made) -> bool {
         let Made { by, at, seq } = made.clone();
         (self.version, self.deleted, self.by, self.at, self.seq) = (version, false, by, at, seq);
         for (name, value) in &changes.0 {
+            let stands = self.fields.get(name).is_some_and(|field| field.value.is_some());
+            if value.is_none() && !stands {
+                continue;
+            }
             let field = Field { version, value: value.clone() };
-            self.bytes += field.bytes(name);
+            self.count(name, &field);
             if let Some(before) = self.fields.insert(name.clone(), field) {
-                self.bytes -= before.bytes(name);
+                self.discount(name, &before);
             }
         }
-        self.forget_removed();
-        self
+        self.remembers_too_much() && {
+            self.forget_removed();
+            true
+        }
+    }
+
+    fn count(&mut self, name: &str, field: &Field) {
+        self.bytes += field.bytes(name);
+        if field.value.is_none() {
+            self.removed += 1;
+            self.removed_bytes += field.bytes(name);
+        }
+    }
+
+    fn discount(&mut self, name: &str, field: &Field) {
+        self.bytes -= field.bytes(name);
+        if field.value.is_none() {
+            self.removed -= 1;
+            self.removed_bytes -= field.bytes(name);
+        }
+    }
+
+    /// Puts together what a snapshot holds: sums follow from the rest.
+    pub(super) fn completed(mut self) -> Self {
+        let fields = std::mem::take(&mut self.fields);
+        fields.iter().for_each(|(name, field)| self.count(name, field));
+        Self { fields, ..self }
+    }
+
+    /// What was removed is remembered as long as there is room for it beside what stands.
+    fn remembers_too_much(&self) -> bool {
+        let limits = self.removed > FIELDS_MAX || self.removed_bytes > REMOVED_BYTES_MAX;
+        limits || self.removed > 0 && self.bytes > VALUE_BYTES_MAX
     }
 
     /// Forgets the fields that were removed the longest ago. Since then all of it may have changed.
     fn forget_removed(&mut self) {
-        let mut removed: Vec<_> = self
-            .fields
-            .iter()
-            .filter(|(_, field)| field.value.is_none())
-            .map(|(name, field)| (field.version, name.clone()))
-            .collect();
-        if removed.len() <= FIELDS_MAX {
-            return;
-        }
+        let removed = self.fields.iter().filter(|(_, field)| field.value.is_none());
+        let mut removed: Vec<_> = removed.map(|(name, field)| (field.version, name.clone())).collect();
         removed.sort();
-        for (version, name) in &removed[..removed.len() - FIELDS_MAX] {
-            self.fields.remove(name);
-            self.whole = self.whole.max(*version);
+        for (version, name) in removed {
+            if !self.remembers_too_much() {
+                break;
+            }
+            if let Some(field) = self.fields.remove(&name) {
+                self.discount(&name, &field);
+            }
+            self.whole = self.whole.max(version);
         }
+    }
+
+    /// How many of its fields stand.
+    pub fn standing_len(&self) -> usize {
+        self.fields.len() - self.removed
     }
 
     /// Its fields that stand.
@@ -325,9 +294,9 @@ impl Widget {
 }
 
 impl Field {
-    /// What it counts.
-    pub fn bytes(&self, name: &str) -> usize {
-        self.value.as_ref().map_or(0, |value| field_bytes(name, Some(value)))
+    /// What it counts: its name too where it was removed, because that is remembered.
+    fn bytes(&self, name: &str) -> usize {
+        field_bytes(name, self.value.as_ref())
     }
 }
 
@@ -337,6 +306,7 @@ pub fn widget_bytes(id: &str, widget: Option<&Widget>) -> usize {
     live.map_or(0, |widget| id.len() + WIDGET_OVERHEAD_BYTES + widget.bytes)
 }
 
-fn layout_bytes(layout: Option<&Layout>) -> usize {
+/// What a layout counts.
+pub fn layout_bytes(layout: Option<&Layout>) -> usize {
     layout.map_or(0, |layout| layout.value.as_str().len())
 }

@@ -1,6 +1,7 @@
 //! Values as clients write them: JSON that is carried as it came, and what a change does to the fields of a widget.
 
 use crate::json::Json;
+use crate::refusal::Refusal;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
@@ -8,6 +9,9 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+
+/// How long the name of a field may be (WIRE §0.6).
+pub const NAME_BYTES_MAX: usize = 255;
 
 /// One JSON value, as it came.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +61,14 @@ impl Changes {
     /// The bytes of the fields' names and values.
     pub fn bytes(&self) -> usize {
         self.0.iter().map(|(name, value)| field_bytes(name, value.as_ref())).sum()
+    }
+
+    /// Refuses names that are too long: what was removed is remembered by them.
+    pub fn checked_names(&self) -> Result<(), Refusal> {
+        match self.0.keys().map(|name| name.len()).find(|bytes| *bytes > NAME_BYTES_MAX) {
+            Some(actual) => Err(Refusal::too_large("name of a field", actual, NAME_BYTES_MAX)),
+            None => Ok(()),
+        }
     }
 
     /// Whether both say the same, however they are written.

@@ -97,13 +97,7 @@ impl Conflicts {
 }
 
 fn cost(clash: &Clash) -> usize {
-    use super::command::Part;
-    let yours = match &clash.yours {
-        Part::Update { changes, .. } => changes.bytes(),
-        Part::Delete { .. } => 0,
-        Part::Lay { value, .. } => value.as_str().len(),
-    };
-    OVERHEAD_BYTES + yours + clash.fields.iter().map(|name| name.len()).sum::<usize>()
+    OVERHEAD_BYTES + clash.yours.bytes() + clash.fields.iter().map(|name| name.len()).sum::<usize>()
 }
 
 #[cfg(test)]

@@ -2,11 +2,12 @@
 //! those that are known go together in the next append, and every answer leaves in its place: an entry's when it is
 //! stored, and what was judged behind it after it.
 
-use super::board::{Board, Step};
+use super::board::Board;
 use super::changes::Raw;
 use super::command::Operation;
 use super::judging::{Known, Verdict};
 use super::kept::{Done, Kept};
+use super::step::Step;
 use crate::auth::User;
 use crate::context::Caller;
 use crate::ids::{ConnectionId, EntryId, RequestId, Seq, UserId};
@@ -19,8 +20,10 @@ use std::sync::Arc;
 
 /// How many cases are judged together: they are one commit, and one step of the core.
 pub const JUDGED_CASES_MAX: usize = 32;
-/// How many bytes of entries after which no further case is judged with them.
+/// How many bytes of entries and answers after which no further case is judged with them.
 pub const JUDGED_BYTES_MAX: usize = 256 * 1024;
+/// After how much effort no further case is judged with them: parts, and fields that were copied or looked at for them.
+pub const JUDGED_EFFORT_MAX: usize = 16 * 1024;
 
 /// One open dashboard.
 #[derive(Debug, Default)]
@@ -135,6 +138,8 @@ pub struct Round {
 pub trait Beside {
     /// Whether its origin may change the board.
     fn may_change(&mut self, origin: &Origin) -> Result<(), Refusal>;
+    /// How many bytes the board may grow, because of all that are open.
+    fn growth_max(&self) -> usize;
     /// The conflict that a user wants to end.
     fn conflict(&mut self, id: &str, user: &UserId) -> Known<'_>;
 }
@@ -162,6 +167,11 @@ impl Desk {
     /// A dashboard as far as its log was told.
     pub fn of(board: Board) -> Self {
         Self { board, ..Self::default() }
+    }
+
+    /// Whether nothing waits here.
+    pub fn is_idle(&self) -> bool {
+        self.queue.is_empty() && self.out.is_empty()
     }
 
     /// Whether something of this connection waits here.
@@ -192,8 +202,11 @@ impl Desk {
     /// Judges what can be judged now, each case after those before it.
     pub fn judge(&mut self, beside: &mut impl Beside) -> Round {
         let (mut round, mut bytes) = (Round::default(), 0);
-        let mut step = Step::on(&self.board);
-        while round.judged.len() < JUDGED_CASES_MAX && bytes < JUDGED_BYTES_MAX {
+        let mut step = Step::on(&self.board).growing(beside.growth_max());
+        while round.judged.len() < JUDGED_CASES_MAX
+            && bytes < JUDGED_BYTES_MAX
+            && step.effort() < JUDGED_EFFORT_MAX
+        {
             match self.queue.front_mut().map(|case| case.readiness(&round, &self.board)) {
                 Some(Ready::Judge) => {}
                 Some(Ready::Read(number, seq)) => {
@@ -204,6 +217,7 @@ impl Desk {
             }
             let Some(case) = self.queue.pop_front() else { break };
             let said = case.judged(&mut step, beside);
+            bytes += said.shown_bytes(&self.board);
             if let Said::Append(kept) = &said {
                 let (author, id) = case.key.clone();
                 let body: bytes::Bytes = kept.body().into();
@@ -335,6 +349,22 @@ impl Case {
             Operation::Part(_) | Operation::Batch(_) | Operation::Resolve { .. } | Operation::Say { .. } => {
                 None
             }
+        }
+    }
+}
+
+impl Said {
+    /// How much of the board, and of what was asked, its answer shows at the most.
+    fn shown_bytes(&self, board: &Board) -> usize {
+        match self {
+            Self::Append(_) => 0,
+            Self::Repeat(entry) => entry.body.len(),
+            Self::Sync(_) => board.bytes(),
+            Self::Verdict(Verdict::Conflict(clash)) => clash.shown_bytes(board),
+            Self::Verdict(Verdict::Conflicts(clashes)) => {
+                clashes.iter().map(|clash| clash.shown_bytes(board)).sum()
+            }
+            Self::Verdict(Verdict::Append(_) | Verdict::Withdrawn | Verdict::Refused(_)) => 0,
         }
     }
 }

@@ -166,7 +166,7 @@ impl Dashboards {
             gone.iter().for_each(|caller| self.dismiss(id, caller, CloseCause::ResourceUnknown, ctx));
         }
         ctx.rooms.remove(id, &mut ctx.fx);
-        self.on_forgotten(id);
+        self.on_forgotten(id, ctx);
     }
 
     /// A connection that is for this dashboard alone ends with it; another one is told that it is out of it.

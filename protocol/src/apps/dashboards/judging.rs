@@ -1,14 +1,16 @@
 //! What becomes of an operation: judged against the board as it would be by then, it is an entry, a conflict, or
 //! refused (WIRE §3). Pure, and so the same wherever it is asked.
 
-use super::board::{FIELDS_MAX, Made, Step, Widget};
+use super::board::{Board, FIELDS_MAX, Layout, Made, Widget, layout_bytes, widget_bytes};
 use super::changes::{Changes, Raw};
 use super::command::{Operation, Part, Resolution, VALUE_BYTES_MAX};
 use super::kept::{Deed, Done, Kept, Resolves};
+use super::step::Step;
 use crate::ids::{Seq, UserId};
 use crate::refusal::{Code, Refusal};
 use crate::time::Timestamp;
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// How many widgets a dashboard has at most.
@@ -46,6 +48,17 @@ pub struct Clash {
     pub yours: Part,
 }
 
+impl Clash {
+    /// How much of the board, and of what was asked, it shows.
+    pub fn shown_bytes(&self, board: &Board) -> usize {
+        let current = match &self.widget {
+            Some(id) => widget_bytes(id, board.widgets.get(id).map(|widget| &**widget)),
+            None => layout_bytes(board.layout.as_ref()),
+        };
+        current + self.yours.bytes() + self.fields.iter().map(|name| name.len()).sum::<usize>()
+    }
+}
+
 /// What an operation needs to know beside the board.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Known<'a> {
@@ -73,6 +86,15 @@ impl From<Refusal> for Not {
 impl Step<'_> {
     /// Judges an operation. What is to be stored is done in the step, so that what follows is judged after it.
     pub fn judge(&mut self, operation: &Operation, known: Known<'_>) -> Verdict {
+        self.begin();
+        let verdict = self.judged(operation, known);
+        if !matches!(verdict, Verdict::Append(_)) {
+            self.take_back();
+        }
+        verdict
+    }
+
+    fn judged(&mut self, operation: &Operation, known: Known<'_>) -> Verdict {
         let judged = match operation {
             Operation::Part(part) => self.part(part).map(Kept::One),
             Operation::Batch(parts) => return self.batch(parts),
@@ -95,28 +117,26 @@ impl Step<'_> {
         }
     }
 
-    /// All or nothing. Of each widget the first conflict is told.
+    /// All or nothing. Its parts apply in order to each other, and conflict with what stood before all of them; of each
+    /// widget the first conflict is told. What cannot be done behind a conflict may well be because of it.
     fn batch(&mut self, parts: &[Part]) -> Verdict {
-        let (mark, mut deeds, mut clashes) = (self.mark(), Vec::new(), Vec::<Clash>::new());
+        let (mut deeds, mut clashes, mut clashed) = (Vec::new(), Vec::new(), BTreeSet::new());
         for part in parts {
             match self.part(part) {
                 Ok(deed) => deeds.push(deed),
-                Err(Not::Clash(clash)) if clashes.iter().any(|other| other.widget == clash.widget) => {}
-                Err(Not::Clash(clash)) => clashes.push(clash),
-                Err(Not::Refused(refusal)) => {
-                    self.back_to(mark);
-                    return Verdict::Refused(refusal);
-                }
+                Err(Not::Clash(clash)) if clashed.insert(clash.widget.clone()) => clashes.push(clash),
+                Err(Not::Refused(refusal)) if clashes.is_empty() => return Verdict::Refused(refusal),
+                Err(Not::Clash(_) | Not::Refused(_)) => {}
             }
         }
-        if clashes.is_empty() {
-            return Verdict::Append(Kept::Batch(deeds));
+        match clashes.is_empty() {
+            true => Verdict::Append(Kept::Batch(deeds)),
+            false => Verdict::Conflicts(clashes),
         }
-        self.back_to(mark);
-        Verdict::Conflicts(clashes)
     }
 
     fn part(&mut self, part: &Part) -> Result<Deed, Not> {
+        self.count_part();
         let deed = match part {
             Part::Update { widget, base, changes } => self.update(part, widget, *base, changes)?,
             Part::Delete { widget, base } => self.delete(part, widget, *base)?,
@@ -126,36 +146,32 @@ impl Step<'_> {
     }
 
     fn update(&self, part: &Part, id: &Arc<str>, base: Option<u64>, changes: &Changes) -> Result<Deed, Not> {
-        let (widget, next) = (self.widget(id), self.next_version(id));
-        let current = widget.map_or(0, |widget| widget.version);
+        let (before, current) = (self.widget_before(id), version(self.widget(id)));
         let seen = base.unwrap_or(current);
-        let touched = changes.0.keys().filter(|name| widget.is_some_and(|at| at.changed_since(name, seen)));
+        let touched = changes.0.keys().filter(|name| before.is_some_and(|at| at.changed_since(name, seen)));
         let fields: Vec<_> = match seen > current {
             true => changes.0.keys().cloned().collect(),
             false => touched.cloned().collect(),
         };
-        let all_changed = widget.is_some_and(|widget| seen < widget.whole);
+        let all_changed = before.is_some_and(|before| seen < before.whole);
         if seen > current || all_changed || !fields.is_empty() {
-            return Err(Not::Clash(Clash {
-                widget: Some(id.clone()),
-                base: seen,
-                current,
-                fields,
-                yours: part.clone(),
-            }));
+            let (widget, current) = (Some(id.clone()), version(before));
+            return Err(Not::Clash(Clash { widget, base: seen, current, fields, yours: part.clone() }));
         }
+        let (version, merged) = (self.next_version(id), seen < version(before));
         let done = Done::Updated(id.clone(), changes.clone());
-        Ok(Deed { version: next, done, base, merged: seen < current, resolves: None })
+        Ok(Deed { version, done, base, merged, resolves: None })
     }
 
     fn delete(&self, part: &Part, id: &Arc<str>, base: Option<u64>) -> Result<Deed, Not> {
         let absent = || Refusal::new(Code::NotFound, format!("there is no widget {id:?}"));
         let widget = self.widget(id).ok_or_else(absent)?;
-        let seen = base.unwrap_or(widget.version);
-        if seen != widget.version {
-            let since = widget.fields.iter().filter(|(_, field)| field.version > seen);
+        let (before, seen) = (self.widget_before(id), base.unwrap_or(widget.version));
+        if seen < version(before) || seen > widget.version {
+            let fields = before.into_iter().flat_map(|before| &before.fields);
+            let since = fields.filter(|(_, field)| field.version > seen);
             let fields = since.map(|(name, _)| name.clone()).collect();
-            let (widget, current) = (Some(id.clone()), widget.version);
+            let (widget, current) = (Some(id.clone()), version(before));
             return Err(Not::Clash(Clash { widget, base: seen, current, fields, yours: part.clone() }));
         }
         if widget.deleted {
@@ -165,11 +181,12 @@ impl Step<'_> {
     }
 
     fn lay(&self, part: &Part, base: Option<u64>, value: &Raw) -> Result<Deed, Not> {
-        let current = self.layout().map_or(0, |layout| layout.version);
+        let version = |layout: Option<&Layout>| layout.map_or(0, |layout| layout.version);
+        let (before, current) = (version(self.layout_before()), version(self.layout()));
         let seen = base.unwrap_or(current);
-        if seen != current {
+        if seen < before || seen > current {
             let (widget, fields, yours) = (None, Vec::new(), part.clone());
-            return Err(Not::Clash(Clash { widget, base: seen, current, fields, yours }));
+            return Err(Not::Clash(Clash { widget, base: seen, current: before, fields, yours }));
         }
         Ok(plain(current + 1, Done::Laid(value.clone()), base))
     }
@@ -220,35 +237,32 @@ impl Step<'_> {
     fn merged(&self, clash: &Clash, value: &Raw) -> Result<Part, Not> {
         let Some(id) = &clash.widget else { return Ok(Part::Lay { base: None, value: value.clone() }) };
         let no_object = || Refusal::new(Code::ClientError, "the value of a widget is an object");
-        let Changes(mut changes) = value.fields().ok_or_else(no_object)?;
+        let changes = value.fields().ok_or_else(no_object)?;
+        changes.checked_names()?;
+        let Changes(mut changes) = changes;
         for (name, _) in self.widget(id).iter().flat_map(|widget| widget.standing()) {
             changes.entry(name.into()).or_insert(None);
         }
         Ok(Part::Update { widget: id.clone(), base: None, changes: Changes(changes) })
     }
 
-    /// Does it, unless something becomes too large by it.
+    /// Does it, unless something becomes too large by it. Whoever asked takes it back then.
     fn done(&mut self, deed: Deed) -> Result<Deed, Not> {
-        let mark = self.mark();
+        let before = self.size();
         // Who is the author, when and where, is the store's to say, and nothing depends on it here.
         let made = Made { by: UserId::server(), at: Timestamp::default(), seq: Seq::ZERO };
         self.make(&deed, &made);
-        match self.too_large(&deed) {
+        match self.too_large(&deed, before) {
             None => Ok(deed),
-            Some(refusal) => {
-                self.back_to(mark);
-                Err(refusal.into())
-            }
+            Some(refusal) => Err(refusal.into()),
         }
     }
 
     /// What is over its limit after a change. What makes nothing larger is let through.
-    fn too_large(&self, deed: &Deed) -> Option<Refusal> {
-        if let Done::Deleted(_) = deed.done {
-            return None;
-        }
+    fn too_large(&self, deed: &Deed, (widgets_before, bytes_before): (usize, usize)) -> Option<Refusal> {
+        let (widgets, bytes) = self.size();
         if let Some(widget) = deed.widget().and_then(|id| self.widget(id)) {
-            let fields = widget.standing().count();
+            let fields = widget.standing_len();
             if fields > FIELDS_MAX {
                 return Some(too_many("fields of a widget", fields, FIELDS_MAX));
             }
@@ -256,11 +270,16 @@ impl Step<'_> {
                 return Some(Refusal::too_large("widget", widget.bytes, VALUE_BYTES_MAX));
             }
         }
-        let (widgets, bytes) = self.size();
-        if widgets > WIDGETS_MAX {
+        if widgets > WIDGETS_MAX && widgets > widgets_before {
             return Some(too_many("widgets", widgets, WIDGETS_MAX));
         }
-        (bytes > BOARD_BYTES_MAX).then(|| Refusal::too_large("dashboard", bytes, BOARD_BYTES_MAX))
+        if bytes <= bytes_before {
+            return None;
+        }
+        if bytes > BOARD_BYTES_MAX {
+            return Some(Refusal::too_large("dashboard", bytes, BOARD_BYTES_MAX));
+        }
+        self.has_outgrown().then(Refusal::busy)
     }
 
     fn next_version(&self, id: &str) -> u64 {
@@ -282,6 +301,10 @@ impl Part {
         }
         self
     }
+}
+
+fn version(widget: Option<&Arc<Widget>>) -> u64 {
+    widget.map_or(0, |widget| widget.version)
 }
 
 fn plain(version: u64, done: Done, base: Option<u64>) -> Deed {

@@ -8,14 +8,17 @@ mod changes;
 mod command;
 mod conflicts;
 mod desk;
+mod due;
 mod joining;
 mod judging;
 mod kept;
 mod lookups;
 mod opening;
+mod parsing;
 mod rounds;
 mod snapshot;
 mod spelling;
+mod step;
 #[cfg(test)]
 mod tests;
 mod visits;
@@ -39,8 +42,9 @@ use crate::store::StoreReply;
 use access::access;
 use conflicts::Conflicts;
 use desk::Desk;
+use due::Due;
 use opening::Building;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use visits::Requests;
 
 /// How many bytes of boards are open before another one is refused as busy.
@@ -107,7 +111,7 @@ pub struct Dashboards {
     /// Requests over REST that are not answered yet.
     requests: Requests,
     /// Where something may be judged.
-    due: BTreeSet<RoomId>,
+    due: Due,
     /// What the boards count together.
     bytes: usize,
     /// How many cases, and boards, there were.
@@ -183,6 +187,12 @@ impl Dashboards {
     /// How much waits, and how many boards are open or being opened, connections have one, and requests wait.
     pub fn held_len(&self) -> usize {
         self.parked.len() + self.desks.len() + self.building.len() + self.windows.len() + self.requests.len()
+    }
+
+    /// Whether something is asked of a dashboard, or waits for it, and is not answered yet.
+    pub fn needs(&self, room: &RoomId) -> bool {
+        let is_asked = self.desks.get(room).is_some_and(|desk| !desk.is_idle());
+        is_asked || self.building.contains_key(room) || self.parked.holds(room)
     }
 
     /// Forgets what is old.

@@ -284,9 +284,11 @@ impl Dashboards {
         }
     }
 
-    /// Rooms are forgotten that nobody has used for a while, and their boards with them.
-    pub fn on_forgotten(&mut self, id: &RoomId) {
-        self.building.remove(id);
+    /// Rooms are forgotten that nobody has used for a while, and their boards with them. Nothing is left without its
+    /// answer by that.
+    pub fn on_forgotten(&mut self, id: &RoomId, ctx: &mut Context<'_>) {
+        self.refuse_cases(id, &Refusal::busy(), ctx);
+        self.stop_building(id, &Refusal::busy(), ctx);
         self.due.remove(id);
         if let Some(desk) = self.desks.remove(id) {
             self.bytes -= desk.board.bytes();

@@ -4,10 +4,11 @@
 use super::access::access;
 use super::conflicts::Conflicts;
 use super::desk::{Beside, Case, Desk, Judged, Origin, Said, Standing, Task, Wanted};
+use super::due::PAUSE;
 use super::judging::{Clash, Known, Verdict};
 use super::kept::Kept;
 use super::lookups::{look, read_layout};
-use super::{Dashboards, spelling};
+use super::{BOARDS_BYTES_MAX, Dashboards, spelling};
 use crate::context::{Context, Effects};
 use crate::envelope::Event;
 use crate::ids::{EntryId, RoomId, Seq, UserId};
@@ -16,6 +17,7 @@ use crate::refusal::{Code, Refusal};
 use crate::room::{Appended, Delivered, QUEUED_ENTRIES_MAX, QUEUED_EVENTS_MAX, Room, Under};
 use crate::store::Entry;
 use crate::time::Timestamp;
+use crate::timers::Timer;
 use serde_json::json;
 use std::sync::Arc;
 
@@ -24,6 +26,7 @@ struct Around<'a> {
     room: &'a Room,
     conflicts: &'a mut Conflicts,
     now: Timestamp,
+    growth_max: usize,
 }
 
 impl Beside for Around<'_> {
@@ -33,6 +36,10 @@ impl Beside for Around<'_> {
             None if self.room.closing => Err(Refusal::room_access_denied()),
             None => Ok(()),
         }
+    }
+
+    fn growth_max(&self) -> usize {
+        self.growth_max
     }
 
     fn conflict(&mut self, id: &str, user: &UserId) -> Known<'_> {
@@ -103,16 +110,35 @@ impl Dashboards {
         Ok(())
     }
 
-    /// Judges wherever something may be judged now.
+    /// Judges wherever something may be judged now, as far as this step goes.
     pub fn run_due(&mut self, ctx: &mut Context<'_>) {
-        while let Some(id) = self.due.pop_first() {
-            while self.judge(&id, ctx) {}
+        while let Some(id) = self.due.next() {
+            if self.judge(&id, ctx) {
+                self.due.insert(id);
+            }
         }
     }
 
-    /// Whether something is left to judge at once.
+    /// Whether something is left to judge in this step.
     pub fn is_due(&self) -> bool {
-        !self.due.is_empty()
+        self.due.goes_on()
+    }
+
+    /// A step of the core begins.
+    pub fn begin_step(&mut self) {
+        self.due.begin_step();
+    }
+
+    /// A step of the core ends: what is left to judge goes on soon.
+    pub fn end_step(&mut self, fx: &mut Effects<'_>) {
+        if self.due.end_step() {
+            fx.timers.set(fx.now + PAUSE, Timer::Boards);
+        }
+    }
+
+    /// What was left to judge goes on.
+    pub fn on_due(&mut self) {
+        self.due.wake();
     }
 
     /// Judges one round. Whether the next may follow at once.
@@ -121,7 +147,9 @@ impl Dashboards {
         if !room.can_judge() || desk.queue.is_empty() || !desk.out.is_empty() {
             return false;
         }
-        let mut around = Around { room, conflicts: &mut self.conflicts, now: ctx.fx.now };
+        self.due.count_round();
+        let growth_max = BOARDS_BYTES_MAX.saturating_sub(self.bytes);
+        let mut around = Around { room, conflicts: &mut self.conflicts, now: ctx.fx.now, growth_max };
         let round = desk.judge(&mut around);
         if let Some((number, seq)) = round.reads {
             match room.held(seq) {
@@ -190,7 +218,8 @@ impl Dashboards {
                 }
                 Said::Verdict(Verdict::Conflicts(clashes)) => match self.desks.get(id) {
                     Some(desk) => {
-                        let error = spelling::batch_conflicts(&clashes, &desk.board);
+                        let sides = !self.is_wordy(&case.origin);
+                        let error = spelling::batch_conflicts(&clashes, &desk.board, sides);
                         Reply::Said(spelling::refused_with(id, error))
                     }
                     None => Reply::Refused(Refusal::busy()),

@@ -139,8 +139,8 @@ impl SpelledWidget {
             (name, Field { version, value: value.into_iter().next() })
         };
         let fields: BTreeMap<_, _> = fields.into_iter().map(field).collect();
-        let bytes = fields.iter().map(|(name, field)| field.bytes(name)).sum();
-        Widget { version, whole, fields, deleted, by, at, seq, bytes }
+        let (bytes, removed, removed_bytes) = (0, 0, 0);
+        Widget { version, whole, fields, deleted, by, at, seq, bytes, removed, removed_bytes }.completed()
     }
 }
 

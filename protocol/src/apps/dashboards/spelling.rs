@@ -83,7 +83,7 @@ pub fn about(room: &RoomId, event: Event) -> Event {
     event.of(FAMILY).within("dashboardId", room.name.clone())
 }
 
-/// The conflict as its author is told, with both sides.
+/// The conflict as its author is told, with both sides and the fields that they differ in, or without.
 pub fn clash_json(id: Option<&str>, clash: &Clash, board: &Board, with_sides: bool) -> String {
     let mut text = String::from("{");
     if let Some(id) = id {
@@ -96,9 +96,9 @@ pub fn clash_json(id: Option<&str>, clash: &Clash, board: &Board, with_sides: bo
         Some(id) => write_text(&mut text, id),
         None => text.push_str("null"),
     }
-    write!(text, r#","baseVersion":{},"#, clash.base).expect(TAKES_ALL);
+    write!(text, r#","baseVersion":{}"#, clash.base).expect(TAKES_ALL);
     if with_sides {
-        text.push_str(r#""current":"#);
+        text.push_str(r#","current":"#);
         match &clash.widget {
             Some(id) => match board.widgets.get(id) {
                 Some(widget) => write_widget(&mut text, id, widget),
@@ -106,19 +106,18 @@ pub fn clash_json(id: Option<&str>, clash: &Clash, board: &Board, with_sides: bo
             },
             None => write_layout(&mut text, board.layout.as_ref()),
         }
-        text.push(',');
         if id.is_some() {
-            text.push_str(r#""yours":"#);
+            text.push_str(r#","yours":"#);
             match &clash.yours {
                 Part::Update { changes, .. } => changes.write(&mut text),
                 Part::Delete { .. } => text.push_str("null"),
                 Part::Lay { value, .. } => text.push_str(value.as_str()),
             }
-            text.push(',');
         }
+        let fields: Vec<&str> = clash.fields.iter().map(|name| &**name).collect();
+        write!(text, r#","fields":{}"#, Json::of(&fields).as_str()).expect(TAKES_ALL);
     }
-    let fields: Vec<&str> = clash.fields.iter().map(|name| &**name).collect();
-    write!(text, r#""fields":{}}}"#, Json::of(&fields).as_str()).expect(TAKES_ALL);
+    text.push('}');
     text
 }
 
@@ -136,8 +135,8 @@ pub fn detected(room: &RoomId, text: String) -> Event {
 }
 
 /// A batch that was left undone because of these.
-pub fn batch_conflicts(clashes: &[Clash], board: &Board) -> String {
-    let clashes: Vec<_> = clashes.iter().map(|clash| clash_json(None, clash, board, true)).collect();
+pub fn batch_conflicts(clashes: &[Clash], board: &Board, with_sides: bool) -> String {
+    let clashes: Vec<_> = clashes.iter().map(|clash| clash_json(None, clash, board, with_sides)).collect();
     let details = format!(r#"{{"conflicts":[{}]}}"#, clashes.join(","));
     format!(r#"{{"code":"CONFLICT","message":"{CONFLICT_MESSAGE}","details":{details},"recoverable":true}}"#)
 }

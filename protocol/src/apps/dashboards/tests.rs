@@ -1,10 +1,16 @@
-use super::board::{Board, FIELDS_MAX, LAYOUTS_RESTORABLE_MAX, SAID_EVENTS_MAX, Step, TOMBSTONES_MAX};
-use super::command::{Ask, Command, Operation, VALUE_BYTES_MAX};
+use super::board::{
+    Board, FIELDS_MAX, LAYOUTS_RESTORABLE_MAX, REMOVED_BYTES_MAX, SAID_EVENTS_MAX, TOMBSTONES_MAX,
+};
+use super::changes::NAME_BYTES_MAX;
+use super::command::{Ask, BATCH_OPERATIONS_MAX, Command, Operation, VALUE_BYTES_MAX};
+use super::desk::{self, Beside, Case, JUDGED_CASES_MAX, JUDGED_EFFORT_MAX, Origin, Standing, Task, Wanted};
 use super::judging::{BOARD_BYTES_MAX, Clash, Known, Verdict, WIDGETS_MAX};
 use super::kept::Kept;
 use super::spelling;
-use crate::ids::{EntryId, RoomId, Seq};
-use crate::refusal::Code;
+use super::step::Step;
+use crate::ids::{EntryId, RequestId, RoomId, Seq, UserId};
+use crate::refusal::{Code, Refusal};
+use crate::room::PostId;
 use crate::store::Entry;
 use crate::time::Timestamp;
 use proptest::prelude::*;
@@ -393,6 +399,285 @@ fn a_field_that_was_removed_long_ago_counts_as_changed() {
         json!(["new"])
     );
     assert_eq!(desk.done("WIDGET_UPDATE", update("w", Some(2), json!({"new": 1})))["merged"], json!(true));
+}
+
+#[test]
+fn what_a_call_does_not_have_is_ignored_whatever_it_holds() {
+    let read = |name: &str, payload: Value| {
+        Command::parse(name, &payload.to_string(), Some("id")).expect("a name").is_ok()
+    };
+    let foreign = json!({"since": "x", "dashboardId": 7, "id": [], "else": 1});
+    let with = |own: Value, others: &[&str]| {
+        let mut payload = foreign.clone();
+        others.iter().for_each(|name| payload[*name] = json!({"no": ["such"]}));
+        own.as_object().expect("an object").iter().for_each(|(name, value)| payload[name] = value.clone());
+        payload
+    };
+    assert!(read(
+        "WIDGET_UPDATE",
+        with(update("w", None, json!({"a": 1})), &["layout", "version", "operations"])
+    ));
+    assert!(read("WIDGET_DELETE", with(json!({"widgetId": "w"}), &["version", "resolution", "operations"])));
+    assert!(read("WIDGET_DELETE", json!({"widgetId": "w", "changes": 7})));
+    assert!(read("LAYOUT_UPDATE", with(json!({"layout": 1}), &["widgetId", "version", "operations"])));
+    assert!(read("LAYOUT_RESTORE", with(json!({"version": 1}), &["widgetId", "baseVersion", "conflictId"])));
+    let part = with(json!({"widgetId": "w"}), &["version", "operations"]);
+    let parts = json!({"operations": [{"type": "WIDGET_DELETE", "payload": part}]});
+    assert!(read("WIDGET_BATCH", with(parts, &["widgetId", "baseVersion", "version"])));
+    let resolve = json!({"conflictId": "c", "resolution": "mine"});
+    assert!(read("CONFLICT_RESOLVED", with(resolve, &["widgetId", "baseVersion", "version"])));
+    assert!(read("SYNC_REQUEST", json!({"since": 1, "widgetId": 7, "changes": [], "operations": {}})));
+    assert!(read("DISCONNECT", foreign.clone()));
+    let among = |name: &str, payload: Value| Command::parse_among(name, &payload.to_string());
+    for name in ["dashboard:close", "dashboard:SYNC_REQUEST"] {
+        let read = among(name, json!({"dashboardId": "d", "id": 7, "version": "x"}));
+        assert!(matches!(read, Some(Ok(_))), "{name}: {read:?}");
+    }
+    // What it has is looked at.
+    assert!(!read("SYNC_REQUEST", json!({"since": "x"})));
+    assert!(!read("LAYOUT_RESTORE", json!({"version": "x"})));
+    assert!(matches!(among("dashboard:close", json!({"dashboardId": 7})), Some(Err(_))));
+}
+
+#[test]
+fn the_name_of_a_field_has_a_limit_and_what_is_not_there_is_not_remembered() {
+    let mut desk = Desk::default();
+    let long = "n".repeat(NAME_BYTES_MAX + 1);
+    let refused = |name: &str, payload: Value| {
+        let read = Command::parse(name, &payload.to_string(), None).expect("a name");
+        let refusal = read.expect_err("a name that is too long");
+        (refusal.code, refusal.message.into_owned(), refusal.details)
+    };
+    let too_large = (
+        Code::TooLarge,
+        "name of a field of 256 bytes is over the limit of 255".to_string(),
+        Some(json!({"limit": 255, "actual": 256})),
+    );
+    for value in [json!(1), json!(null)] {
+        let payload = update("w", None, json!({long.clone(): value}));
+        assert_eq!(refused("WIDGET_UPDATE", payload.clone()), too_large);
+        let parts = json!({"operations": [{"type": "WIDGET_UPDATE", "payload": payload}]});
+        assert_eq!(refused("WIDGET_BATCH", parts), too_large);
+    }
+    let name = |field: usize| format!("{field:0255}");
+    assert_eq!(desk.done("WIDGET_UPDATE", update("w", None, json!({name(0): 1})))["version"], json!(1));
+    desk.done("WIDGET_UPDATE", update("w", None, json!({"a": 1})));
+    let clash = desk.clash("WIDGET_UPDATE", update("w", Some(0), json!({"a": 2})));
+    let known = Known { conflict: Some(&clash), ..Known::default() };
+    let merged = json!({"conflictId": "c", "resolution": "merged", "value": {long: 1}});
+    assert!(matches!(
+        desk.judge("CONFLICT_RESOLVED", merged, known),
+        Verdict::Refused(refusal) if refusal.code == Code::TooLarge
+    ));
+
+    // What never was is not removed, and nobody is in conflict with that.
+    let bytes = desk.board.bytes();
+    let nothing: serde_json::Map<_, _> = (1..200).map(|field| (name(field), json!(null))).collect();
+    desk.done("WIDGET_UPDATE", update("w", None, nothing.into()));
+    assert_eq!((desk.board.bytes(), desk.board.widgets["w"].fields.len()), (bytes, 2));
+    assert_eq!(desk.done("WIDGET_UPDATE", update("w", Some(2), json!({name(7): 1})))["merged"], json!(true));
+
+    // What was removed counts, as far as it is remembered.
+    let bytes = desk.board.bytes();
+    desk.done("WIDGET_UPDATE", update("w", None, json!({name(7): null})));
+    assert_eq!(desk.board.bytes(), bytes - 1);
+    for field in 0..100 {
+        desk.done("WIDGET_UPDATE", update("w", None, json!({name(field): 1})));
+        desk.done("WIDGET_UPDATE", update("w", None, json!({name(field): null})));
+    }
+    let widget = desk.board.widgets["w"].clone();
+    assert_eq!((widget.removed, widget.removed_bytes), (64, 64 * 255));
+    assert!(widget.removed_bytes <= REMOVED_BYTES_MAX && widget.whole > 1);
+    // It gives way to what stands.
+    let text = "x".repeat(VALUE_BYTES_MAX - 300);
+    desk.done("WIDGET_UPDATE", update("w", None, json!({"a": null})));
+    assert!(desk.done("WIDGET_UPDATE", update("w", None, json!({"b": text})))["version"].is_u64());
+    let widget = &desk.board.widgets["w"];
+    assert!(widget.bytes <= VALUE_BYTES_MAX && widget.removed == 2, "{} {}", widget.bytes, widget.removed);
+}
+
+/// A batch that changes so many widgets.
+fn batch_of(widgets: impl Iterator<Item = String>, field: &str) -> Value {
+    let parts: Vec<_> = widgets
+        .map(|id| json!({"type": "WIDGET_UPDATE", "payload": update(&id, None, json!({field: 1}))}))
+        .collect();
+    json!({"operations": parts})
+}
+
+#[test]
+fn what_judging_looks_at_grows_with_what_is_asked_and_no_faster() {
+    let mut desk = Desk::default();
+    let ids = |range: std::ops::Range<usize>| range.map(|number| format!("w{number}"));
+    for first in (0..WIDGETS_MAX).step_by(BATCH_OPERATIONS_MAX) {
+        desk.done("WIDGET_BATCH", batch_of(ids(first..first + BATCH_OPERATIONS_MAX), "a"));
+    }
+    // One step goes on over ten batches, and the tenth costs what the first did.
+    let mut step = Step::on(&desk.board);
+    let mut efforts = Vec::new();
+    for first in (0..WIDGETS_MAX).step_by(BATCH_OPERATIONS_MAX) {
+        let before = step.effort();
+        let batch = operation("WIDGET_BATCH", &batch_of(ids(first..first + BATCH_OPERATIONS_MAX), "b"));
+        assert!(matches!(step.judge(&batch, Known::default()), Verdict::Append(_)));
+        efforts.push(step.effort() - before);
+    }
+    // A part, the one field that was copied, and the one that was changed.
+    assert_eq!(efforts, [3 * BATCH_OPERATIONS_MAX; 10]);
+
+    // The same widget is copied once for all parts of a batch.
+    let fields: serde_json::Map<_, _> = (0..FIELDS_MAX - 1).map(|at| (format!("f{at}"), json!(0))).collect();
+    desk.done("WIDGET_UPDATE", update("w0", None, fields.into()));
+    let mut step = Step::on(&desk.board);
+    let batch = batch_of((0..BATCH_OPERATIONS_MAX).map(|_| "w0".to_string()), "a");
+    assert!(matches!(step.judge(&operation("WIDGET_BATCH", &batch), Known::default()), Verdict::Append(_)));
+    assert_eq!(step.effort(), FIELDS_MAX + 2 * BATCH_OPERATIONS_MAX);
+
+    // What is taken back leaves the sums as they were.
+    let size = step.size();
+    let parts = json!([
+        {"type": "WIDGET_UPDATE", "payload": update("new", None, json!({"a": "text"}))},
+        {"type": "WIDGET_DELETE", "payload": {"widgetId": "w0"}},
+        {"type": "LAYOUT_UPDATE", "payload": {"layout": [1, 2, 3]}},
+        {"type": "WIDGET_DELETE", "payload": {"widgetId": "nothing"}},
+    ]);
+    let refused = step.judge(&operation("WIDGET_BATCH", &json!({"operations": parts})), Known::default());
+    assert!(matches!(refused, Verdict::Refused(_)), "{refused:?}");
+    assert_eq!((step.size(), step.widget("new"), step.layout()), (size, None, None));
+    assert!(step.widget("w0").is_some_and(|widget| !widget.deleted));
+}
+
+struct Anyone;
+
+impl Beside for Anyone {
+    fn may_change(&mut self, _: &Origin) -> Result<(), Refusal> {
+        Ok(())
+    }
+
+    fn growth_max(&self) -> usize {
+        usize::MAX
+    }
+
+    fn conflict(&mut self, _: &str, _: &UserId) -> Known<'_> {
+        Known::default()
+    }
+}
+
+#[test]
+fn a_round_ends_after_so_many_cases_so_much_effort_and_so_much_to_show() {
+    let request = RequestId { slot: 0, generation: 0 };
+    let rounds = |board: &Board, name: &str, payload: &Value| -> Vec<usize> {
+        let mut desk = desk::Desk::of(board.clone());
+        for number in 0..64 {
+            let entry = EntryId::from(format!("case-{number}"));
+            desk.queue.push_back(Case {
+                number,
+                origin: Origin::Post(PostId { request, place: number as usize }),
+                key: ("ada".into(), entry),
+                task: Task::Operate(Box::new(operation(name, payload))),
+                standing: Standing::Absent,
+                layout: Wanted::Unsought,
+                since: Timestamp::default(),
+            });
+        }
+        let round = std::iter::from_fn(|| Some(desk.judge(&mut Anyone).judged.len()).filter(|len| *len > 0));
+        round.collect()
+    };
+    let mut desk = Desk::default();
+    assert_eq!(rounds(&desk.board, "WIDGET_UPDATE", &update("w", None, json!({}))), [JUDGED_CASES_MAX; 2]);
+    let parts = batch_of((0..BATCH_OPERATIONS_MAX).map(|at| format!("w{at}")), "a");
+    let fields: serde_json::Map<_, _> = (0..60).map(|at| (format!("f{at}"), json!(0))).collect();
+    for widget in 0..BATCH_OPERATIONS_MAX {
+        desk.done("WIDGET_UPDATE", update(&format!("w{widget}"), None, fields.clone().into()));
+    }
+    let effort = BATCH_OPERATIONS_MAX * 61;
+    let few = rounds(&desk.board, "WIDGET_BATCH", &parts);
+    assert!(few.iter().all(|cases| *cases <= JUDGED_EFFORT_MAX / effort + 1), "{few:?}");
+    assert_eq!(few.iter().sum::<usize>(), 64);
+
+    let mut desk = Desk::default();
+    for widget in 0..10 {
+        let text = "x".repeat(60_000);
+        desk.done("WIDGET_UPDATE", update(&format!("w{widget}"), None, json!({"a": text})));
+    }
+    let part = |at: usize| json!({"type": "WIDGET_UPDATE", "payload": update(&format!("w{at}"), Some(0), json!({"a": 1}))});
+    let stale = json!({"operations": (0..10).map(part).collect::<Vec<_>>()});
+    assert_eq!(rounds(&desk.board, "WIDGET_BATCH", &stale), [1; 64]);
+}
+
+#[test]
+fn parts_of_a_batch_conflict_with_others_and_apply_to_each_other_in_order() {
+    let mut desk = Desk::default();
+    let part = |name: &str, payload: Value| json!({"type": name, "payload": payload});
+    let batch = |parts: &[Value]| json!({"operations": parts});
+    desk.done("WIDGET_UPDATE", update("w", None, json!({"a": 1, "b": 1})));
+    desk.done("LAYOUT_UPDATE", json!({"layout": [1]}));
+    let lay = |value: u8| part("LAYOUT_UPDATE", json!({"baseVersion": 1, "layout": [value]}));
+    let all = batch(&[
+        part("WIDGET_UPDATE", update("w", Some(1), json!({"a": 2}))),
+        part("WIDGET_UPDATE", update("w", Some(1), json!({"a": 3, "b": 3}))),
+        part("WIDGET_UPDATE", update("new", Some(0), json!({"a": 1}))),
+        part("WIDGET_UPDATE", update("new", Some(0), json!({"a": 2}))),
+        lay(2),
+        lay(3),
+        part("WIDGET_DELETE", json!({"widgetId": "new", "baseVersion": 0})),
+    ]);
+    let results = json!([
+        {"widgetId": "w", "version": 2},
+        {"widgetId": "w", "version": 3},
+        {"widgetId": "new", "version": 1},
+        {"widgetId": "new", "version": 2},
+        {"version": 2},
+        {"version": 3},
+        {"widgetId": "new", "version": 3},
+    ]);
+    assert_eq!(desk.done("WIDGET_BATCH", all), json!({"seq": 3, "results": results}));
+    let sync = desk.sync(None);
+    assert_eq!(
+        (&sync["widgets"][0]["value"], &sync["layout"]["value"]),
+        (&json!({"a": 3, "b": 3}), &json!([3]))
+    );
+
+    // What others did is in conflict behind parts of one's own too, and told as it stands.
+    let stale = batch(&[
+        part("WIDGET_UPDATE", update("w", None, json!({"c": 1}))),
+        part("WIDGET_UPDATE", update("w", Some(2), json!({"b": 9}))),
+        part("WIDGET_UPDATE", update("w", Some(7), json!({"b": 9}))),
+        lay(9),
+    ]);
+    let Verdict::Conflicts(clashes) = desk.ask("WIDGET_BATCH", stale) else { panic!("no conflict") };
+    let told: Value =
+        serde_json::from_str(&spelling::batch_conflicts(&clashes, &desk.board, true)).expect("JSON");
+    let told = &told["details"]["conflicts"];
+    assert_eq!(clashes.iter().map(|clash| clash.current).collect::<Vec<_>>(), [3, 3]);
+    assert_eq!((&told[0]["current"]["version"], &told[0]["fields"]), (&json!(3), &json!(["b"])));
+    assert_eq!((&told[1]["current"]["version"], &told[1]["baseVersion"]), (&json!(3), &json!(1)));
+    // A version that is still to come was seen on another board.
+    let future = batch(&[
+        part("WIDGET_UPDATE", update("w", Some(3), json!({"c": 1}))),
+        part("WIDGET_UPDATE", update("w", Some(5), json!({"c": 2}))),
+    ]);
+    assert_eq!(desk.done("WIDGET_BATCH", future), json!({"conflicts": ["w"]}));
+}
+
+#[test]
+fn where_boards_have_no_room_together_nothing_grows() {
+    let mut desk = Desk::default();
+    desk.done("WIDGET_UPDATE", update("w", None, json!({"a": "some text"})));
+    let judge = |growth: usize, payload: Value| {
+        let verdict = Step::on(&desk.board)
+            .growing(growth)
+            .judge(&operation("WIDGET_UPDATE", &payload), Known::default());
+        match verdict {
+            Verdict::Append(_) => None,
+            Verdict::Refused(refusal) => Some(refusal.code),
+            Verdict::Conflict(_) | Verdict::Conflicts(_) | Verdict::Withdrawn => {
+                panic!("nobody else is here")
+            }
+        }
+    };
+    assert_eq!(judge(8, update("w", None, json!({"b": "1234567"}))), Some(Code::Overloaded));
+    assert_eq!(judge(10, update("w", None, json!({"b": "1234567"}))), None);
+    assert_eq!(judge(0, update("w", None, json!({"a": "more text"}))), None);
+    assert_eq!(judge(0, update("w", None, json!({"a": "less"}))), None);
 }
 
 fn any_step() -> impl Strategy<Value = (u8, u8, u8, u8)> {

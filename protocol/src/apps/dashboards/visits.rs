@@ -27,7 +27,8 @@ use std::sync::Arc;
 const OPERATIONS_MAX: usize = 500;
 /// How many requests may wait for their answer; each may hold some megabytes.
 const REQUESTS_MAX: usize = 256;
-/// After how many bytes of results conflicts are told without both sides, which the board beside them shows.
+/// After how many bytes of results conflicts are told without both sides, which the board beside them shows, and without
+/// their fields. What is left of a result is not longer than what was asked by much.
 const RESULTS_BYTES_MAX: usize = 1 << 20;
 
 /// Somebody at the door.
@@ -242,11 +243,16 @@ impl Dashboards {
         self.finish_request(request, ctx);
     }
 
-    /// Whether a request holds so much that conflicts are told without both sides.
+    /// A client has hung up on its request: what it brought is done, and answered to nobody.
+    pub fn on_request_gone(&mut self, request: RequestId) {
+        self.requests.0.remove(&request);
+    }
+
+    /// Whether a request holds so much that conflicts are told without both sides, or nobody reads them.
     pub(super) fn is_wordy(&self, origin: &Origin) -> bool {
         match origin {
             Origin::Request(request, ..) => {
-                self.requests.0.get(request).is_some_and(|waiting| waiting.bytes > RESULTS_BYTES_MAX)
+                self.requests.0.get(request).is_none_or(|waiting| waiting.bytes > RESULTS_BYTES_MAX)
             }
             Origin::Caller(_) | Origin::Post(_) => false,
         }
@@ -307,7 +313,7 @@ impl Dashboards {
 /// The body of a request, as far as it is no operation's.
 fn sync(body: &[u8]) -> Result<Sync<'_>, Refusal> {
     let bad = |why: String| Refusal::new(Code::ClientError, format!("bad body: {why}"));
-    json::check(body).map_err(bad)?;
+    json::check_with_layouts(body).map_err(bad)?;
     let text = std::str::from_utf8(body).map_err(|error| bad(error.to_string()))?;
     let sync: Sync<'_> = json::object(text).map_err(bad)?;
     if sync.name != "SYNC" {

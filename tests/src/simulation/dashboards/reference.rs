@@ -50,42 +50,50 @@ impl Reference {
         let by = entry.author.as_str();
         match said["type"].as_str() {
             Some("WIDGET_BATCH") => {
-                said["operations"].as_array().into_iter().flatten().for_each(|part| self.make(part, by));
+                let before = self.clone();
+                let parts = said["operations"].as_array().into_iter().flatten();
+                parts.for_each(|part| self.make(part, by, &before));
             }
             Some("SYNC_UPDATE") => {}
-            Some(_) => self.make(&said, by),
+            Some(_) => self.make(&said, by, &self.clone()),
             None => panic!("{said} is no entry"),
         }
     }
 
-    fn make(&mut self, said: &Value, by: &str) {
+    /// What somebody has seen is held against what stood `before` the entry: the parts of a batch are one's own.
+    fn make(&mut self, said: &Value, by: &str, before: &Self) {
         let version = said["version"].as_u64().expect("a change has a version");
         let base = said["baseVersion"].as_u64();
         let by = by.to_string();
         if let Some(layout) = said.get("layout") {
             let current = self.layouts.len() as u64;
             assert_eq!(version, current + 1, "versions are dense: {said}");
-            assert!(base.is_none_or(|base| base == current), "no layout is lost: {said}");
+            let seen = before.layouts.len() as u64..=current;
+            assert!(base.is_none_or(|base| seen.contains(&base)), "no layout is lost: {said}");
             if let Some(from) = said["from"].as_u64() {
                 assert_eq!(self.layouts[from as usize - 1].0, *layout, "an old layout comes back: {said}");
             }
             return self.layouts.push((layout.clone(), by));
         }
         let id = said["widgetId"].as_str().expect("a change of a widget").to_string();
+        let others = before.widgets.get(&id).map_or(&[][..], Vec::as_slice);
         let versions = self.widgets.entry(id).or_default();
         let current = versions.len() as u64;
         assert_eq!(version, current + 1, "versions are dense: {said}");
         let Some(changes) = said["changes"].as_object() else {
-            assert!(base.is_none_or(|base| base == current), "no update is lost in a delete: {said}");
+            let seen = others.len() as u64..=current;
+            assert!(base.is_none_or(|base| seen.contains(&base)), "no update is lost in a delete: {said}");
             return versions.push(Version { value: None, changed: None, by });
         };
-        let names: Vec<String> = changes.keys().cloned().collect();
+        let mut names: Vec<String> = changes.keys().cloned().collect();
         if let Some(base) = base {
-            let lost = changed_since(versions, base, &names);
+            let lost = changed_since(others, base, &names);
             assert!(lost.is_empty() && base <= current, "no update is lost: {said} overwrites {lost:?}");
-            assert_eq!(said["merged"] == true, base < current, "what is merged says so: {said}");
+            assert_eq!(said["merged"] == true, base < others.len() as u64, "what is merged says so: {said}");
         }
         let mut value = versions.last().and_then(|last| last.value.clone()).unwrap_or_default();
+        // The removal of what is not there changes nothing.
+        names.retain(|name| !changes[name].is_null() || value.contains_key(name));
         for (name, change) in changes {
             if change.is_null() {
                 value.remove(name);
