@@ -38,7 +38,7 @@ fn check_awareness(bytes: &[u8]) {
         assert!(state.client <= VAR_UINT_MAX && state.clock <= VAR_UINT_MAX);
         if let Some(text) = &state.state {
             assert!(text.len() <= STATE_BYTES_MAX);
-            assert_eq!(json::check(text.as_bytes()), Ok(()));
+            assert_eq!(json::check(text.as_bytes()).is_ok(), state.check().is_ok());
         }
     }
     let written = awareness::write(&states);
