@@ -14,7 +14,7 @@ use parlor_protocol::ids::Ticket;
 use parlor_protocol::record::{Level, Record};
 use parlor_protocol::server::Server;
 use parlor_protocol::time::Timestamp;
-use std::io;
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -44,17 +44,28 @@ pub fn run(
     match start(program, &configuration, files_per_line).and_then(|started| finish(started, serve)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
-            eprintln!("{program}: {message}");
+            complain(&format!("{program}: {message}\n"));
             ExitCode::from(EXIT_NOT_STARTED)
         }
     }
 }
 
+/// Prints a text. That nobody reads it any more is no fault.
+pub(crate) fn say(text: &str) {
+    let mut out = io::stdout();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).unwrap_or_default();
+}
+
+/// The same, for what went wrong.
+pub(crate) fn complain(text: &str) {
+    io::stderr().write_all(text.as_bytes()).unwrap_or_default();
+}
+
 /// Says why nothing was done, and returns what the process is to end with.
 pub(crate) fn stopped(program: &str, stop: &Stop) -> ExitCode {
     match stop {
-        Stop::Answered(_) => println!("{stop}"),
-        Stop::Wrong(_) => eprintln!("{program}: {stop}"),
+        Stop::Answered(_) => say(&format!("{stop}\n")),
+        Stop::Wrong(_) => complain(&format!("{program}: {stop}\n")),
     }
     ExitCode::from(stop.exit_code())
 }
@@ -92,7 +103,7 @@ fn listen(
     let acceptor = Acceptor::bind(engine.clone(), address, files_per_line)
         .map_err(|error| format!("cannot listen on {address}: {error}"))?;
     let bound = acceptor.address().map_err(|error| format!("cannot tell the address: {error}"))?;
-    print!("{}", trial::greeting(configuration, bound, Clock::start().now()));
+    say(&trial::greeting(configuration, bound, Clock::start().now()));
     Ok(acceptor)
 }
 

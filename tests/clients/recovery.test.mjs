@@ -59,6 +59,17 @@ for (const [way, options] of Object.entries(WAYS)) {
       await ben.diary.first('chat:message:received', (it) => it.content === 'mine again');
     });
 
+    test('that had a draft open is not recovered, and opens it again', async (t) => {
+      const { proxy, ada, ben, roomId } = await two(t, options);
+      const draftId = `draft-${roomId}`;
+      await server.backend('PUT', `/api/admin/rooms/draft/${draftId}`, { name: 'Draft', firmId: 'acme' });
+      await call(ada, 'draft:open', { draftId });
+      await away(proxy, ada, () => says(ben, roomId, 'two'));
+      assert.equal(ada.recovered, false);
+      await call(ada, 'draft:open', { draftId });
+      await call(ada, 'draft:yjs-update', { draftId, data: [0, 0], id: 'nothing new' });
+    });
+
     test('is recovered as often as it is cut off', async (t) => {
       const { proxy, ada, ben, roomId } = await two(t, options);
       for (let time = 1; time <= 4; time += 1) {

@@ -4,7 +4,7 @@ use parlor_protocol::auth::{Keys, verify_token};
 use parlor_protocol::time::Timestamp;
 use parlor_tests::client::{KEYS, SECRET, token};
 use parlor_tests::process::{BINARIES, Folder, Process, beside_the_test};
-use std::fs;
+use std::fs::{self, File};
 use std::io::Write;
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
@@ -195,7 +195,8 @@ fn a_dialogue_prints_what_goes_and_comes_and_ends_as_it_went() {
         let alone =
             TcpListener::bind("127.0.0.1:0").and_then(|port| port.local_addr()).expect("a port is free");
         assert_eq!(run("", &[&format!("ws://{alone}/chat")]).code, Some(3));
-        for wrong in [&["http://127.0.0.1/chat"][..], &["nothing"], &[&*chat, "--wait", "2h"]] {
+        let port = ["ws://127.0.0.1:99999/"];
+        for wrong in [&["http://127.0.0.1/chat"][..], &["nothing"], &port, &[&*chat, "--wait", "2h"]] {
             assert_eq!(run("", wrong).code, Some(2), "{wrong:?}");
         }
     }
@@ -250,5 +251,15 @@ fn settings_that_are_wrong_are_all_named_at_once() {
         assert!(unknown.code == Some(2) && unknown.err.contains("--hots"), "{unknown:?}");
         let open = plain(&folder).run(binary, &["config", "check", "--host", "0.0.0.0"]);
         assert!(open.code == Some(2) && open.err.contains("JWT_SECRET is not set"), "{open:?}");
+    }
+}
+
+#[test]
+fn who_stops_reading_is_no_fault() {
+    for binary in BINARIES {
+        let full = File::options().write(true).open("/dev/full").expect("there is one");
+        let ended =
+            Command::new(beside_the_test(binary)).arg("--help").stdout(full).output().expect("it runs");
+        assert_eq!((ended.status.code(), ended.stderr), (Some(0), Vec::new()));
     }
 }

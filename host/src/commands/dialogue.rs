@@ -2,6 +2,7 @@
 
 use super::line::{HELP, Line};
 use crate::clock::Clock;
+use crate::start::complain;
 use crate::transcript::hex;
 use clap::{Arg, ArgMatches, Command};
 use std::io::{self, BufRead, IsTerminal, Read, Write};
@@ -77,7 +78,7 @@ pub fn run(program: &str, given: &ArgMatches) -> ExitCode {
         },
         Err(refused) => refused,
     };
-    eprintln!("{program}: {why}");
+    complain(&format!("{program}: {why}\n"));
     ExitCode::from(code)
 }
 
@@ -90,6 +91,12 @@ fn begin(given: &ArgMatches) -> Result<(Socket, Duration), (u8, String)> {
         wrong(format!("--wait is {:?}, not a time like 500ms or 10s, at most 1h", text("wait")))
     })?;
     let url: Uri = text("URL").parse().map_err(|error| wrong(format!("the URL is none: {error}")))?;
+    let named = url.authority().map_or("", |authority| authority.as_str());
+    // Behind the brackets of an IPv6 address, or behind a name, a colon begins a port.
+    let has_port = named.rsplit(['@', ']']).next().is_some_and(|rest| rest.contains(':'));
+    if has_port && url.port_u16().is_none() {
+        return Err(wrong(format!("the port in {named:?} is none: 0 to 65535")));
+    }
     let port = match (url.scheme_str(), url.port_u16()) {
         (Some("ws" | "wss"), Some(port)) => port,
         (Some("ws"), None) => 80,

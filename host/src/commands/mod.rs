@@ -43,7 +43,7 @@ pub fn run(
     };
     match done {
         Ok(text) => {
-            println!("{}", text.trim_end());
+            start::say(&format!("{}\n", text.trim_end()));
             ExitCode::SUCCESS
         }
         Err(stop) => start::stopped(program, &stop),

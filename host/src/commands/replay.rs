@@ -1,6 +1,7 @@
 //! `replay`: tells a recording to a fresh core.
 
 use crate::replay::replay;
+use crate::start::complain;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Write};
@@ -55,6 +56,6 @@ pub fn run(program: &str, given: &ArgMatches) -> ExitCode {
 }
 
 fn refused(program: &str, path: &str, why: &str) -> ExitCode {
-    eprintln!("{program}: {path} is not replayed: {why}");
+    complain(&format!("{program}: {path} is not replayed: {why}\n"));
     ExitCode::from(EXIT_NOT_REPLAYED)
 }

@@ -206,7 +206,8 @@ impl Parts<'_> {
         let Some(caller) = self.connections.caller(id, None) else { return };
         let Some(engine) = self.ctx.fx.transports.engine(id) else { return };
         let (Some(names), last_own) = (engine.connected.clone(), engine.last_own) else { return };
-        if names.pid.is_none() || self.documents.has_session(id) {
+        // Who sits in a draft is asked for what it has when it comes in; that is done by opening it again.
+        if names.pid.is_none() || self.documents.has_session(id) || self.drafts.sits_anywhere(id) {
             return;
         }
         let rooms = self.ctx.rooms.joined(id).to_vec();

@@ -64,6 +64,9 @@ impl State {
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
         let (client, clock, text) = (reader.var_uint()?, reader.var_uint()?, reader.var_string()?);
+        if text.is_empty() {
+            return Err(Malformed::new("state that is empty"));
+        }
         if text.len() > STATE_BYTES_MAX {
             let length = text.len();
             return Err(Malformed::new(format!(

@@ -75,6 +75,11 @@ impl Drafts {
         self.open.get(draft).is_some_and(|draft| draft.seats.contains_key(&who))
     }
 
+    /// Whether it sits in any.
+    pub fn sits_anywhere(&self, who: ConnectionId) -> bool {
+        self.sittings.contains_key(&who)
+    }
+
     /// Whether it is let into it, too.
     pub fn is_inside(&self, draft: &RoomId, who: ConnectionId) -> bool {
         let seat = self.open.get(draft).and_then(|draft| draft.seats.get(&who));

@@ -49,9 +49,23 @@ impl Drafts {
         // A provider hears its own, too: it takes a socket for dead on which nothing comes (CONFORMANCE §3).
         let except = Some(who).filter(|_| !is_provider(envelope));
         self.tell_all(id, &heard.tell, except, ctx);
+        self.done(id, from, "awareness-update", ctx);
     }
 
     /// Somebody asks where everybody is.
+    pub(super) fn on_query(&mut self, id: &RoomId, from: &Caller, ctx: &mut Context<'_>) {
+        self.tell_states(id, from.connection, ctx);
+        self.done(id, from, "awareness-query", ctx);
+    }
+
+    /// A call that was carried out and has nothing to say is answered by its name (WIRE §0.4).
+    fn done(&self, id: &RoomId, from: &Caller, name: &'static str, ctx: &mut Context<'_>) {
+        if from.reply_to.is_some() {
+            ctx.fx.reply(from, &log::of(id, Event::new(name, &json!({}))));
+        }
+    }
+
+    /// Tells somebody where everybody is.
     pub(super) fn tell_states(&mut self, id: &RoomId, who: ConnectionId, ctx: &mut Context<'_>) {
         let Some(draft) = self.open.get(id) else { return };
         let (Some(seat), states) = (draft.seats.get(&who), draft.awareness.all()) else { return };

@@ -66,7 +66,7 @@ impl Drafts {
                 self.bring(id, incoming, ctx);
             }
             Asks::Awareness(states) => self.on_awareness(id, &from, &states, ctx),
-            Asks::QueryAwareness => self.tell_states(id, from.connection, ctx),
+            Asks::QueryAwareness => self.on_query(id, &from, ctx),
             Asks::Comment(comment) => self.comment(id, comment, from, ctx),
             Asks::Resolve { thread, resolved } => self.resolve(id, thread, resolved, from, ctx),
             Asks::Open | Asks::Close | Asks::Nothing => {}
