@@ -1,6 +1,7 @@
 //! What a connection of `/hocuspocus` says of a document before it was let into it: it waits for the token, which comes
-//! behind it or is being looked at, and for the document. Updates do not: the answer to the server's first step brings what they say. With its own
-//! first step a provider counts all that it has written as one change; those that come after it are counted here.
+//! behind it or is being looked at, and for the document. Updates do not: the answer to the server's first step brings
+//! what they say. With its own first step a provider counts all that it has written as one change; those that come after
+//! it are counted here.
 
 use super::command::Asks;
 use super::owed::WORDS_MAX;

@@ -254,8 +254,7 @@ impl Drafts {
         let writes = access == Access::Write;
         draft.seats.insert(who, Seat::new(caller, writes));
         self.sittings.entry(who).or_default().insert(id.clone());
-        let is_ready = draft.stage == Stage::Ready;
-        if is_ready {
+        if draft.stage == Stage::Ready {
             self.come_in(id, who, ctx);
         }
     }
