@@ -303,6 +303,27 @@ fn invented_settings(page: &str) -> Vec<String> {
     capitals.filter(|word| !is_known(word) && word != "CONNECTION_LOST").collect()
 }
 
+/// The metrics and the actions of log lines that a page does not explain.
+fn unsaid_to_operators(page: &str) -> Vec<String> {
+    let core = sources("protocol/src").concat();
+    let all = core.clone() + &sources("host/src").concat();
+    let is_metric = |name: &&str| {
+        let bare = name.strip_prefix("parlor_").or_else(|| name.strip_prefix("process_"));
+        bare.is_some_and(|bare| bare.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'))
+    };
+    let metrics = core.split(['"', ' ', '{']).filter(is_metric);
+    let records =
+        all.split("Record::new(").skip(1).filter_map(|rest| rest.split_once(", \"")?.1.split('"').next());
+    // These two are handed on by name.
+    let actions =
+        records.filter(|name| name.contains('.') && name.len() < 32).chain(["room.join", "room.leave"]);
+    let names: BTreeSet<&str> = metrics.chain(actions).collect();
+    assert!(names.len() > 40, "only {names:?}");
+    let spans = spans(page);
+    let is_said = |name: &str| spans.iter().any(|span| span.split(['{', ' ', '=']).next() == Some(name));
+    names.into_iter().filter(|name| !is_said(name)).map(str::to_string).collect()
+}
+
 /// What a page names as `file::test` or `file::law` and is not there.
 fn absent_tests(page: &str) -> Vec<String> {
     let named = spans(page).into_iter().filter(|span| span.contains("::") && span.contains('/'));
@@ -379,6 +400,15 @@ fn every_setting_that_is_named_is_one() {
         invented_settings("`HEARTBEAT_INTERVAL`, `NOT_FOUND`, `HEARTBEET_INTERVAL=1`"),
         ["HEARTBEET_INTERVAL"]
     );
+}
+
+#[test]
+fn every_metric_and_every_line_of_the_log_is_explained() {
+    let page = text("docs/operations.md");
+    assert_eq!(unsaid_to_operators(&page), [""; 0]);
+    let lacking =
+        page.replace("`yjs.update`", "").replace("`parlor_draining`", "").replace("`parlor_draining", "`");
+    assert_eq!(unsaid_to_operators(&lacking), ["parlor_draining", "yjs.update"]);
 }
 
 #[test]
