@@ -100,7 +100,7 @@ fn bench() -> Bench {
     client.set_read_timeout(Some(PATIENCE)).unwrap();
     let (stream, peer) = listener.accept().unwrap();
     stream.set_nonblocking(true).unwrap();
-    let connection = Connection::new(engine, stream, peer.ip());
+    let connection = Connection::new(engine, Transport::Plain(stream), peer.ip());
     connection.line().listen(&Waker::from(Arc::new(Unpark(thread::current()))));
     Bench { connection, client, asked, go }
 }
