@@ -16,7 +16,7 @@ pub const BINARIES: [&str; 2] = ["parlor", "parlor-threads"];
 /// How long a start or an end may take before the test fails.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// What a server prints in front of its address.
-const LISTENING: &str = " listens on http://";
+const LISTENING: &str = " listens on http";
 
 /// A running server.
 #[derive(Debug)]
@@ -67,6 +67,7 @@ impl Process {
         std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
                 if let Some((_, address)) = line.split_once(LISTENING) {
+                    let address = address.split_once("://").map_or("", |(_, address)| address);
                     let address = address.split(['/', ' ']).next().unwrap_or_default();
                     tell.send(address.parse::<SocketAddr>()).unwrap_or_default();
                 }
@@ -108,6 +109,11 @@ impl Process {
     /// SIGTERM: it is asked to end.
     pub fn terminate(&self) {
         self.signal(Signal::TERM);
+    }
+
+    /// SIGHUP: it is asked to read again what can be read again.
+    pub fn reload(&self) {
+        self.signal(Signal::HUP);
     }
 
     /// Waits until it has ended.
