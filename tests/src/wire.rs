@@ -184,6 +184,17 @@ impl Wire {
         self.stream.tcp().shutdown(Shutdown::Both).unwrap_or_default();
     }
 
+    /// Says that nothing more comes, in words of TLS, and keeps the TCP connection.
+    pub fn take_leave(&mut self) {
+        match &mut self.stream {
+            Stream::Plain(stream) => stream.shutdown(Shutdown::Write).unwrap_or_default(),
+            Stream::Tls(stream) => {
+                stream.conn.send_close_notify();
+                stream.flush().unwrap_or_default();
+            }
+        }
+    }
+
     /// Sends bytes as they are.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.write_all(bytes)?;

@@ -76,6 +76,17 @@ fn echoed(wire: &mut Wire, payload: &[u8]) {
     assert!(heard == payload, "{} bytes came back changed", payload.len());
 }
 
+/// A session of Socket.IO by polling, whose request waits for something to be told.
+fn polls(server: &Secure) -> Wire {
+    let mut wire = server.connect();
+    let path = "/socket.io/?EIO=4&transport=polling";
+    wire.write(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes()).expect("the server reads");
+    let body = String::from_utf8(wire.read_response().1).expect("text");
+    let sid = body.split('"').nth(3).expect("it is named first");
+    wire.write(format!("GET {path}&sid={sid} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes()).expect("the server reads");
+    wire
+}
+
 /// The certificate that the server showed.
 fn shown(wire: &Wire) -> CertificateDer<'static> {
     let session = wire.session().expect("it is TLS");
@@ -353,6 +364,11 @@ fn connections_leave_no_file_and_no_thread_behind_however_they_end() {
             polite.write(&frame(FIN | CLOSE, &reason(1000, b""))).expect("it is open");
             polite.read_to_end();
         }
+        // Nothing is to be written to these for 25 s: that their clients are gone has to be seen.
+        drop(polls(server));
+        polls(server).cut();
+        let mut leaves = polls(server);
+        leaves.take_leave();
         let until = Instant::now() + Duration::from_secs(20);
         while (count("fd"), count("task")) != (files, threads) && Instant::now() < until {
             thread::sleep(Duration::from_millis(5));

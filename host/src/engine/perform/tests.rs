@@ -1,3 +1,4 @@
+use crate::transport::Transport;
 use super::*;
 use crate::engine::{Answer, Calls, Commit, Fatal, Outside, Stores};
 use crate::keyring::Keyring;
