@@ -11,17 +11,17 @@ use crate::http_reader::{HttpReader, Read, Stage as Reading};
 use crate::incoming::{Incoming, ending_of, to_core};
 use crate::line::{Decision, Line};
 use crate::transport::{Peek, Transport};
+use handshake::HANDSHAKE_WAIT_MAX;
 use parlor_protocol::action::CloseCause;
 use parlor_protocol::frame::Frame;
 use parlor_protocol::http::HeadFault;
 use parlor_protocol::ids::{RequestId, SocketId};
 use parlor_protocol::input::{Ending, Input, Message};
 use parlor_protocol::outbox::Class;
+use stall::{Stall, WRITE_LOOK};
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
-use handshake::HANDSHAKE_WAIT_MAX;
-use stall::{Stall, WRITE_LOOK};
 use std::time::{Duration, Instant};
 
 /// How long a client may take nothing of what waits for it before it is given up.

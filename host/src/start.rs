@@ -101,7 +101,8 @@ fn listen(
     files_per_line: u64,
     tls: Option<Arc<Tls>>,
 ) -> Result<Acceptor, String> {
-    signals::start(engine.clone(), tls.clone()).map_err(|error| format!("cannot watch for signals: {error}"))?;
+    signals::start(engine.clone(), tls.clone())
+        .map_err(|error| format!("cannot watch for signals: {error}"))?;
     let address = SocketAddr::new(configuration.host, configuration.port);
     let acceptor = Acceptor::bind(engine.clone(), address, files_per_line, tls)
         .map_err(|error| format!("cannot listen on {address}: {error}"))?;

@@ -108,12 +108,7 @@ fn poll_message(
 }
 
 /// Writes on as the client takes it, until it is written or there is something to wait for.
-fn write_on(
-    connection: &mut Connection,
-    io: &Socket,
-    look: &mut Option<Box<Timer>>,
-    cx: &mut Context<'_>,
-) {
+fn write_on(connection: &mut Connection, io: &Socket, look: &mut Option<Box<Timer>>, cx: &mut Context<'_>) {
     while let Some(at) = connection.look_at() {
         if io.poll_writable(cx).is_pending() {
             let timer = look.get_or_insert_with(|| Box::new(Timer::never()));

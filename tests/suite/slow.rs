@@ -49,7 +49,9 @@ fn a_client_that_reads_slowly_and_steadily_is_told_everything() {
         let mut heard = wire.read_exactly(10).expect("a head");
         let begun = Instant::now();
         while begun.elapsed() < SIPS_FOR {
-            heard.extend(wire.read_exactly(SIP_BYTES).unwrap_or_else(|error| panic!("{error}: {}", folder.log())));
+            heard.extend(
+                wire.read_exactly(SIP_BYTES).unwrap_or_else(|error| panic!("{error}: {}", folder.log())),
+            );
             thread::sleep(SIP_EVERY);
         }
         let rest = wire.read_exactly(sent.len() + 10 - heard.len());
@@ -66,7 +68,8 @@ fn a_client_that_reads_nothing_is_cut_off_after_10_s_as_too_slow() {
         let mut other = TcpLooker::new(process);
         wire.write(&frame(FIN | BINARY, &vec![7; 12_000_000])).expect("it is open");
         let begun = Instant::now();
-        let is_told = || folder.log().lines().any(|line| line.contains("ws.disconnect") && line.contains("code=4002"));
+        let is_told =
+            || folder.log().lines().any(|line| line.contains("ws.disconnect") && line.contains("code=4002"));
         while !is_told() {
             assert!(begun.elapsed() < Duration::from_secs(15), "{}", folder.log());
             thread::sleep(Duration::from_millis(10));

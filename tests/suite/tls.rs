@@ -1,6 +1,6 @@
 //! TLS on the one port, as clients and operators see it, on both servers.
 
-use parlor_tests::process::{BINARIES, Folder, Process, run_to_end};
+use parlor_tests::process::{BINARIES, Folder, Process, beside_the_test, run_to_end};
 use parlor_tests::secure::{Authority, VERSIONS, session};
 use parlor_tests::wire::{BINARY, CLOSE, FIN, TEXT, Wire, frame, reason};
 use rustls::pki_types::CertificateDer;
@@ -8,6 +8,7 @@ use rustls::{ClientConfig, ProtocolVersion};
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -83,7 +84,8 @@ fn polls(server: &Secure) -> Wire {
     wire.write(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes()).expect("the server reads");
     let body = String::from_utf8(wire.read_response().1).expect("text");
     let sid = body.split('"').nth(3).expect("it is named first");
-    wire.write(format!("GET {path}&sid={sid} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes()).expect("the server reads");
+    wire.write(format!("GET {path}&sid={sid} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes())
+        .expect("the server reads");
     wire
 }
 
@@ -107,7 +109,8 @@ fn http_and_websockets_travel_over_tls_1_2_and_1_3() {
             assert_eq!(session.alpn_protocol(), Some(&b"http/1.1"[..]));
             let mut wire = Wire::open_secure(address, &config, "/echo");
             // Around the sizes of records, of what is received at once and of what is encrypted at once.
-            for length in [0, 1, 125, 4_096, 16_370, 16_384, 16_385, 32_768, 33_000, 65_536, 65_600, 200_000] {
+            for length in [0, 1, 125, 4_096, 16_370, 16_384, 16_385, 32_768, 33_000, 65_536, 65_600, 200_000]
+            {
                 echoed(&mut wire, &noise(length));
             }
             echoed(&mut wire, &noise(5 << 20));
@@ -115,7 +118,10 @@ fn http_and_websockets_travel_over_tls_1_2_and_1_3() {
             assert_eq!(wire.read_frame().expect("an answer").0, FIN | CLOSE);
             assert_eq!(wire.read_to_end(), b"");
         }
-        assert_eq!(VERSIONS.map(|version| version.version), [ProtocolVersion::TLSv1_2, ProtocolVersion::TLSv1_3]);
+        assert_eq!(
+            VERSIONS.map(|version| version.version),
+            [ProtocolVersion::TLSv1_2, ProtocolVersion::TLSv1_3]
+        );
     });
 }
 
@@ -136,7 +142,10 @@ fn a_burst_of_20_000_messages_comes_back_in_order() {
 #[test]
 fn requests_that_come_together_are_answered_in_order_and_the_end_is_told() {
     on_both(|server| {
-        let post = format!("PUT /api/admin/nowhere HTTP/1.1\r\nHost: a\r\nContent-Length: 9000\r\n\r\n{}", "x".repeat(9_000));
+        let post = format!(
+            "PUT /api/admin/nowhere HTTP/1.1\r\nHost: a\r\nContent-Length: 9000\r\n\r\n{}",
+            "x".repeat(9_000)
+        );
         let last = "GET /health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
         let mut wire = server.connect();
         wire.write([HEALTH, &post, HEALTH, last].concat().as_bytes()).expect("the server reads");
@@ -147,7 +156,8 @@ fn requests_that_come_together_are_answered_in_order_and_the_end_is_told() {
         assert_eq!(wire.read_to_end(), b"");
         // Frames that come with the request are served, those in the same record too.
         let mut wire = server.connect();
-        let together = [ECHO.as_bytes(), &frame(FIN | TEXT, b"first"), &frame(FIN | TEXT, &[b'x'; 3_000])].concat();
+        let together =
+            [ECHO.as_bytes(), &frame(FIN | TEXT, b"first"), &frame(FIN | TEXT, &[b'x'; 3_000])].concat();
         wire.write(&together).expect("the server reads");
         assert!(wire.read_head().starts_with("HTTP/1.1 101 "));
         assert_eq!(wire.read_frame().expect("an echo"), (FIN | TEXT, b"first".to_vec()));
@@ -226,7 +236,9 @@ fn who_speaks_plain_http_is_told_and_whoever_speaks_nonsense_is_sent_away() {
         let body = String::from_utf8(body).expect("JSON");
         assert!(body.contains("this port speaks TLS: use https:// or wss://"), "{body}");
         assert_eq!(plain.read_to_end(), b"");
-        for nonsense in [vec![0; 100_000], vec![0xff; 100_000], [&[22, 3, 1, 0x40, 0][..], &[9; 100_000]].concat()] {
+        for nonsense in
+            [vec![0; 100_000], vec![0xff; 100_000], [&[22, 3, 1, 0x40, 0][..], &[9; 100_000]].concat()]
+        {
             let mut stream = TcpStream::connect(address).expect("the server listens");
             stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a TCP socket");
             // The server may hang up while more comes.
@@ -258,7 +270,12 @@ fn a_certificate_that_cannot_be_used_stops_the_start_and_the_check_of_settings()
         let (certificate, key) = (&files.certificate, &files.key);
         let (shown_certificate, shown_key) = (certificate.display(), foreign.key.display());
         for (flags, why) in [
-            ([certificate, &foreign.key], format!("TLS_KEY: the key in {shown_key} is not that of the first certificate in {shown_certificate}")),
+            (
+                [certificate, &foreign.key],
+                format!(
+                    "TLS_KEY: the key in {shown_key} is not that of the first certificate in {shown_certificate}"
+                ),
+            ),
             ([&missing, key], format!("TLS_CERT: {} cannot be read: No such file", missing.display())),
             ([certificate, &missing], format!("TLS_KEY: {} cannot be read: No such file", missing.display())),
             ([&empty, key], format!("TLS_CERT: there is no certificate in {}", empty.display())),
@@ -271,7 +288,7 @@ fn a_certificate_that_cannot_be_used_stops_the_start_and_the_check_of_settings()
             let (status, said) = run_to_end(binary, 0, &folder, &flags);
             assert_eq!(status.code(), Some(2), "{said}");
             assert!(said.starts_with(&format!("{binary}: {why}")), "{said}");
-            let checked = std::process::Command::new(parlor_tests::process::beside_the_test(binary))
+            let checked = Command::new(beside_the_test(binary))
                 .args(["config", "check"])
                 .args(flags)
                 .current_dir(folder.path())
@@ -286,6 +303,38 @@ fn a_certificate_that_cannot_be_used_stops_the_start_and_the_check_of_settings()
         assert!(said.contains("--tls-key is set, but TLS_CERT is not: TLS needs both"), "{said}");
         assert!(!folder.database().exists(), "nothing was begun");
     }
+}
+
+#[test]
+fn a_dialogue_in_the_terminal_believes_whom_it_is_told_to() {
+    on_both(|server| {
+        let ca = server.authority.write(server.folder.path());
+        let stranger = Folder::new();
+        let foreign = Authority::new().write(stranger.path());
+        let url = format!("wss://{}/echo", server.process.address());
+        let run = |ca: &std::path::Path| {
+            let mut child = Command::new(beside_the_test("parlor"))
+                .args(["try", &url, "--ca", ca.to_str().expect("UTF-8"), "--wait", "300ms"])
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .expect("it runs");
+            child.stdin.take().expect("it is piped").write_all(b"hello\n").expect("it reads");
+            let output = child.wait_with_output().expect("it ends");
+            let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+            (output.status.code(), text(&output.stdout), text(&output.stderr))
+        };
+        let (code, said, _) = run(&ca);
+        assert!(code == Some(0) && said.contains(" < hello"), "{code:?} {said}");
+        let (code, _, why) = run(&foreign);
+        assert!(code == Some(3) && why.contains("certificate"), "{code:?} {why}");
+        let (code, _, why) = run(&stranger.path().join("missing.pem"));
+        assert!(
+            code == Some(2) && why.contains("--ca: ") && why.contains("cannot be read"),
+            "{code:?} {why}"
+        );
+    });
 }
 
 #[test]

@@ -6,8 +6,8 @@ mod session;
 pub(crate) use session::{Handshake, Session};
 
 use crate::line::locked;
-use rustls::ServerConfig;
 use rustls::crypto::ring;
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use std::fs::File;
@@ -80,6 +80,24 @@ fn config(
     // What a client needs to take up its last session it keeps itself: a crowd that comes back costs no memory.
     config.ticketer = ring::Ticketer::new()?;
     Ok(Arc::new(config))
+}
+
+/// What a client goes by that believes the certificates of a file and no others. The error begins with `setting` and
+/// names the file and the reason.
+pub(crate) fn believing(setting: &str, path: &Path) -> Result<Arc<ClientConfig>, String> {
+    let wrong = |why: String| format!("{setting}: {} {why}", path.display());
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(&read(setting, path)?) {
+        let certificate = certificate.map_err(|error| wrong(format!("is not PEM: {error}")))?;
+        roots.add(certificate).map_err(|error| wrong(format!("cannot be used: {error}")))?;
+    }
+    if roots.is_empty() {
+        return Err(wrong("holds no certificate".to_string()));
+    }
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| wrong(format!("cannot be used: {error}")))?;
+    Ok(Arc::new(config.with_root_certificates(roots).with_no_client_auth()))
 }
 
 fn read(setting: &str, path: &Path) -> Result<Vec<u8>, String> {

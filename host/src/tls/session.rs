@@ -240,7 +240,8 @@ impl Inner {
             came.clear();
             let count = recv(raw.stream, spare_capacity(came), RecvFlags::empty())?.0;
             self.ended |= count == 0;
-            if !std::mem::replace(&mut self.began, true) && came.first().is_some_and(u8::is_ascii_alphabetic) {
+            if !std::mem::replace(&mut self.began, true) && came.first().is_some_and(u8::is_ascii_alphabetic)
+            {
                 self.plain = true;
                 return Err(io::ErrorKind::InvalidData.into());
             }

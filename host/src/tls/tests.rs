@@ -47,7 +47,10 @@ fn what_cannot_be_used_is_named_with_the_reason() {
     assert!(why.starts_with("TLS_KEY: the key in other.pem cannot be used: "), "{why}");
     let stranger = rcgen::KeyPair::generate().unwrap().serialize_pem();
     let why = wrong("TLS_KEY", stranger.as_bytes());
-    assert!(why.starts_with("TLS_KEY: the key in other.pem is not that of the first certificate in "), "{why}");
+    assert!(
+        why.starts_with("TLS_KEY: the key in other.pem is not that of the first certificate in "),
+        "{why}"
+    );
     let folder = TlsFiles { certificate: folder.path().to_path_buf(), ..good };
     assert!(folder.load().unwrap_err().ends_with(" cannot be read: Is a directory (os error 21)"));
 }

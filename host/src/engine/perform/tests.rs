@@ -1,7 +1,7 @@
-use crate::transport::Transport;
 use super::*;
 use crate::engine::{Answer, Calls, Commit, Fatal, Outside, Stores};
 use crate::keyring::Keyring;
+use crate::transport::Transport;
 use parlor_protocol::action::{CloseCause, SocketLimits};
 use parlor_protocol::auth::{Keys, Shown};
 use parlor_protocol::call::Call;

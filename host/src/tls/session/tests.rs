@@ -175,7 +175,9 @@ fn a_line_is_written_only_when_the_kernel_has_what_was_encrypted() {
 
 #[test]
 fn who_speaks_no_tls_is_told_apart() {
-    for (said, is) in [(&b"GET / HTTP/1.1\r\n"[..], Handshake::Plain), (b"P", Handshake::Plain), (b"", Handshake::Gone)] {
+    for (said, is) in
+        [(&b"GET / HTTP/1.1\r\n"[..], Handshake::Plain), (b"P", Handshake::Plain), (b"", Handshake::Gone)]
+    {
         let (session, client) = pair();
         let mut stream = client.sock;
         assert_eq!(session.shake_hands(), Handshake::More);
