@@ -93,6 +93,11 @@ impl Process {
         self.child.id()
     }
 
+    /// Whether it has not ended.
+    pub fn runs(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
     /// SIGKILL: it ends wherever it is.
     pub fn kill(&mut self) {
         self.signal(Signal::KILL);
