@@ -69,9 +69,7 @@ impl Acceptor {
     ) -> io::Result<Self> {
         let listener = TcpListener::bind(address)?;
         listener.set_nonblocking(true)?;
-        // Linux hands these two on to the connections, which saves two calls for each.
-        sockopt::set_tcp_nodelay(&listener, true)?;
-        sockopt::set_tcp_user_timeout(&listener, UNACKNOWLEDGED_WAIT_MAX_MS)?;
+        set_up(&listener)?;
         listen(&listener, BACKLOG)?;
         let files = files_max();
         let lines_max = lines_max(files, files_per_line);
@@ -172,6 +170,13 @@ impl AsFd for Acceptor {
     }
 }
 
+/// Linux hands these two on to the connections, which saves two calls for each.
+fn set_up(listener: &TcpListener) -> io::Result<()> {
+    sockopt::set_tcp_nodelay(listener, true)?;
+    sockopt::set_tcp_user_timeout(listener, UNACKNOWLEDGED_WAIT_MAX_MS)?;
+    Ok(())
+}
+
 /// How many files the process may hold open, after asking for as many as it may ask for.
 fn files_max() -> u64 {
     let mut limit = getrlimit(Resource::Nofile);
@@ -194,6 +199,16 @@ fn canonical(address: IpAddr) -> IpAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn connections_send_at_once_and_are_given_up_when_what_they_sent_is_not_acknowledged_for_30_s() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        set_up(&listener).unwrap();
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (accepted, _) = listener.accept().unwrap();
+        assert!(sockopt::tcp_nodelay(&accepted).unwrap());
+        assert_eq!(sockopt::tcp_user_timeout(&accepted).unwrap(), 30_000);
+    }
 
     #[test]
     fn a_tenth_of_the_files_and_64_are_left_for_others() {

@@ -227,10 +227,8 @@ fn answered_until(connection: &mut Connection) -> Instant {
 }
 
 fn answered_until_mut(connection: &mut Connection) -> &mut Instant {
-    match &mut connection.stage {
-        Stage::Answering { until, .. } => until,
-        other => panic!("{other:?}"),
-    }
+    let Stage::Answering { until, .. } = &mut connection.stage else { panic!("it answers no more") };
+    until
 }
 
 #[test]

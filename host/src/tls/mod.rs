@@ -6,7 +6,8 @@ mod session;
 pub(crate) use session::{Handshake, Session};
 
 use crate::line::locked;
-use rustls::crypto::ring;
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
@@ -42,40 +43,43 @@ impl TlsFiles {
         if chain.is_empty() {
             return Err(format!("TLS_CERT: there is no certificate in {certificate}"));
         }
-        let pem = read("TLS_KEY", &self.key)?;
-        let is_encrypted = pem.windows(ENCRYPTED.len()).any(|part| part == ENCRYPTED);
-        let private = PrivateKeyDer::from_pem_slice(&pem).map_err(|error| match error {
-            rustls_pki_types::pem::Error::NoItemsFound if is_encrypted => {
-                format!("TLS_KEY: the key in {key} needs a passphrase: store it without one")
-            }
-            rustls_pki_types::pem::Error::NoItemsFound => {
-                format!("TLS_KEY: there is no private key in {key}")
-            }
-            error => format!("TLS_KEY: {key} is not PEM: {error}"),
-        })?;
         let provider = Arc::new(ring::default_provider());
-        let signing = provider.key_provider.load_private_key(private);
+        let signing = provider.key_provider.load_private_key(self.load_key()?);
         let signing =
             signing.map_err(|error| format!("TLS_KEY: the key in {key} cannot be used: {error}"))?;
-        let certified = rustls::sign::CertifiedKey::new(chain, signing);
-        certified.keys_match().map_err(|error| match error {
-            rustls::Error::InconsistentKeys(_) => {
-                format!("TLS_KEY: the key in {key} is not that of the first certificate in {certificate}")
+        let certified = CertifiedKey::new(chain, signing);
+        certified.keys_match().map_err(|error| {
+            if matches!(error, rustls::Error::InconsistentKeys(_)) {
+                return format!(
+                    "TLS_KEY: the key in {key} is not that of the first certificate in {certificate}"
+                );
             }
-            error => format!("TLS_CERT: the first certificate in {certificate} cannot be used: {error}"),
+            format!("TLS_CERT: the first certificate in {certificate} cannot be used: {error}")
         })?;
         config(provider, certified).map_err(|error| format!("TLS_CERT: TLS cannot be had: {error}"))
+    }
+
+    fn load_key(&self) -> Result<PrivateKeyDer<'static>, String> {
+        let name = self.key.display();
+        let pem = read("TLS_KEY", &self.key)?;
+        match PrivateKeyDer::pem_slice_iter(&pem).next() {
+            Some(key) => key.map_err(|error| format!("TLS_KEY: {name} is not PEM: {error}")),
+            None if pem.windows(ENCRYPTED.len()).any(|part| part == ENCRYPTED) => {
+                Err(format!("TLS_KEY: the key in {name} needs a passphrase: store it without one"))
+            }
+            None => Err(format!("TLS_KEY: there is no private key in {name}")),
+        }
     }
 }
 
 fn config(
-    provider: Arc<rustls::crypto::CryptoProvider>,
-    certified: rustls::sign::CertifiedKey,
+    provider: Arc<CryptoProvider>,
+    certified: CertifiedKey,
 ) -> Result<Arc<ServerConfig>, rustls::Error> {
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
-        .with_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(certified)));
+        .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
     config.alpn_protocols = vec![ALPN.to_vec()];
     // What a client needs to take up its last session it keeps itself: a crowd that comes back costs no memory.
     config.ticketer = ring::Ticketer::new()?;
