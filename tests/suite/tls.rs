@@ -349,6 +349,11 @@ fn sighup_changes_the_certificate_for_those_who_come_and_for_nobody_else() {
         let mut after = server.open();
         assert_eq!(shown(&after), second);
         assert_ne!(second, server.certificate);
+        let mut asks = server.connect();
+        asks.write(b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n").expect("the server reads");
+        let metrics = String::from_utf8(asks.read_response().1).expect("text");
+        // What the tests sign is good until the year 4096.
+        assert!(metrics.contains("\nparlor_tls_certificate_expiry_seconds 67090118400\n"), "{metrics}");
         echoed(&mut before, b"old");
         echoed(&mut after, b"new");
         // A file that is no good changes nothing.

@@ -2,10 +2,12 @@
 //! connection.
 
 mod session;
+mod validity;
 
 pub(crate) use session::{Handshake, Session};
 
 use crate::line::locked;
+use crate::measured::note_certificate_expiry;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
@@ -34,8 +36,9 @@ pub struct TlsFiles {
 }
 
 impl TlsFiles {
-    /// Reads both and makes of them how sessions begin. The error names the setting, the file and the reason.
-    pub fn load(&self) -> Result<Arc<ServerConfig>, String> {
+    /// Reads both and makes of them how sessions begin, and until when (in seconds since 1970; 0: it cannot be read)
+    /// the certificate is good. The error names the setting, the file and the reason.
+    pub fn load(&self) -> Result<(Arc<ServerConfig>, u64), String> {
         let (certificate, key) = (self.certificate.display(), self.key.display());
         let chain = CertificateDer::pem_slice_iter(&read("TLS_CERT", &self.certificate)?)
             .collect::<Result<Vec<_>, _>>()
@@ -43,6 +46,7 @@ impl TlsFiles {
         if chain.is_empty() {
             return Err(format!("TLS_CERT: there is no certificate in {certificate}"));
         }
+        let expiry = validity::expiry(&chain[0]).unwrap_or_default();
         let provider = Arc::new(ring::default_provider());
         let signing = provider.key_provider.load_private_key(self.load_key()?);
         let signing =
@@ -56,7 +60,8 @@ impl TlsFiles {
             }
             format!("TLS_CERT: the first certificate in {certificate} cannot be used: {error}")
         })?;
-        config(provider, certified).map_err(|error| format!("TLS_CERT: TLS cannot be had: {error}"))
+        let config = config(provider, certified);
+        Ok((config.map_err(|error| format!("TLS_CERT: TLS cannot be had: {error}"))?, expiry))
     }
 
     fn load_key(&self) -> Result<PrivateKeyDer<'static>, String> {
@@ -127,13 +132,16 @@ pub struct Tls {
 impl Tls {
     /// Reads the files. The error names the setting, the file and the reason.
     pub fn open(files: &TlsFiles) -> Result<Self, String> {
-        Ok(Self { files: files.clone(), config: Mutex::new(files.load()?) })
+        let (config, expiry) = files.load()?;
+        note_certificate_expiry(expiry);
+        Ok(Self { files: files.clone(), config: Mutex::new(config) })
     }
 
     /// Reads the files again: sessions that begin from now on go by them, those that there are go on. When they
     /// cannot be used, everything stays as it is; the error names the setting, the file and the reason.
     pub fn reload(&self) -> Result<(), String> {
-        let config = self.files.load()?;
+        let (config, expiry) = self.files.load()?;
+        note_certificate_expiry(expiry);
         *locked(&self.config) = config;
         Ok(())
     }

@@ -16,7 +16,7 @@ fn a_certificate_and_its_key_may_stand_in_one_file() {
     let both = [fs::read(&files.key).unwrap(), fs::read(&files.certificate).unwrap()].concat();
     fs::write(&files.certificate, both).unwrap();
     let one = TlsFiles { key: files.certificate.clone(), ..files };
-    assert_eq!(one.load().unwrap().alpn_protocols, [b"http/1.1"]);
+    assert_eq!(one.load().unwrap().0.alpn_protocols, [b"http/1.1"]);
 }
 
 #[test]
