@@ -86,21 +86,14 @@ impl Session {
 
     /// Goes on with the handshake as far as what has come allows.
     pub fn shake_hands(&self) -> Handshake {
-        self.with(|inner, raw| {
-            loop {
-                match inner.take_in(raw) {
-                    _ if inner.plain => return Handshake::Plain,
-                    Ok(_) if inner.ended => return Handshake::Gone,
-                    Ok(_) if !inner.tls.is_handshaking() => return Handshake::Done,
-                    Ok(true) => {}
-                    Ok(false) => return Handshake::More,
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Handshake::More,
-                    Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                        return Handshake::Failed(error.to_string());
-                    }
-                    Err(_) => return Handshake::Gone,
-                }
-            }
+        self.with(|inner, raw| match inner.take_in(raw) {
+            _ if inner.plain => Handshake::Plain,
+            Ok(_) if inner.ended => Handshake::Gone,
+            Ok(_) if !inner.tls.is_handshaking() => Handshake::Done,
+            Ok(_) => Handshake::More,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Handshake::More,
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => Handshake::Failed(error.to_string()),
+            Err(_) => Handshake::Gone,
         })
     }
 
@@ -108,14 +101,16 @@ impl Session {
     pub fn receive(&self, bytes: &mut Vec<u8>) -> io::Result<Received> {
         self.with(|inner, raw| {
             let mut more = false;
-            while inner.unread == 0 {
-                if inner.ended {
-                    return Ok(Received { count: 0, more: false });
-                }
+            if inner.unread == 0 && !inner.ended {
                 more = inner.take_in(raw)?;
-                if inner.unread == 0 && !inner.ended && !more {
-                    return Err(io::ErrorKind::WouldBlock.into());
-                }
+            }
+            if inner.unread == 0 {
+                // What still waits in the kernel is seen by who waits for it: records that hold nothing must not
+                // keep a thread from others.
+                return match inner.ended {
+                    true => Ok(Received { count: 0, more: false }),
+                    false => Err(io::ErrorKind::WouldBlock.into()),
+                };
             }
             let count = inner.hand_out(bytes)?;
             Ok(Received { count, more: more || inner.holds_input() || inner.ended })
@@ -125,18 +120,17 @@ impl Session {
     /// Looks whether the client has hung up. What it says meanwhile is kept.
     pub fn peek(&self) -> Peek {
         self.with(|inner, raw| {
-            loop {
-                if inner.holds_input() {
-                    return Peek::Bytes;
-                }
-                if inner.ended {
-                    return Peek::End;
-                }
+            if !inner.holds_input() && !inner.ended {
                 match inner.take_in(raw) {
                     Ok(_) => {}
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Peek::Nothing,
-                    Err(_) => return Peek::End,
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    Err(_) => inner.ended = true,
                 }
+            }
+            match (inner.holds_input(), inner.ended) {
+                (true, _) => Peek::Bytes,
+                (false, true) => Peek::End,
+                (false, false) => Peek::Nothing,
             }
         })
     }
