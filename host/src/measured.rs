@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 static DROPPED: [AtomicU64; App::ALL.len()] = [const { AtomicU64::new(0) }; App::ALL.len()];
 static LIMITS: [AtomicU64; Limit::ALL.len()] = [const { AtomicU64::new(0) }; Limit::ALL.len()];
 static LOG_LINES: AtomicU64 = AtomicU64::new(0);
+static CERTIFICATE_EXPIRY: AtomicU64 = AtomicU64::new(0);
 
 /// Signals were dropped because their receivers were slow.
 pub fn note_dropped(dropped: &ByApp) {
@@ -26,6 +27,11 @@ pub fn note_log_line_dropped() {
     LOG_LINES.fetch_add(1, Ordering::Relaxed);
 }
 
+/// Until when the certificate of TLS is good, in seconds since 1970.
+pub fn note_certificate_expiry(seconds: u64) {
+    CERTIFICATE_EXPIRY.store(seconds, Ordering::Relaxed);
+}
+
 /// What is known of the process as a whole. Memory is 0 where the system does not tell.
 pub fn measured() -> Measured {
     let (mut dropped, mut limits) = (ByApp::default(), ByLimit::default());
@@ -37,6 +43,7 @@ pub fn measured() -> Measured {
         memory_max_bytes: memory_max(),
         dropped,
         limits,
+        certificate_expiry: CERTIFICATE_EXPIRY.load(Ordering::Relaxed),
         log_lines_dropped: LOG_LINES.load(Ordering::Relaxed),
         ..Measured::default()
     }

@@ -81,6 +81,8 @@ pub struct Measured {
     pub documents_given_up: u64,
     /// Lines of the log that nobody could write.
     pub log_lines_dropped: u64,
+    /// When the certificate of TLS ends, in seconds since 1970; 0: there is none.
+    pub certificate_expiry: u64,
 }
 
 /// How much waits for a thread, by queue.

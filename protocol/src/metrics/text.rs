@@ -122,6 +122,8 @@ impl Page {
         self.gauge("process_resident_memory_bytes", "Resident memory.", host.memory_bytes);
         let help = "How much memory the process may take, by its cgroup or the machine; 0 is unknown.";
         self.gauge("parlor_memory_max_bytes", help, host.memory_max_bytes);
+        let help = "When the certificate of TLS ends, in seconds since 1970; 0 is no TLS.";
+        self.gauge("parlor_tls_certificate_expiry_seconds", help, host.certificate_expiry);
     }
 
     fn family(&mut self, name: &str, kind: &str, help: &str) {
