@@ -72,6 +72,21 @@ pub enum AuthFailure {
     },
 }
 
+impl AuthFailure {
+    /// Whether somebody may have tried what comes into its mind.
+    pub fn may_be_a_guess(&self) -> bool {
+        match self {
+            Self::Bad | Self::UnknownKey | Self::Spent => true,
+            Self::Missing
+            | Self::Disagreeing
+            | Self::Expired
+            | Self::Claim(_)
+            | Self::NotConfigured
+            | Self::NotNow { .. } => false,
+        }
+    }
+}
+
 impl fmt::Display for AuthFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -131,6 +146,9 @@ fn key_for<'a>(header: &Header, keys: &'a Keys) -> Result<(Algorithm, Cow<'a, De
             true => Ok((known.algorithm, Cow::Borrowed(&known.key))),
             false => Err(AuthFailure::Bad),
         };
+    }
+    if set.zip(header.kid.as_deref()).is_some_and(|(set, kid)| set.is_ambiguous(kid)) {
+        return Err(AuthFailure::Bad);
     }
     match (header.alg, &keys.secret, set) {
         (Algorithm::HS256, Some(secret), _) => {

@@ -67,11 +67,13 @@ pub enum Limit {
     Outbox,
     /// Request bodies in memory
     Bodies,
+    /// `AUTH_FAILURES_PER_ADDRESS`
+    AuthFailures,
 }
 
 impl Limit {
     /// Every limit that is counted.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Connections,
         Self::ConnectionsPerUser,
         Self::ConnectionsPerAddress,
@@ -85,6 +87,7 @@ impl Limit {
         Self::Waiting,
         Self::Outbox,
         Self::Bodies,
+        Self::AuthFailures,
     ];
 
     /// Its name, as a label says it.
@@ -103,6 +106,7 @@ impl Limit {
             Self::Waiting => "waiting",
             Self::Outbox => "outbox",
             Self::Bodies => "bodies",
+            Self::AuthFailures => "auth_failures",
         }
     }
 }
