@@ -125,7 +125,7 @@ impl Keyring {
         let holds = self.held().key_set.as_ref().is_some_and(|held| !held.is_empty());
         match fetched {
             Ok(set) if set.is_empty() && holds => {
-                Err("the key set is empty: the keys that are held stay good".to_string())
+                Err("the key set holds no key for us: those that are held stay good".to_string())
             }
             fetched => fetched,
         }

@@ -135,6 +135,6 @@ fn an_empty_set_is_no_reason_to_forget_the_keys_that_are_held() {
     keyring.fetched(Timestamp(1), KeySet::read(key.as_bytes()));
     assert_eq!(keyring.held().key_set.as_ref().map(|set| set.len()), Some(1));
     let why = keyring.judged(empty()).expect_err("it counts as failed");
-    assert_eq!(why, "the key set is empty: the keys that are held stay good");
+    assert_eq!(why, "the key set holds no key for us: those that are held stay good");
     assert!(keyring.judged(KeySet::read(key.as_bytes())).is_ok());
 }
