@@ -154,7 +154,10 @@ fn refused(response: &Response) -> Option<&'static [u8]> {
 /// Whether the head is a line for the status, one for each header, four that every answer has, and an empty one.
 fn sound(response: &Response) {
     let head = response.head(0, true);
-    assert!(head.ends_with("\r\n\r\n") && head.is_ascii() || response.headers.iter().any(|(_, value)| !value.is_ascii()));
+    assert!(
+        head.ends_with("\r\n\r\n") && head.is_ascii()
+            || response.headers.iter().any(|(_, value)| !value.is_ascii())
+    );
     let lines = 1 + response.headers.len() + usize::from(response.status != 204) + 2 + 1;
     assert_eq!(head.split("\r\n").count(), lines + 1, "{head}");
     assert!(!head.replace("\r\n", "").contains(['\r', '\n', '\0']), "{head:?}");

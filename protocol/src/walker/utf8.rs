@@ -89,8 +89,8 @@ mod tests {
         let masked: Vec<u8> = text.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask).collect();
         for size in 1..masked.len() {
             let mut state = Utf8::default();
-            let pieces = masked.chunks(size).enumerate();
-            assert!(pieces.map(|(at, piece)| state.take_masked(piece, mask, at * size)).all(|good| good));
+            let mut pieces = masked.chunks(size).enumerate();
+            assert!(pieces.all(|(at, piece)| state.take_masked(piece, mask, at * size)));
         }
         let mut broken = masked;
         broken[20] ^= 0x80;

@@ -15,7 +15,8 @@ fn quoted(text: &str) -> impl Iterator<Item = &str> {
 
 /// The tests that a page names: a file of a story, or a file and what stands in it.
 fn named(page: &str) -> BTreeSet<&str> {
-    let is_test = |name: &&str| name.contains("::") || name.starts_with("tests/transcripts/");
+    let is_story = |name: &str| name.starts_with("tests/transcripts/") && name.ends_with(".txt");
+    let is_test = |name: &&str| name.contains("::") || is_story(name);
     quoted(page).filter(is_test).collect()
 }
 
@@ -43,7 +44,6 @@ fn declares(text: &str, test: &str) -> bool {
             return true;
         }
     }
-    // Within a macro of properties tests stand as everywhere.
     false
 }
 

@@ -2,6 +2,7 @@
 //! connection is never taken for another request.
 
 use crate::{HEALTH, answer, ask, on_both, serves};
+use parlor_tests::client::SERVICE_KEY;
 
 /// What would be answered if anybody took it for a request.
 const SECOND: &str = "GET /api/health HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -219,6 +220,25 @@ fn a_body_that_nobody_asked_for_is_never_taken_for_a_request() {
                 "{line}: {head}"
             );
             assert_eq!(wire.read_to_end(), b"", "{line}");
+        }
+    });
+}
+
+#[test]
+fn a_packed_body_is_not_unpacked() {
+    on_both(&[], |process, _| {
+        // A mebibyte of zeros, packed into a kilobyte and a half, would be one; what counts is what came.
+        let packed = [&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3][..], &[0xed; 1_500]].concat();
+        for coding in ["gzip", "deflate", "br", "identity"] {
+            let headers = format!(
+                "Authorization: Bearer {SERVICE_KEY}\r\nContent-Encoding: {coding}\r\nContent-Length: {}\r\n",
+                packed.len()
+            );
+            let mut wire = ask(process.address(), [&post(&headers)[..], &packed].concat());
+            let (status, head, _) = answer(&mut wire);
+            assert_eq!(status, "400", "{coding}: {head}");
+            wire.write(HEALTH.as_bytes()).expect("it is open");
+            assert_eq!(answer(&mut wire).0, "200", "it was read to its end and no further");
         }
     });
 }
