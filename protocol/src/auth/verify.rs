@@ -73,14 +73,16 @@ pub enum AuthFailure {
 }
 
 impl AuthFailure {
-    /// Whether somebody may have tried what comes into its mind.
+    /// Whether somebody may have tried what came to mind. What is over, for somebody else, or signed with a key that
+    /// was withdrawn has been good once, and comes from honest clients in numbers.
     pub fn may_be_a_guess(&self) -> bool {
         match self {
-            Self::Bad | Self::UnknownKey | Self::Spent => true,
+            Self::Bad | Self::Spent => true,
             Self::Missing
             | Self::Disagreeing
             | Self::Expired
             | Self::Claim(_)
+            | Self::UnknownKey
             | Self::NotConfigured
             | Self::NotNow { .. } => false,
         }
