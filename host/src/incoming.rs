@@ -26,8 +26,8 @@ const LIBRARY_BUFFER_BYTES: usize = 256;
 /// a ping before the message is whole.
 const ALIVE_STRETCH: Duration = Duration::from_secs(1);
 const ALIVE_BYTES_MIN: usize = 1024;
-/// For how many stretches of one message that holds.
-const ALIVE_STRETCHES_MAX: u32 = 300;
+/// How long a message may take at most, in such stretches, whatever it brings.
+const STRETCHES_MAX: u32 = 300;
 
 thread_local! {
     // Only pages that bytes came into are resident, so a thread for one quiet connection costs little.
@@ -54,11 +54,23 @@ pub struct Incoming {
 /// A message that takes more than one read.
 #[derive(Debug)]
 struct Arriving {
+    /// Which message it is.
+    number: u32,
+    began: Instant,
+    /// What came of it.
+    bytes: usize,
     stretch_began: Instant,
     /// What came in this stretch.
-    bytes: usize,
-    /// How many there were before it.
-    stretches: u32,
+    stretch_bytes: usize,
+}
+
+impl Arriving {
+    /// Whether it has taken too long: longer than may be with under 1 KiB a second, or five minutes with more.
+    fn is_late(&self, wait_max: Duration) -> bool {
+        let took = self.began.elapsed();
+        let due = took.as_millis() * ALIVE_BYTES_MIN as u128 / ALIVE_STRETCH.as_millis();
+        took >= wait_max && (self.bytes as u128) < due || took >= ALIVE_STRETCH * STRETCHES_MAX
+    }
 }
 
 impl Incoming {
@@ -143,21 +155,29 @@ impl Incoming {
         }
     }
 
-    /// Lets the core know that a client is alive that sends a long message.
+    /// Lets the core know that a client is alive that sends a long message, and ends one that never ends. A client
+    /// that sends nothing at all meanwhile does not answer a ping, either.
     fn note_arriving(&mut self, received: usize) {
         if !self.walker.is_within() {
             self.arriving = None;
             return;
         }
-        let begun = || Arriving { stretch_began: Instant::now(), bytes: 0, stretches: 0 };
-        let arriving = self.arriving.get_or_insert_with(begun);
+        let (now, number) = (Instant::now(), self.walker.number());
+        let begun = Arriving { number, began: now, bytes: 0, stretch_began: now, stretch_bytes: 0 };
+        self.arriving.take_if(|arriving| arriving.number != number);
+        let arriving = self.arriving.get_or_insert(begun);
         arriving.bytes += received;
-        if arriving.stretch_began.elapsed() < ALIVE_STRETCH {
+        arriving.stretch_bytes += received;
+        if arriving.is_late(self.limits.message_wait_max) {
+            self.fault.get_or_insert(Fault::Late);
             return;
         }
-        let alive = arriving.bytes >= ALIVE_BYTES_MIN && arriving.stretches < ALIVE_STRETCHES_MAX;
-        *arriving = Arriving { stretches: arriving.stretches + 1, ..begun() };
-        if let Some(socket) = self.line.socket().filter(|_| alive) {
+        if now.duration_since(arriving.stretch_began) < ALIVE_STRETCH {
+            return;
+        }
+        let is_alive = arriving.stretch_bytes >= ALIVE_BYTES_MIN;
+        (arriving.stretch_began, arriving.stretch_bytes) = (now, 0);
+        if let Some(socket) = self.line.socket().filter(|_| is_alive) {
             self.engine.handle(Input::Received { socket, message: Message::Pong(Bytes::new()) });
         }
     }

@@ -119,6 +119,18 @@ impl Keyring {
         if is_first { Asked::Fetch } else { Asked::Waits }
     }
 
+    /// What a fetch counts for. A set without keys is one, at the start and where a secret serves; but where keys are
+    /// held it is rather a fault of whoever serves it, and everybody would be turned away.
+    pub fn judged(&self, fetched: Result<KeySet, String>) -> Result<KeySet, String> {
+        let holds = self.held().key_set.as_ref().is_some_and(|held| !held.is_empty());
+        match fetched {
+            Ok(set) if set.is_empty() && holds => {
+                Err("the key set holds no key for us: those that are held stay good".to_string())
+            }
+            fetched => fetched,
+        }
+    }
+
     /// A fetch has ended: what it brought holds from now on, and what waited is given back to be looked at again. The
     /// first that nobody asked for does not count: what is not in it may be asked for at once.
     pub fn fetched(&self, now: Timestamp, fetched: Result<KeySet, String>) -> Vec<Waiting> {

@@ -12,6 +12,7 @@ use crate::store::StoreRequest;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The orders of one or more steps, in order.
 pub type Actions = Vec<Action>;
@@ -113,6 +114,8 @@ pub struct SocketLimits {
     pub message_bytes_max: u32,
     /// The most fragments that one message may come in, empty ones counted: 1008 above it.
     pub fragments_max: u32,
+    /// How long a message may take that comes in slowly: 1008 after that.
+    pub message_wait_max: Duration,
 }
 
 /// Why the server closes a socket. Decides the code and the reason of the close frame (WIRE §0.6).
@@ -225,7 +228,7 @@ impl CloseCause {
             | Self::Abusive
             | Self::PingFlood
             | Self::SentAway
-            | Self::Faulty(Fault::Fragments) => 1008,
+            | Self::Faulty(Fault::Fragments | Fault::Late) => 1008,
             Self::Faulty(Fault::TooBig) => 1009,
             Self::ShuttingDown => 1012,
             Self::Overloaded => 1013,
@@ -245,6 +248,7 @@ impl CloseCause {
             Self::Faulty(Fault::Utf8) => "invalid UTF-8",
             Self::Faulty(Fault::TooBig) => "message too big",
             Self::Faulty(Fault::Fragments) => "too many fragments",
+            Self::Faulty(Fault::Late) => "the message took too long",
             Self::Unsupported => "unsupported kind of frame",
             Self::AuthenticationFailed => "authentication failed",
             Self::TokenExpired => "token expired",

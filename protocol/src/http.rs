@@ -2,10 +2,12 @@
 //! What two servers could read in two ways is refused, so that a proxy before us and we never disagree.
 
 mod body;
+mod fault;
 
 pub use body::{Body, Listed};
+pub use fault::HeadFault;
 
-use crate::refusal::{Code, Refusal};
+use crate::door;
 use crate::settings::{ENGINE_PAYLOAD_BYTES_MAX, FILE_BYTES_MAX};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -16,6 +18,10 @@ use std::fmt::Write;
 pub const HEAD_BYTES_MAX: usize = 8 * 1024;
 /// The most headers.
 pub const HEADERS_MAX: usize = 64;
+/// The longest name of a method.
+const METHOD_BYTES_MAX: usize = 32;
+/// The most digits of a length: one with more fits nowhere.
+const LENGTH_DIGITS_MAX: usize = 15;
 /// The largest body of a REST request.
 pub const BODY_BYTES_MAX: usize = 1 << 20;
 /// How long a head may take from its first byte, and a connection may idle before it.
@@ -36,34 +42,6 @@ pub struct RequestHead {
     pub keep_alive: bool,
 }
 
-/// Why a head is refused; the connection ends with the response.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HeadFault {
-    /// Over `HEAD_BYTES_MAX` or `HEADERS_MAX`: 431.
-    TooLarge,
-    /// No HTTP, or HTTP that can be read in two ways: 400.
-    Malformed(&'static str),
-    /// Not HTTP/1.1: 505.
-    Version,
-    /// A body without `Content-Length`: 411.
-    LengthRequired,
-    /// A body over what this request may have: 413.
-    BodyTooLarge {
-        /// What it may have.
-        limit: usize,
-        /// What it says it has; `usize::MAX` for a number beyond.
-        actual: usize,
-    },
-    /// The same on Engine.IO's path, whose clients know no body of ours: 413 without one.
-    PayloadTooLarge,
-    /// A file without anything that says who sends it: 401.
-    NoCredential,
-    /// So many bodies are being held that there is no room for this one: 503.
-    NoRoom,
-    /// It took too long: 408.
-    Late,
-}
-
 /// Finds the end of the head in what was read so far; `seen` says how much of it was looked at before, so
 /// that every byte is looked at once. `Ok(None)`: not there yet.
 pub fn head_end(read: &[u8], seen: &mut usize) -> Result<Option<usize>, HeadFault> {
@@ -78,7 +56,17 @@ pub fn head_end(read: &[u8], seen: &mut usize) -> Result<Option<usize>, HeadFaul
 
 /// Reads a whole head, up to and with its empty line. Returns it and the length of the body that follows.
 pub fn parse_head(head: &[u8]) -> Result<(RequestHead, usize), HeadFault> {
-    parse_head_within(head, body_bytes_max)
+    let mut nowhere = None;
+    let limit = |head: &RequestHead| {
+        let limit = body_bytes_max(head);
+        nowhere = if limit == 0 { door::leads_nowhere(head) } else { None };
+        limit
+    };
+    match (parse_head_within(head, limit), nowhere) {
+        // What is wrong with it first is not its body.
+        (Err(HeadFault::BodyTooLarge { .. }), Some(fault)) => Err(fault),
+        (parsed, _) => parsed,
+    }
 }
 
 /// The same for a server whose requests may have other bodies: `limit` says how large.
@@ -91,6 +79,9 @@ pub fn parse_head_within(
     {
         return Err(HeadFault::Malformed("a bare line feed"));
     }
+    if head.first() == Some(&b'\r') {
+        return Err(HeadFault::Malformed("an empty line before the request"));
+    }
     let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
     let mut request = httparse::Request::new(&mut headers);
     match request.parse(head) {
@@ -102,6 +93,9 @@ pub fn parse_head_within(
     }
     if request.version != Some(1) {
         return Err(HeadFault::Version);
+    }
+    if request.method.is_none_or(|method| method.len() > METHOD_BYTES_MAX) {
+        return Err(HeadFault::Malformed("a method that there is not"));
     }
     let mut parsed = RequestHead {
         method: request.method.unwrap_or_default().to_string(),
@@ -134,19 +128,20 @@ fn origin_form(target: &str) -> Result<String, HeadFault> {
 }
 
 fn body_length(head: &RequestHead, limit: impl FnOnce(&RequestHead) -> usize) -> Result<usize, HeadFault> {
-    if head.header("transfer-encoding").is_some() {
+    let mut codings = head.all("transfer-encoding");
+    if let Some(coding) = codings.next() {
+        // Whoever writes it otherwise hopes that somebody on the way does not know it again.
+        let is_plain = coding.eq_ignore_ascii_case("chunked") && codings.next().is_none();
         return match head.header("content-length") {
             Some(_) => Err(HeadFault::Malformed("both Transfer-Encoding and Content-Length")),
-            None => Err(HeadFault::LengthRequired),
+            None if is_plain => Err(HeadFault::LengthRequired),
+            None => Err(HeadFault::Malformed("a Transfer-Encoding that is not chunked")),
         };
     }
     let mut lengths = head.all("content-length");
     let Some(text) = lengths.next() else { return Ok(0) };
-    if lengths.next().is_some() || text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(HeadFault::Malformed("a Content-Length that is not one number"));
-    }
-    // Only digits: what does not fit is too large for any limit.
-    let length = text.parse::<usize>().unwrap_or(usize::MAX);
+    let length = decimal(text).filter(|_| lengths.next().is_none());
+    let length = length.ok_or(HeadFault::Malformed("a Content-Length that is not one number"))?;
     if head.is_upgrade() && length > 0 {
         return Err(HeadFault::Malformed("an upgrade with a body"));
     }
@@ -159,6 +154,14 @@ fn body_length(head: &RequestHead, limit: impl FnOnce(&RequestHead) -> usize) ->
         }
         false => Err(HeadFault::BodyTooLarge { limit, actual: length }),
     }
+}
+
+/// A number of digits alone, written in the one way there is for it.
+fn decimal(text: &str) -> Option<usize> {
+    let is_one =
+        !text.is_empty() && text.len() <= LENGTH_DIGITS_MAX && (text == "0" || !text.starts_with('0'));
+    let digits = is_one && text.bytes().all(|byte| byte.is_ascii_digit());
+    digits.then(|| text.parse().ok())?
 }
 
 /// How large a body this request may have; none is read where none is taken, because it is held before anybody
@@ -308,40 +311,6 @@ pub fn switching_head(accept: &str, subprotocol: Option<&str>) -> String {
         "HTTP/1.1 101 {}\r\nupgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-accept: {accept}\r\n{chosen}\r\n",
         reason(101)
     )
-}
-
-/// When a client whose body found no room should try again, at the earliest.
-const NO_ROOM_WAIT: std::time::Duration = std::time::Duration::from_secs(1);
-
-impl HeadFault {
-    /// The response that tells it.
-    pub fn response(self) -> Response {
-        let client = |status, message: String| (status, Refusal::new(Code::ClientError, message));
-        let (status, refusal) = match self {
-            Self::TooLarge => client(
-                431,
-                format!("the request head is over {HEAD_BYTES_MAX} bytes or {HEADERS_MAX} headers"),
-            ),
-            Self::Malformed(what) => client(400, format!("malformed request: {what}")),
-            Self::Version => client(505, "only HTTP/1.1 is spoken here".to_string()),
-            Self::LengthRequired => client(411, "a body needs a Content-Length".to_string()),
-            Self::BodyTooLarge { limit, actual } => {
-                let message = format!("a body of {actual} bytes is over the limit of {limit} here");
-                let details = serde_json::json!({"limit": limit, "actual": actual});
-                (413, Refusal::new(Code::TooLarge, message).with(details))
-            }
-            Self::PayloadTooLarge => return Response::empty(413),
-            Self::NoCredential => (401, Refusal::new(Code::AuthFailed, "authentication failed")),
-            Self::NoRoom => {
-                let refusal = Refusal::new(Code::Overloaded, "no room for another request body");
-                let wait = NO_ROOM_WAIT.as_secs().to_string();
-                let body = serde_json::json!({ "error": refusal.retry_after(NO_ROOM_WAIT) });
-                return Response::json(503, &body).with("retry-after", wait);
-            }
-            Self::Late => client(408, "the request took too long".to_string()),
-        };
-        Response::json(status, &serde_json::json!({ "error": refusal }))
-    }
 }
 
 fn reason(status: u16) -> &'static str {

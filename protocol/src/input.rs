@@ -124,4 +124,6 @@ pub enum Fault {
     TooBig,
     /// More fragments than one message may have: 1008.
     Fragments,
+    /// A message that took too long to come in: 1008.
+    Late,
 }

@@ -32,10 +32,14 @@ pub struct Settings {
     pub connections_per_address: u32,
     /// `CONNECTION_RATE_PER_ADDRESS`: new ones per second.
     pub connection_rate_per_address: u32,
+    /// `AUTH_FAILURES_PER_ADDRESS`: credentials in a minute that were none.
+    pub auth_failures_per_address: u32,
     /// `HEARTBEAT_INTERVAL`: silence after which a ping is sent.
     pub heartbeat_interval: Duration,
     /// `HEARTBEAT_TIMEOUT`: further silence after which the connection is closed.
     pub heartbeat_timeout: Duration,
+    /// `MESSAGE_TIMEOUT`: how long a message may take to come in whole that brings little.
+    pub message_timeout: Duration,
     /// `WEBSOCKET_PING_INTERVAL`: how often Engine.IO pings.
     pub engine_ping_interval: Duration,
     /// `WEBSOCKET_PING_TIMEOUT`: how long Engine.IO waits for the pong.
@@ -131,8 +135,10 @@ impl Default for Settings {
             connections_per_user: 20,
             connections_per_address: 100,
             connection_rate_per_address: 10,
+            auth_failures_per_address: 10,
             heartbeat_interval: Duration::from_millis(30_000),
             heartbeat_timeout: Duration::from_millis(35_000),
+            message_timeout: Duration::from_millis(30_000),
             engine_ping_interval: Duration::from_millis(25_000),
             engine_ping_timeout: Duration::from_millis(60_000),
             engine_connect_timeout: Duration::from_millis(45_000),

@@ -1,8 +1,15 @@
-//! Walks over the headers of the frames that a client sends, under the WebSocket library: it enforces what
-//! the library does not (the number of fragments, lengths in their shortest form) before a byte reaches it.
+//! Walks over the frames that a client sends, under the WebSocket library: it enforces what the library does not (the
+//! number of fragments, lengths in their shortest form), and what the library looks at only when a frame is whole (what
+//! a header may say, and whether text is text), as soon as the byte is there that decides.
+
+mod utf8;
 
 use crate::action::SocketLimits;
 use crate::input::Fault;
+use utf8::Utf8;
+
+/// The longest payload of a control frame (RFC 6455 §5.5).
+const CONTROL_BYTES_MAX: u64 = 125;
 
 /// Where in the stream of frames a connection is.
 #[derive(Debug, Clone, Default)]
@@ -12,8 +19,18 @@ pub struct Walker {
     held: u8,
     /// How much of the payload is still to come.
     payload: u64,
+    /// How much of it there was.
+    passed: u64,
+    /// Whether the frame has text in it.
+    has_text: bool,
+    /// Whether the message is one of text, and where in it one is.
+    is_text: bool,
+    text: Utf8,
+    mask: [u8; 4],
     /// Fragments of the message so far; 0 between messages.
     fragments: u32,
+    /// Messages so far, and control frames outside of them.
+    begun: u32,
     /// Payload bytes of the message so far.
     message: u64,
 }
@@ -24,9 +41,14 @@ impl Walker {
     pub fn walk(&mut self, mut bytes: &[u8], limits: &SocketLimits) -> Result<(), Fault> {
         while !bytes.is_empty() {
             if self.payload > 0 {
-                let skipped = bytes.len().min(usize::try_from(self.payload).unwrap_or(usize::MAX));
-                self.payload -= skipped as u64;
-                bytes = &bytes[skipped..];
+                let (come, rest) =
+                    bytes.split_at(bytes.len().min(usize::try_from(self.payload).unwrap_or(usize::MAX)));
+                if self.has_text && !self.text.take_masked(come, self.mask, self.passed as usize % 4) {
+                    return Err(Fault::Utf8);
+                }
+                self.passed += come.len() as u64;
+                self.payload -= come.len() as u64;
+                bytes = rest;
                 continue;
             }
             self.header[usize::from(self.held)] = bytes[0];
@@ -45,6 +67,11 @@ impl Walker {
         self.held > 0 || self.payload > 0 || self.fragments > 0
     }
 
+    /// Which message one is in: another number than of the one before.
+    pub fn number(&self) -> u32 {
+        self.begun
+    }
+
     /// The length of the header, as far as its first two bytes tell (RFC 6455 §5.2).
     fn header_length(&self) -> usize {
         let extended = match self.header[1] & 0x7f {
@@ -58,10 +85,21 @@ impl Walker {
     fn enter(&mut self, limits: &SocketLimits) -> Result<(), Fault> {
         let length = self.payload_length()?;
         let (last, opcode) = (self.header[0] & 0x80 != 0, self.header[0] & 0x0f);
-        self.payload = length;
+        if !self.is_sound(length) {
+            return Err(Fault::Protocol);
+        }
+        (self.payload, self.passed) = (length, 0);
+        self.begun = self.begun.wrapping_add(u32::from(self.fragments == 0));
         if opcode >= 8 {
+            self.has_text = false;
             return Ok(());
         }
+        if self.fragments == 0 {
+            (self.is_text, self.text) = (opcode == 1, Utf8::default());
+        }
+        self.has_text = self.is_text;
+        let from = usize::from(self.held) - self.mask.len();
+        self.mask.copy_from_slice(&self.header[from..from + 4]);
         self.fragments += 1;
         self.message += length;
         if self.message > u64::from(limits.message_bytes_max) {
@@ -74,6 +112,19 @@ impl Walker {
             (self.fragments, self.message) = (0, 0);
         }
         Ok(())
+    }
+
+    /// Whether a client may send such a frame here (RFC 6455 §5.2, §5.4, §5.5): without reserved bits, of a kind that
+    /// there is, masked; a control frame short and whole, a continuation in a message and a beginning outside of one.
+    fn is_sound(&self, length: u64) -> bool {
+        let [first, second, ..] = self.header;
+        let stands_right = match first & 0x0f {
+            0 => self.fragments > 0,
+            1 | 2 => self.fragments == 0,
+            8..=10 => first & 0x80 != 0 && length <= CONTROL_BYTES_MAX,
+            _ => false,
+        };
+        first & 0x70 == 0 && second & 0x80 != 0 && stands_right
     }
 
     fn payload_length(&self) -> Result<u64, Fault> {
@@ -96,8 +147,10 @@ impl Walker {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
-    const LIMITS: SocketLimits = SocketLimits { message_bytes_max: 70_000, fragments_max: 3 };
+    const LIMITS: SocketLimits =
+        SocketLimits { message_bytes_max: 70_000, fragments_max: 3, message_wait_max: Duration::ZERO };
 
     fn walk(bytes: &[u8]) -> Result<(), Fault> {
         let whole = Walker::default().walk(bytes, &LIMITS);
@@ -146,5 +199,32 @@ mod tests {
         let half = [&[0x01, 0xfe, 0x88, 0xb8, 1, 2, 3, 4][..], &[0; 35_000]].concat();
         let rest = [&[0x80, 0xfe, 0x88, 0xb9, 1, 2, 3, 4][..]].concat();
         assert_eq!(walk(&[half, rest].concat()), Err(Fault::TooBig));
+    }
+
+    #[test]
+    fn a_header_that_no_client_may_send_is_refused_when_it_is_there() {
+        let mask = [0; 4];
+        let header = |first: u8, length: u8| [&[first, 0x80 | length][..], &mask].concat();
+        for first in [0x91, 0xa1, 0xc1, 0x83, 0x87, 0x8b, 0x8f, 0x80, 0x00, 0x09, 0x08, 0x0a] {
+            assert_eq!(walk(&header(first, 5)), Err(Fault::Protocol), "{first:#x}");
+        }
+        assert_eq!(walk(&[0x81, 5]), Err(Fault::Protocol), "without a mask");
+        assert_eq!(walk(&[0x89, 0xfe, 0, 126, 0, 0, 0, 0]), Err(Fault::Protocol), "a long ping");
+        let begun = header(0x01, 0);
+        assert_eq!(walk(&[begun.clone(), header(0x82, 9)].concat()), Err(Fault::Protocol), "amid a message");
+        assert_eq!(walk(&[begun, header(0x89, 0), header(0x80, 0)].concat()), Ok(()));
+    }
+
+    #[test]
+    fn a_byte_with_which_no_text_goes_on_is_refused_when_it_comes() {
+        let frame = |first: u8, payload: &[u8]| [&[first, 0x80 | 60, 0, 0, 0, 0][..], payload].concat();
+        assert_eq!(walk(&frame(0x81, &[b'a', 0xff])), Err(Fault::Utf8), "long before the frame ends");
+        assert_eq!(walk(&frame(0x82, &[b'a', 0xff])), Ok(()), "bytes are no text");
+        let mut cut = frame(0x01, &[b' '; 60]);
+        cut[65] = 0xf4;
+        let ping = [0x89, 0x81, 0, 0, 0, 0, 0xff];
+        let rest = |byte: u8| [&cut[..], &ping, &[0x00, 0x80 | 9, 0, 0, 0, 0, byte]].concat();
+        assert_eq!(walk(&rest(0x8f)), Ok(()));
+        assert_eq!(walk(&rest(0x90)), Err(Fault::Utf8), "in the middle of a character");
     }
 }

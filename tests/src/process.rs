@@ -15,6 +15,8 @@ pub const BINARIES: [&str; 2] = ["parlor", "parlor-threads"];
 
 /// How long a start or an end may take before the test fails.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// In what Linux tells processor time to programs, on every machine.
+const TICKS_PER_SECOND: u64 = 100;
 /// What a server prints in front of its address.
 const LISTENING: &str = " listens on http";
 
@@ -50,6 +52,15 @@ impl Process {
         let mut command = Command::new("sh");
         command.args(["-c", r#"trap "" XFSZ; exec "$0" "$@""#]).arg(server.get_program());
         command.args(server.get_args());
+        Self::listening(command, binary, folder)
+    }
+
+    /// The same for a process that may have so many files open and no more.
+    pub fn start_with_few_files(binary: &str, folder: &Folder, arguments: &[&str], files: u32) -> Self {
+        let server = command(beside_the_test(binary), 0, folder, arguments);
+        let mut command = Command::new("sh");
+        command.args(["-c", r#"ulimit -n "$1"; shift; exec "$0" "$@""#]).arg(server.get_program());
+        command.arg(files.to_string()).args(server.get_args());
         Self::listening(command, binary, folder)
     }
 
@@ -137,6 +148,33 @@ impl Process {
     pub fn limit_files(&self, bytes: Option<u64>) {
         let limit = Rlimit { current: bytes, maximum: None };
         prlimit(Some(Pid::from_child(&self.child)), Resource::Fsize, limit).expect("it is ours");
+    }
+
+    /// No file may be opened whose number is this or beyond; those that are open stay.
+    pub fn limit_open_files(&self, files: u64) {
+        let pid = Pid::from_child(&self.child);
+        let maximum = rustix::process::getrlimit(Resource::Nofile).maximum;
+        let limit = Rlimit { current: Some(files), maximum };
+        prlimit(Some(pid), Resource::Nofile, limit).expect("it is ours");
+    }
+
+    /// Stops it where it is, for as long as a test likes: to it this is as if the machine slept.
+    pub fn suspend(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Goes on.
+    pub fn resume(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    /// How much of a processor it has used.
+    pub fn processor_time(&self) -> Duration {
+        let line = fs::read_to_string(format!("/proc/{}/stat", self.id())).expect("it runs");
+        let behind_the_name = line.rsplit(')').next().unwrap_or_default();
+        let numbers = behind_the_name.split_whitespace().skip(11).take(2);
+        let ticks: u64 = numbers.map(|number| number.parse::<u64>().expect("a number")).sum();
+        Duration::from_millis(ticks * 1_000 / TICKS_PER_SECOND)
     }
 
     fn signal(&self, signal: Signal) {

@@ -98,12 +98,16 @@ fn a_token_is_made_of_the_secret_that_the_server_would_find() {
         let arguments =
             ["token", "--user", "gil", "--firm", "acme", "--name", "Gil", "--type", "guest", "--ttl", "15m"];
         let made = run.run(binary, &arguments);
-        assert_eq!(made.code, Some(0), "{made:?}");
+        assert_eq!((made.code, made.err.as_str()), (Some(0), ""), "{made:?}");
         let user = verify_token(made.out.trim_end(), &keys, now()).expect("it is good");
         assert_eq!(
             (user.id.as_str(), user.firm.as_str(), user.name.as_deref()),
             ("gil", "acme", Some("Gil"))
         );
+        let short = Run { folder: &folder, environment: &[("JWT_SECRET", "x")], input: "" };
+        let short = short.run(binary, &["token", "--user", "ada"]);
+        assert_eq!((short.code, short.out.lines().count()), (Some(0), 1), "{short:?}");
+        assert_eq!(short.err, "Warning: JWT_SECRET of 1 bytes can be guessed: use 32 at least\n");
         let without = plain(&folder).run(binary, &["token", "--user", "ada"]);
         assert_eq!((without.code, without.out.as_str()), (Some(2), ""));
         assert!(

@@ -231,13 +231,25 @@ fn an_answer_that_is_no_set_leaves_the_held_keys_as_they_are() {
         not_now(&served.ask(&b()));
         assert_eq!((served.status(&a()), served.health()), (200, json!("down")));
         assert!(served.folder.log().contains("no key set"), "{}", served.folder.log());
-        // A set that gives its keys to another algorithm, or lists the old one as a secret, gives nothing.
+        // A set that gives its keys to another algorithm, or lists the old one as a secret, gives nothing, and takes
+        // nothing away; no more than one without keys.
         let mut lie = Signer::Rsa.jwk("a");
         lie["alg"] = json!("HS256");
         let secret = json!({"kty": "oct", "kid": "b", "k": "c2VjcmV0", "alg": "HS256"});
-        served.keys.then([Play::Reply(key_set([lie, secret]))]);
-        served.until(&b(), 401);
-        not_now(&served.ask(&a()));
+        for set in [key_set([lie, secret]), key_set([])] {
+            thread::sleep(INTERVAL);
+            served.keys.then([Play::Reply(set)]);
+            not_now(&served.ask(&b()));
+            assert_eq!((served.status(&a()), served.health()), (200, json!("down")));
+        }
+        assert_eq!(
+            served.folder.log().matches("the key set holds no key").count(),
+            2,
+            "{}",
+            served.folder.log()
+        );
+        served.keys.then([set_of_b()]);
+        served.until(&b(), 200);
         served.done();
     });
 }

@@ -56,6 +56,8 @@ fn a_request_that_cannot_be_served_is_answered_and_ends_the_connection() {
     on_both(|process| {
         for (status, request) in [
             ("400", &b"nonsense\r\n\r\n"[..]),
+            ("404", b"POST /nowhere HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n"),
+            ("405", b"POST /health HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n"),
             ("411", b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"),
             ("413", b"PUT /api/admin/x HTTP/1.1\r\nHost: a\r\nContent-Length: 1048577\r\n\r\n"),
             ("413", b"GET /health HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n"),

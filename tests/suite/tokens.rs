@@ -405,6 +405,12 @@ fn a_name_that_two_keys_bear_names_neither() {
     assert_eq!((twice.len(), twice.left_out()), (1, 2));
     let kinds = read(&key_set([Signer::Rsa.jwk("k"), Signer::P256.jwk("k")]));
     assert_eq!((kinds.len(), kinds.left_out()), (0, 2));
+    // Asking for the set again would not say which of them is meant.
+    let token = Signer::Rsa.token("k", &json!({"sub": "ada", "exp": 1_800_000_100}));
+    for (set, found) in [(twice, AuthFailure::Bad), (read(&key_set([])), AuthFailure::UnknownKey)] {
+        let keys = Keys { key_set: Some(Arc::new(set)), ..Keys::default() };
+        assert_eq!(who(&token, &keys), Err(found));
+    }
     let same = read(&key_set([Signer::Rsa.jwk("k"), Signer::Rsa.jwk("k")]));
     assert_eq!((same.len(), same.left_out()), (1, 1));
 }

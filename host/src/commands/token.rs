@@ -1,7 +1,7 @@
 //! `token`: a token for a user, as an identity provider would make it.
 
 use crate::clock::Clock;
-use crate::settings::{Configuration, Setting, Stop, Surroundings, argument, flag};
+use crate::settings::{Configuration, Setting, Stop, Surroundings, argument, flag, short_secret};
 use crate::trial;
 use clap::{Arg, ArgMatches, Command};
 use parlor_protocol::auth::{Keys, Permission, UserType, verify_token};
@@ -51,6 +51,10 @@ pub fn run(mut surroundings: Surroundings, given: &ArgMatches) -> Result<String,
         }
     }
     let keys = Configuration::load_keys(&surroundings)?;
+    // Where the server says the same; the token alone stands on standard output.
+    if let Some(warning) = keys.secret.as_ref().and_then(|secret| short_secret(secret.len())) {
+        eprintln!("Warning: {warning}");
+    }
     make(given, &keys, Clock::start().now()).map_err(Stop::Wrong)
 }
 

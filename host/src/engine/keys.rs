@@ -64,6 +64,7 @@ impl Engine {
     }
 
     fn keys_fetched(self: &Arc<Self>, fetched: Result<KeySet, String>) {
+        let fetched = self.outside.keys.judged(fetched);
         let told = match &fetched {
             Ok(set) => Ok(KeysFetched { held: set.len(), left_out: set.left_out() }),
             Err(why) => Err(why.clone()),

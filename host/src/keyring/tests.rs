@@ -121,3 +121,20 @@ fn so_many_wait_and_the_others_come_later() {
     assert_eq!(ask(&keyring, 0), Asked::Later(CROWDED_WAIT));
     assert_eq!(succeed(&keyring, 1).len(), WAITING_MAX);
 }
+
+#[test]
+fn an_empty_set_is_no_reason_to_forget_the_keys_that_are_held() {
+    let empty = || KeySet::read(br#"{"keys":[]}"#);
+    let key = r#"{"keys":[{"kty":"EC","crv":"P-256","kid":"k","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]}"#;
+    let none = Keys { key_set: Some(Arc::default()), ..Keys::default() };
+    let keyring = Keyring::new(none, Duration::from_secs(60));
+    assert!(
+        keyring.judged(empty()).is_ok_and(|set| set.is_empty()),
+        "where none is held it is what there is"
+    );
+    keyring.fetched(Timestamp(1), KeySet::read(key.as_bytes()));
+    assert_eq!(keyring.held().key_set.as_ref().map(|set| set.len()), Some(1));
+    let why = keyring.judged(empty()).expect_err("it counts as failed");
+    assert_eq!(why, "the key set holds no key for us: those that are held stay good");
+    assert!(keyring.judged(KeySet::read(key.as_bytes())).is_ok());
+}

@@ -5,6 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::task::Wake;
+use std::time::Duration;
 
 struct Count(AtomicUsize);
 
@@ -95,7 +96,7 @@ fn a_line_whose_outbox_runs_over_ends_with_4002_behind_the_frame_that_has_begun(
 fn a_page_asks_for_more_when_it_went_out() {
     let (line, _client, _) = pair();
     let socket = SocketId { slot: 3, generation: 1 };
-    let limits = SocketLimits { message_bytes_max: 1, fragments_max: 1 };
+    let limits = SocketLimits { message_bytes_max: 1, fragments_max: 1, message_wait_max: Duration::ZERO };
     line.decide(Decision::Upgraded { socket, limits });
     assert!(line.push(&Frame::text("page"), Class::Page));
     assert_eq!((line.flush(), line.flush()), (Some(socket), None));

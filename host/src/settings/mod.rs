@@ -9,6 +9,7 @@ mod sources;
 mod table;
 
 pub use effective::{Effective, effective};
+pub use read::short_secret;
 pub use sources::{argument, asked_wrongly, serve_command};
 pub use table::{CONFIG, Kind, LATER, SETTINGS, Setting, flag, key};
 

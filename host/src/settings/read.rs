@@ -184,6 +184,8 @@ fn core(given: &Given, trial: bool, services: &Services) -> Settings {
         engine_connect_timeout: given.time("ENGINE_CONNECT_TIMEOUT"),
         engine_payload_bytes_max: given.count("ENGINE_PAYLOAD_BYTES_MAX"),
         recovery_window: given.time("RECOVERY_WINDOW"),
+        message_timeout: given.time("MESSAGE_TIMEOUT"),
+        auth_failures_per_address: given.count("AUTH_FAILURES_PER_ADDRESS"),
         typing_ends: given.time("TYPING_ENDS"),
         file_bytes_max: given.count("FILE_BYTES_MAX"),
         document_memory_max: (given.count("DOCUMENT_MEMORY_MAX") as usize) << 20,
@@ -245,11 +247,15 @@ fn is_trial(given: &Given, host: IpAddr) -> Result<bool, Stop> {
 /// HS256 wants a secret no shorter than its hash (RFC 7518 §3.2).
 const JWT_SECRET_BYTES_GOOD: usize = 32;
 
+/// What to say of a `JWT_SECRET` of so many bytes, if there is something.
+pub fn short_secret(length: usize) -> Option<String> {
+    let said =
+        || format!("JWT_SECRET of {length} bytes can be guessed: use {JWT_SECRET_BYTES_GOOD} at least");
+    (length < JWT_SECRET_BYTES_GOOD).then(said)
+}
+
 fn warnings(given: &Given) -> Vec<String> {
-    let short = given.set("JWT_SECRET").map(str::len).filter(|length| *length < JWT_SECRET_BYTES_GOOD);
-    let short = short.map(|length| {
-        format!("JWT_SECRET of {length} bytes can be guessed: use {JWT_SECRET_BYTES_GOOD} at least")
-    });
+    let short = given.set("JWT_SECRET").and_then(|secret| short_secret(secret.len()));
     let idle = given.set("AI_SERVICE_API_KEY").filter(|_| given.set("AI_SERVICE_URL").is_none());
     let idle = idle.map(|_| "AI_SERVICE_API_KEY is set, but AI_SERVICE_URL is not".to_string());
     let url = jwks_url(given);

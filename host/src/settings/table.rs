@@ -199,6 +199,12 @@ pub const SETTINGS: &[Setting] = &[
     setting("CONNECTIONS_PER_USER", COUNT, "20", "Connections of one user"),
     setting("CONNECTIONS_PER_ADDRESS", COUNT, "100", "Connections from one address"),
     setting("CONNECTION_RATE_PER_ADDRESS", COUNT, "10", "New connections from one address in a second"),
+    setting(
+        "AUTH_FAILURES_PER_ADDRESS",
+        COUNT,
+        "10",
+        "Credentials from one address that are none, in 60 s, after which it is not let in until they are over",
+    ),
     setting("RATE_LIMIT_CALLS", COUNT, "100", "Calls of one user in any 60 s"),
     setting(
         "RATE_LIMIT_SIGNALS",
@@ -224,6 +230,12 @@ pub const SETTINGS: &[Setting] = &[
         number(10, 3_600_000, "ms"),
         "35000",
         "Further silence after which it is hung up on",
+    ),
+    setting(
+        "MESSAGE_TIMEOUT",
+        number(10, 3_600_000, "ms"),
+        "30000",
+        "How long a message may take to come in whole, unless it brings 1 KiB a second",
     ),
     setting(
         "WEBSOCKET_PING_INTERVAL",

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::Deserialize;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// The largest JWK Set that is read, in bytes.
@@ -29,6 +29,8 @@ const COORDINATE_BYTES: usize = 32;
 #[derive(Clone, Default)]
 pub struct KeySet {
     by_kid: BTreeMap<String, PublicKey>,
+    /// Names that two different keys bear.
+    ambiguous: BTreeSet<String>,
     left_out: usize,
 }
 
@@ -91,19 +93,24 @@ impl KeySet {
                 same.push(key);
             }
         }
-        let by_kid: BTreeMap<_, _> = named
-            .into_iter()
-            .filter_map(|(kid, keys)| {
-                let [key] = <[PublicKey; 1]>::try_from(keys).ok()?;
-                Some((kid, key))
-            })
-            .collect();
-        Ok(Self { left_out: listed - by_kid.len(), by_kid })
+        let (mut by_kid, mut ambiguous) = (BTreeMap::new(), BTreeSet::new());
+        for (kid, keys) in named {
+            match <[PublicKey; 1]>::try_from(keys) {
+                Ok([key]) => drop(by_kid.insert(kid, key)),
+                Err(_) => drop(ambiguous.insert(kid)),
+            }
+        }
+        Ok(Self { left_out: listed - by_kid.len(), by_kid, ambiguous })
     }
 
     /// The key with this `kid`.
     pub fn find(&self, kid: &str) -> Option<&PublicKey> {
         self.by_kid.get(kid)
+    }
+
+    /// Whether the set has this `kid` and cannot say which key it means: asking for it again would not help.
+    pub fn is_ambiguous(&self, kid: &str) -> bool {
+        self.ambiguous.contains(kid)
     }
 
     /// How many keys there are to verify with.

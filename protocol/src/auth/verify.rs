@@ -72,6 +72,23 @@ pub enum AuthFailure {
     },
 }
 
+impl AuthFailure {
+    /// Whether somebody may have tried what came to mind. What is over, for somebody else, or signed with a key that
+    /// was withdrawn has been good once, and comes from honest clients in numbers.
+    pub fn may_be_a_guess(&self) -> bool {
+        match self {
+            Self::Bad | Self::Spent => true,
+            Self::Missing
+            | Self::Disagreeing
+            | Self::Expired
+            | Self::Claim(_)
+            | Self::UnknownKey
+            | Self::NotConfigured
+            | Self::NotNow { .. } => false,
+        }
+    }
+}
+
 impl fmt::Display for AuthFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -131,6 +148,9 @@ fn key_for<'a>(header: &Header, keys: &'a Keys) -> Result<(Algorithm, Cow<'a, De
             true => Ok((known.algorithm, Cow::Borrowed(&known.key))),
             false => Err(AuthFailure::Bad),
         };
+    }
+    if set.zip(header.kid.as_deref()).is_some_and(|(set, kid)| set.is_ambiguous(kid)) {
+        return Err(AuthFailure::Bad);
     }
     match (header.alg, &keys.secret, set) {
         (Algorithm::HS256, Some(secret), _) => {

@@ -16,6 +16,7 @@ use crate::auth::User;
 use crate::context::Caller;
 use crate::envelope::{Envelope, ReplyId};
 use crate::ids::{ConnectionId, FirmId, Slots, SocketId, UserId};
+use crate::settings::Settings;
 use crate::time::Timestamp;
 use rate::Calls;
 use std::collections::BTreeMap;
@@ -109,19 +110,16 @@ impl Endpoint {
     }
 
     /// What its sockets take.
-    pub fn limits(self) -> SocketLimits {
-        match self {
-            Self::Echo => SocketLimits { message_bytes_max: 16 << 20, fragments_max: 262_144 },
-            Self::SocketIo => SocketLimits { message_bytes_max: 1_000_000, fragments_max: 1_024 },
-            Self::Realtime => SocketLimits { message_bytes_max: 256 << 10, fragments_max: 1_024 },
-            Self::Documents | Self::Chat | Self::Connect => {
-                SocketLimits { message_bytes_max: 64 << 10, fragments_max: 1_024 }
-            }
-            Self::Drafts => SocketLimits { message_bytes_max: 4 * DOCUMENT_BYTES_MAX, fragments_max: 1_024 },
-            Self::YWebsocket | Self::Hocuspocus => {
-                SocketLimits { message_bytes_max: DOCUMENT_BYTES_MAX, fragments_max: 1_024 }
-            }
-        }
+    pub fn limits(self, settings: &Settings) -> SocketLimits {
+        let (message_bytes_max, fragments_max) = match self {
+            Self::Echo => (16 << 20, 262_144),
+            Self::SocketIo => (settings.engine_payload_bytes_max, 1_024),
+            Self::Realtime => (256 << 10, 1_024),
+            Self::Documents | Self::Chat | Self::Connect => (64 << 10, 1_024),
+            Self::Drafts => (4 * DOCUMENT_BYTES_MAX, 1_024),
+            Self::YWebsocket | Self::Hocuspocus => (DOCUMENT_BYTES_MAX, 1_024),
+        };
+        SocketLimits { message_bytes_max, fragments_max, message_wait_max: settings.message_timeout }
     }
 }
 

@@ -47,6 +47,17 @@ impl Window {
         self.count = self.count.saturating_add(1);
         self.count
     }
+
+    /// How long it is until this minute is over, if as many were counted in it.
+    pub fn reached(&self, limit: u32, now: Timestamp) -> Option<Duration> {
+        let passed = now.since(self.since);
+        (self.count >= limit && passed < WINDOW).then(|| WINDOW.saturating_sub(passed))
+    }
+
+    /// Whether anything counts.
+    pub fn is_recent(&self, now: Timestamp) -> bool {
+        self.reached(1, now).is_some()
+    }
 }
 
 /// So many at once, and then at a rate.
@@ -106,6 +117,9 @@ mod tests {
     fn a_window_begins_with_its_first_and_ends_after_a_minute() {
         let mut window = Window::default();
         assert_eq!((window.count(Timestamp(0)), window.count(Timestamp(59 * SECOND))), (1, 2));
+        assert_eq!(window.reached(2, Timestamp(59 * SECOND)), Some(Duration::from_secs(1)));
+        assert_eq!(window.reached(3, Timestamp(59 * SECOND)), None);
+        assert!(window.is_recent(Timestamp(59 * SECOND)) && !window.is_recent(Timestamp(60 * SECOND)));
         assert_eq!(window.count(Timestamp(60 * SECOND)), 1);
     }
 }

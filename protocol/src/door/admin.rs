@@ -64,6 +64,7 @@ impl Door {
                 ctx.fx.store(request, Pending::Door(Waiting { asked, step: Step::Rows(None) }));
                 return None;
             }
+            Route::Service(ServiceCall::Amiss(what)) => return self.point_out(&asked, what, ctx),
             Route::Service(ServiceCall::Operator(operation)) => {
                 let operation = operation.clone();
                 return Some(Decided::Operated(asked, operation));
@@ -118,7 +119,9 @@ pub(super) fn look(call: &ServiceCall) -> (Query, Step) {
         }
         ServiceCall::Log { room, .. } => (Query::Room(room.clone()), Step::Rows(None)),
         // These are given to others before anything is looked for.
-        ServiceCall::Events | ServiceCall::Operator(_) => (Query::Templates(None), Step::Rows(None)),
+        ServiceCall::Events | ServiceCall::Operator(_) | ServiceCall::Amiss(_) => {
+            (Query::Templates(None), Step::Rows(None))
+        }
     }
 }
 
@@ -154,6 +157,7 @@ fn change(call: &ServiceCall, body: &[u8], before: Vec<Row>) -> Result<(Change, 
         | ServiceCall::Member(..)
         | ServiceCall::Events
         | ServiceCall::Operator(_)
+        | ServiceCall::Amiss(_)
         | ServiceCall::Log { .. } => Err(Refusal::new(Code::ServerError, "nothing to write")),
     }
 }

@@ -1,7 +1,7 @@
 //! From a request to who sends it: its credential is looked at, and then it is let in or goes on to what it asks.
 
-use super::asking::Asked;
-use super::route::{EngineCall, Operation, Route, ServiceCall, UserCall};
+use super::asking::{Asked, no_route};
+use super::route::{EngineCall, NoRoute, Operation, Route, ServiceCall, UserCall};
 use super::{Decided, Door, Step, ToEngine, Waiting, crowding, rest};
 use crate::action::CloseCause;
 use crate::apps::drafts;
@@ -132,6 +132,7 @@ impl Door {
             Route::User(UserCall::Realtime | UserCall::Sync) => self.visit(asked, user, ctx),
             Route::User(UserCall::Statistics) => Some(Decided::Statistics(asked, Some(user))),
             Route::User(UserCall::Draft { .. }) => self.ask_draft(*asked, user),
+            Route::User(UserCall::Amiss(what)) => self.point_out(&asked, what, ctx),
             Route::User(call) => match rest::query(call, &user) {
                 Some(query) => {
                     self.look(asked, query, Step::Rows(Some(user)), ctx);
@@ -141,6 +142,17 @@ impl Door {
             },
             Route::Asset(_) | Route::Health | Route::Service(_) | Route::Engine(_) => None,
         }
+    }
+
+    /// A parameter is missing or out of range.
+    pub(super) fn point_out(
+        &mut self,
+        asked: &Asked,
+        what: &'static str,
+        ctx: &mut Context<'_>,
+    ) -> Option<Decided> {
+        self.answer(asked, no_route(&NoRoute::Parameter(what)), ctx);
+        None
     }
 
     pub(super) fn admit(

@@ -96,6 +96,17 @@ impl Asked {
         })
     }
 
+    /// Whether it shows a credential that is to be looked at, or opens what is for showing one.
+    pub fn shows_a_credential(&self) -> bool {
+        let shows = !matches!((&self.token, &self.signed), (Ok(None), Ok(None)));
+        match &self.route {
+            Route::Asset(_) | Route::Health | Route::Open(Endpoint::Echo) => false,
+            Route::Open(Endpoint::Hocuspocus) => true,
+            Route::Engine(call) => call.opens(),
+            Route::Open(_) | Route::User(_) | Route::Service(_) => shows,
+        }
+    }
+
     /// The connection that this request becomes, if it asks for one.
     pub fn admitted(
         &self,

@@ -30,6 +30,15 @@ impl Door {
         (!may_come).then(|| too_many_of_address(&mut ctx.fx))
     }
 
+    /// Whether a credential from this address is not looked at, because too many before it were none: the refusal,
+    /// and how long that holds.
+    pub fn listens_not(&self, address: IpAddr, fx: &mut Effects<'_>) -> Option<(Refusal, Duration)> {
+        let wait = self.addresses.failures_end(address, fx.settings, fx.now)?;
+        fx.stats.reached(Limit::AuthFailures);
+        let message = "too many credentials from this address were none";
+        Some((Refusal::new(Code::RateLimited, message).retry_after(wait), wait))
+    }
+
     /// Whether one that was let in finds no room any more.
     pub fn crowded(
         &self,

@@ -1,11 +1,13 @@
 //! How many may come in: in all, for one address, and per second for one address (WIRE §0.3).
 
-use crate::connection::Bucket;
+use crate::auth::AuthFailure;
+use crate::connection::{Bucket, Window};
 use crate::http::RequestHead;
 use crate::settings::Settings;
 use crate::time::Timestamp;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
 
 /// How many addresses are counted; beyond, new ones are refused until some are forgotten.
 const ADDRESSES_MAX: usize = 65_536;
@@ -18,6 +20,7 @@ pub struct Addresses(BTreeMap<IpAddr, Used>);
 struct Used {
     connections: u32,
     arrivals: Bucket,
+    failures: Window,
 }
 
 /// The address that a request comes from: the peer's, or what a trusted proxy says of it.
@@ -54,6 +57,23 @@ impl Addresses {
         (most == 0 || used.connections < most) && (rate == 0 || used.arrivals.take(rate, rate, now))
     }
 
+    /// A credential from this address was none. Only what may have been guessed counts: who comes with a token that is
+    /// over, or for somebody else, has had a good one.
+    pub fn failed(&mut self, address: IpAddr, why: &AuthFailure, settings: &Settings, now: Timestamp) {
+        let is_known = self.0.contains_key(&address);
+        if why.may_be_a_guess() && !is_exempt(address, settings) && (is_known || self.0.len() < ADDRESSES_MAX)
+        {
+            self.0.entry(address).or_default().failures.count(now);
+        }
+    }
+
+    /// How long this address is not listened to, if as many of its credentials were none as may be.
+    pub fn failures_end(&self, address: IpAddr, settings: &Settings, now: Timestamp) -> Option<Duration> {
+        let most = settings.auth_failures_per_address;
+        let used = self.0.get(&address).filter(|_| most > 0 && !is_exempt(address, settings))?;
+        used.failures.reached(most, now)
+    }
+
     /// Whether as many connections come from this address as may.
     pub fn is_full(&self, address: IpAddr, settings: &Settings) -> bool {
         let most = settings.connections_per_address;
@@ -83,7 +103,9 @@ impl Addresses {
 
     /// Forgets addresses that use nothing.
     pub fn tidy(&mut self, now: Timestamp) {
-        self.0.retain(|_, used| used.connections > 0 || !used.arrivals.is_full(now));
+        self.0.retain(|_, used| {
+            used.connections > 0 || !used.arrivals.is_full(now) || used.failures.is_recent(now)
+        });
     }
 }
 
@@ -112,6 +134,32 @@ mod tests {
         addresses.went(address);
         assert!(addresses.may_come(address, &settings, now));
         assert!(addresses.may_come(IpAddr::from([127, 0, 0, 1]), &settings, now));
+    }
+
+    #[test]
+    fn an_address_that_guesses_is_not_listened_to_for_the_rest_of_the_minute() {
+        let (mut addresses, settings) = (Addresses::default(), Settings::default());
+        let (guesser, other) = (IpAddr::from([203, 0, 113, 1]), IpAddr::from([203, 0, 113, 2]));
+        let at = |second: u64| Timestamp(second * 1_000_000);
+        for why in [AuthFailure::Missing, AuthFailure::Expired, AuthFailure::Claim("aud".into())] {
+            (0..20).for_each(|_| addresses.failed(guesser, &why, &settings, at(100)));
+        }
+        for second in 0..10 {
+            assert_eq!(addresses.failures_end(guesser, &settings, at(100 + second)), None);
+            addresses.failed(guesser, &AuthFailure::Bad, &settings, at(100 + second));
+        }
+        let ends = |address, second| addresses.failures_end(address, &settings, at(second));
+        assert_eq!(ends(guesser, 110), Some(Duration::from_secs(50)));
+        assert_eq!((ends(guesser, 160), ends(other, 110)), (None, None));
+        let off = Settings { auth_failures_per_address: 0, ..Settings::default() };
+        assert_eq!(addresses.failures_end(guesser, &off, at(110)), None);
+        let here = IpAddr::from([127, 0, 0, 1]);
+        (0..20).for_each(|_| addresses.failed(here, &AuthFailure::Bad, &settings, at(110)));
+        assert_eq!(addresses.failures_end(here, &settings, at(110)), None);
+        addresses.tidy(at(159));
+        assert_eq!(addresses.len(), 1);
+        addresses.tidy(at(160));
+        assert_eq!(addresses.len(), 0);
     }
 
     #[test]

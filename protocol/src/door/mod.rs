@@ -17,11 +17,11 @@ mod visiting;
 mod writing;
 
 pub use answering::{dressed, refusal_response, refused};
-pub use asking::Asked;
+pub use asking::{Asked, no_route};
 pub use decided::{Admitted, Changed, Decided, Post, ToEngine};
 pub use limits::Addresses;
-pub use route::Operation;
-use route::{NoRoute, Route, UserCall};
+pub use route::{NoRoute, Operation, leads_nowhere};
+use route::{Route, UserCall};
 
 use crate::action::CloseCause;
 use crate::apps::documents::template_for;
@@ -180,6 +180,11 @@ impl Door {
         if self.waiting.len() > REQUESTS_MAX || ctx.fx.is_busy() {
             ctx.fx.stats.reached(Limit::Waiting);
             return Some(crowding::later(Refusal::busy(), RETRY_WAIT));
+        }
+        if asked.shows_a_credential()
+            && let Some((refusal, wait)) = self.listens_not(asked.address, &mut ctx.fx)
+        {
+            return Some(crowding::later(refusal, wait));
         }
         opens.then(|| self.has_no_room(asked.address, connections, ctx)).flatten()
     }

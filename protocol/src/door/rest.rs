@@ -49,9 +49,11 @@ pub fn query(call: &UserCall, user: &User) -> Option<Query> {
         UserCall::Documents => Query::Documents { firm: user.firm.clone(), user: user.id.clone() },
         UserCall::Document(id) => Query::Document(id.clone()),
         UserCall::File(id) => Query::File(id.clone()),
-        UserCall::Upload { .. } | UserCall::Draft { .. } | UserCall::Realtime | UserCall::Sync => {
-            return None;
-        }
+        UserCall::Upload { .. }
+        | UserCall::Draft { .. }
+        | UserCall::Realtime
+        | UserCall::Sync
+        | UserCall::Amiss(_) => return None,
     })
 }
 

@@ -2,7 +2,7 @@
 
 use crate::apps::{composed, drafts};
 use crate::connection::{Endpoint, named};
-use crate::http::{RequestHead, decode};
+use crate::http::{HeadFault, RequestHead, decode};
 use crate::ids::{ConnectionId, DocumentId, FileId, RoomId, RoomKind, Seq, TemplateId, UserId};
 use crate::socket_io::engine;
 use std::borrow::Cow;
@@ -69,6 +69,8 @@ pub enum UserCall {
     },
     /// `GET /api/files/{id}`
     File(FileId),
+    /// Something with a parameter that is missing or out of range.
+    Amiss(&'static str),
     /// `/api/drafts/{id}/…`
     Draft {
         /// The draft, as it is named.
@@ -118,6 +120,8 @@ pub enum ServiceCall {
     },
     /// What operators ask and do.
     Operator(Operation),
+    /// Something with a parameter that is missing or out of range.
+    Amiss(&'static str),
 }
 
 /// What an operator asks or does.
@@ -149,8 +153,17 @@ pub enum NoRoute {
     Method(&'static str),
     /// A preflight for these methods: 204.
     Preflight(&'static str),
-    /// A parameter that is missing or out of range: 400.
+    /// A parameter that is missing or out of range: 400, once it is known who asks.
     Parameter(&'static str),
+}
+
+/// Why a request with a body leads nowhere, whatever stands in the body.
+pub fn leads_nowhere(head: &RequestHead) -> Option<HeadFault> {
+    match route(head) {
+        Err(NoRoute::Unknown) => Some(HeadFault::NotFound),
+        Err(NoRoute::Method(allow)) => Some(HeadFault::Method(allow)),
+        Err(NoRoute::Preflight(_) | NoRoute::Parameter(_)) | Ok(_) => None,
+    }
 }
 
 /// The most entries that one look into a room's log shows.
@@ -189,14 +202,22 @@ pub fn route(head: &RequestHead) -> Result<Route, NoRoute> {
             _ => Ok(Route::User(UserCall::Realtime)),
         },
         ["echo"] => read_only(head, Route::Open(Endpoint::Echo)),
-        ["api", "admin", rest @ ..] => service(head, rest).map(Route::Service),
+        ["api", "admin", rest @ ..] => known(service(head, rest), ServiceCall::Amiss).map(Route::Service),
         ["api", "events"] => methods(head, "POST", &["POST"]).map(|_| Route::Service(ServiceCall::Events)),
-        ["api", rest @ ..] => user(head, rest),
+        ["api", rest @ ..] => known(user(head, rest), UserCall::Amiss).map(Route::User),
         _ => Err(NoRoute::Unknown),
     }
 }
 
-fn user(head: &RequestHead, segments: &[&str]) -> Result<Route, NoRoute> {
+/// What is wrong with a parameter is said to those who may ask at all.
+fn known<T>(call: Result<T, NoRoute>, amiss: impl FnOnce(&'static str) -> T) -> Result<T, NoRoute> {
+    match call {
+        Err(NoRoute::Parameter(what)) => Ok(amiss(what)),
+        call => call,
+    }
+}
+
+fn user(head: &RequestHead, segments: &[&str]) -> Result<UserCall, NoRoute> {
     let call = match segments {
         ["templates"] => UserCall::Templates,
         ["websocket", "stats"] => UserCall::Statistics,
@@ -206,7 +227,7 @@ fn user(head: &RequestHead, segments: &[&str]) -> Result<Route, NoRoute> {
             methods(head, "POST", &["POST"])?;
             let room = head.parameter("roomId").ok_or(NoRoute::Parameter("roomId is missing"))?;
             let name = head.parameter("name").ok_or(NoRoute::Parameter("name is missing"))?;
-            return Ok(Route::User(UserCall::Upload { room, name }));
+            return Ok(UserCall::Upload { room, name });
         }
         ["drafts", draft, rest @ ..] if !draft.is_empty() => return of_draft(head, draft, rest),
         ["files", id] if !id.is_empty() => UserCall::File(FileId::from(*id)),
@@ -215,18 +236,18 @@ fn user(head: &RequestHead, segments: &[&str]) -> Result<Route, NoRoute> {
                 let kind = head.parameter("kind").ok_or(NoRoute::Parameter("kind is missing"))?;
                 let kind = admin_kind(&kind)
                     .ok_or(NoRoute::Parameter("kind is none of: chat, project, dashboard, draft"))?;
-                Ok(Route::User(UserCall::Rooms(kind)))
+                Ok(UserCall::Rooms(kind))
             });
         }
         _ => return Err(NoRoute::Unknown),
     };
-    read_only(head, Route::User(call))
+    read_only(head, call)
 }
 
 /// The most runs that one look into a draft's history shows.
 const RUNS_MAX: u64 = 200;
 
-fn of_draft(head: &RequestHead, draft: &str, segments: &[&str]) -> Result<Route, NoRoute> {
+fn of_draft(head: &RequestHead, draft: &str, segments: &[&str]) -> Result<UserCall, NoRoute> {
     let ask = match segments {
         ["restore"] => {
             methods(head, "POST", &["POST"])?;
@@ -234,10 +255,12 @@ fn of_draft(head: &RequestHead, draft: &str, segments: &[&str]) -> Result<Route,
         }
         ["comments"] => drafts::Ask::Comments,
         ["versions", seq] => {
+            read_only(head, ())?;
             let seq = seq.parse().map_err(|_| NoRoute::Parameter("the version is not a number"))?;
             drafts::Ask::Version(Seq(seq))
         }
         ["history"] => {
+            read_only(head, ())?;
             let before = number(head, "before", "before is not a number")?.map(Seq);
             let limit = number(head, "limit", "limit is not a number")?.unwrap_or(50);
             match (1..=RUNS_MAX).contains(&limit) {
@@ -247,8 +270,8 @@ fn of_draft(head: &RequestHead, draft: &str, segments: &[&str]) -> Result<Route,
         }
         _ => return Err(NoRoute::Unknown),
     };
-    let route = Route::User(UserCall::Draft { draft: draft.to_string(), ask });
-    if ask == drafts::Ask::Restore { Ok(route) } else { read_only(head, route) }
+    let call = UserCall::Draft { draft: draft.to_string(), ask };
+    if ask == drafts::Ask::Restore { Ok(call) } else { read_only(head, call) }
 }
 
 fn number(head: &RequestHead, name: &str, what: &'static str) -> Result<Option<u64>, NoRoute> {
@@ -349,8 +372,8 @@ fn admin_kind(name: &str) -> Option<RoomKind> {
     })
 }
 
-fn read_only(head: &RequestHead, route: Route) -> Result<Route, NoRoute> {
-    methods(head, "GET, HEAD", &["GET", "HEAD"]).map(|_| route)
+fn read_only<T>(head: &RequestHead, what: T) -> Result<T, NoRoute> {
+    methods(head, "GET, HEAD", &["GET", "HEAD"]).map(|_| what)
 }
 
 fn methods<'a>(head: &'a RequestHead, allow: &'static str, allowed: &[&str]) -> Result<&'a str, NoRoute> {

@@ -11,6 +11,10 @@ fn what_two_servers_could_read_in_two_ways_is_refused() {
         ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", "differing lengths"),
         ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +5\r\n\r\n", "a signed length"),
         ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5, 5\r\n\r\n", "a list of lengths"),
+        ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 05\r\n\r\n", "a leading zero"),
+        ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000000000000\r\n\r\n", "an endless length"),
+        ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n", "nearly chunked"),
+        ("\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", "a line before it"),
         ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", "both"),
         ("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", "two hosts"),
         ("GET / HTTP/1.1\r\n\r\n", "no host"),
@@ -29,8 +33,9 @@ fn what_two_servers_could_read_in_two_ways_is_refused() {
     let chunked = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
     assert_eq!(parse(chunked), Err(HeadFault::LengthRequired));
     assert_eq!(parse("GET / HTTP/1.0\r\nHost: a\r\n\r\n"), Err(HeadFault::Version));
-    let huge = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999\r\n\r\n";
-    assert_eq!(parse(huge), Err(HeadFault::BodyTooLarge { limit: 0, actual: usize::MAX }));
+    let long = |length: usize| parse(&format!("{} / HTTP/1.1\r\nHost: a\r\n\r\n", "X".repeat(length)));
+    assert!(long(METHOD_BYTES_MAX).is_ok());
+    assert!(matches!(long(METHOD_BYTES_MAX + 1), Err(HeadFault::Malformed(_))));
 }
 
 #[test]
@@ -79,20 +84,27 @@ fn only_what_a_body_belongs_to_may_have_one_up_to_its_limit() {
         let actual = limit + 1;
         assert_eq!(length(line, "", actual), Err(HeadFault::BodyTooLarge { limit, actual }));
     }
-    for line in [
-        "GET /health",
-        "POST /nowhere",
-        "PUT /api/templates",
-        "GET /api/admin/rooms/chat/x",
-        "DELETE /api/admin/rooms/chat/x",
-        "PUT /api/events",
-        "POST /api/events/",
-        "GET /api/files?token=t",
-        "POST /socket.io",
+    let refused = HeadFault::BodyTooLarge { limit: 0, actual: 1 };
+    for (line, fault) in [
+        ("GET /health", refused),
+        ("POST /nowhere", HeadFault::NotFound),
+        ("PUT /api/templates", HeadFault::Method("GET, HEAD")),
+        ("GET /api/admin/rooms/chat/x", refused),
+        ("DELETE /api/admin/rooms/chat/x", refused),
+        ("POST /api/admin/rooms/chat/x", HeadFault::Method("GET, PUT, DELETE")),
+        ("PUT /api/events", HeadFault::Method("POST")),
+        ("POST /api/events/", HeadFault::NotFound),
+        ("GET /api/files?token=t", HeadFault::Method("POST")),
+        ("OPTIONS /api/events", refused),
+        ("PUT /socket.io", refused),
     ] {
         assert_eq!(length(line, "", 0), Ok(0), "{line}");
-        assert_eq!(length(line, "", 1), Err(HeadFault::BodyTooLarge { limit: 0, actual: 1 }), "{line}");
+        assert_eq!(length(line, "", 1), Err(fault), "{line}");
     }
+    assert_eq!(HeadFault::NotFound.response().status, 404);
+    let told = HeadFault::Method("POST").response();
+    assert_eq!(told.status, 405);
+    assert!(told.headers.contains(&("allow".into(), "POST".to_string())));
 }
 
 #[test]

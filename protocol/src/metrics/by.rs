@@ -69,6 +69,8 @@ pub enum Limit {
     Bodies,
     /// TLS handshakes: those that took too long, and those that failed otherwise
     Handshakes,
+    /// `AUTH_FAILURES_PER_ADDRESS`
+    AuthFailures,
 }
 
 impl Limit {
@@ -88,6 +90,7 @@ impl Limit {
         Self::Outbox,
         Self::Bodies,
         Self::Handshakes,
+        Self::AuthFailures,
     ];
 
     /// Its name, as a label says it.
@@ -107,6 +110,7 @@ impl Limit {
             Self::Outbox => "outbox",
             Self::Bodies => "bodies",
             Self::Handshakes => "handshakes",
+            Self::AuthFailures => "auth_failures",
         }
     }
 }

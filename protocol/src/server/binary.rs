@@ -177,6 +177,10 @@ impl Parts<'_> {
         if self.ctx.fx.is_busy() {
             return self.on_token_late(id);
         }
+        let address = self.connections.find(id).map(|known| known.address);
+        if address.is_some_and(|address| self.door.listens_not(address, &mut self.ctx.fx).is_some()) {
+            return self.on_token_late(id);
+        }
         self.drafts.stop_reading(id, &mut self.ctx);
         let waiting = Waiting::Document { connection: id, document };
         self.ctx.fx.work(Job::VerifyToken { token }, Pending::Connection(waiting));
@@ -205,12 +209,16 @@ impl Parts<'_> {
         if matches!(outcome, Outcome::Token(Err(AuthFailure::NotNow { .. }))) {
             return self.on_token_late(id);
         }
-        let user = if let Outcome::Token(Ok(user)) = outcome { Some(user) } else { None };
+        let failure =
+            if let Outcome::Token(Err(failure)) = &outcome { failure } else { &AuthFailure::Disagreeing };
+        let (failure, user) =
+            (failure.clone(), if let Outcome::Token(Ok(user)) = outcome { Some(user) } else { None });
         let Some(user) = user.filter(|user| !is_other(user)).map(Arc::new) else {
             self.ctx.fx.stats.auth_failures += 1;
-            let address = connection.address.to_string();
+            let address = connection.address;
+            self.door.addresses.failed(address, &failure, self.ctx.fx.settings, self.ctx.fx.now);
             let record = Record::new(Level::Warn, "auth.failed").with("reason", "a document's token is bad");
-            self.ctx.fx.log(record.with("address", address));
+            self.ctx.fx.log(record.with("address", address.to_string()));
             self.deny(id, document, DENIED);
             return self.drafts.read_on(id, &mut self.ctx);
         };

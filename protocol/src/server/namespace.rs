@@ -32,6 +32,11 @@ impl Parts<'_> {
             Ok(auth) => auth.unwrap_or_default(),
             Err(_) => return self.refuse_connect(id, &AuthFailure::Bad),
         };
+        let address = self.connections.find(id).map(|known| known.address);
+        if let Some((refusal, _)) = address.and_then(|from| self.door.listens_not(from, &mut self.ctx.fx)) {
+            self.connect_error(id, &refusal.message.clone(), &json!(refusal));
+            return self.count_in_vain(id);
+        }
         let Some(engine) = self.ctx.fx.transports.engine(id) else { return };
         let token = match (&engine.token.0, &auth.token) {
             (Err(failure), _) => Err(failure.clone()),
@@ -54,8 +59,13 @@ impl Parts<'_> {
     fn refuse_connect(&mut self, id: ConnectionId, failure: &AuthFailure) {
         self.ctx.fx.stats.auth_failures += 1;
         let record = Record::new(Level::Warn, "auth.failed").with("reason", failure.to_string());
-        let address = self.connections.find(id).map(|known| known.address.to_string()).unwrap_or_default();
-        self.ctx.fx.log(record.with("address", address));
+        let address = self.connections.find(id).map(|known| known.address);
+        if let Some(address) = address {
+            self.door.addresses.failed(address, failure, self.ctx.fx.settings, self.ctx.fx.now);
+        }
+        self.ctx
+            .fx
+            .log(record.with("address", address.map(|address| address.to_string()).unwrap_or_default()));
         self.connect_error(id, "authentication failed", &json!({"code": Code::AuthFailed.as_str()}));
         self.count_in_vain(id);
     }

@@ -21,6 +21,10 @@ impl Parts<'_> {
         struct Refresh {
             token: String,
         }
+        let address = self.connections.find(caller.connection).map(|known| known.address);
+        if let Some((refusal, _)) = address.and_then(|from| self.door.listens_not(from, &mut self.ctx.fx)) {
+            return self.refuse(app, &caller, &refusal);
+        }
         match crate::json::object::<Refresh>(data) {
             Ok(Refresh { token }) if token.len() <= TOKEN_BYTES_MAX && !self.ctx.fx.is_busy() => {
                 self.ctx.fx.work(Job::VerifyToken { token }, Pending::Connection(Waiting::Refresh(caller)));
@@ -53,6 +57,9 @@ impl Parts<'_> {
             return;
         }
         let app = App::of(connection.endpoint, "auth:refresh");
+        if let Outcome::Token(Err(failure)) = &outcome {
+            self.door.addresses.failed(connection.address, failure, self.ctx.fx.settings, self.ctx.fx.now);
+        }
         match outcome {
             Outcome::Token(Ok(user)) if user.id == caller.user.id && user.firm == caller.user.firm => {
                 let ends = user.expires_at;

@@ -219,7 +219,7 @@ impl Parts<'_> {
         self.ctx.fx.transports.connect(id, socket);
         self.door.addresses.came(*address, self.ctx.fx.settings);
         let subprotocol = bearer.then_some(Cow::Borrowed("bearer"));
-        let limits = endpoint.limits();
+        let limits = endpoint.limits(self.ctx.fx.settings);
         self.ctx.fx.stats.answered(101);
         self.ctx.fx.actions.push(Action::Upgrade { request: *request, socket, subprotocol, limits });
         let mut record = Record::new(Level::Info, "ws.connect").with("connectionId", name(id));

@@ -3,7 +3,7 @@
 
 use super::Parts;
 use super::session_ends::{cause_of, code_of, ending};
-use crate::action::{Action, CloseCause, SocketLimits};
+use crate::action::{Action, CloseCause};
 use crate::connection::{Credential, Endpoint, Engine, MALFORMED_MAX, Recovery, name};
 use crate::door::{self, ToEngine};
 use crate::envelope::{Event, socket_io};
@@ -103,8 +103,7 @@ impl Parts<'_> {
     }
 
     fn upgrade_engine(&mut self, request: RequestId, socket: SocketId) {
-        let message_bytes_max = self.ctx.fx.settings.engine_payload_bytes_max;
-        let limits = SocketLimits { message_bytes_max, ..Endpoint::SocketIo.limits() };
+        let limits = Endpoint::SocketIo.limits(self.ctx.fx.settings);
         self.ctx.fx.stats.answered(101);
         self.ctx.fx.actions.push(Action::Upgrade { request, socket, subprotocol: None, limits });
     }
