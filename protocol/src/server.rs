@@ -1,6 +1,7 @@
 //! The server: facts in, orders out. It matches and routes; what follows from a fact is decided in the parts.
 
 mod binary;
+mod called;
 mod calls;
 mod counts;
 mod drain;

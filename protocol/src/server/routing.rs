@@ -2,12 +2,9 @@
 
 use super::Parts;
 use crate::action::{Action, CloseCause};
-use crate::apps::documents;
-use crate::call::Said;
 use crate::connection::{Endpoint, Waiting, name};
 use crate::context::Caller;
 use crate::door::{Admitted, Changed, Decided, Post, refused};
-use crate::hook;
 use crate::http::Response;
 use crate::ids::{ConnectionId, RoomKind, SocketId, Ticket};
 use crate::input::Ending;
@@ -136,41 +133,6 @@ impl Parts<'_> {
         }
     }
 
-    pub(super) fn on_called(&mut self, ticket: Ticket, said: Said) {
-        let waits = match self.ctx.fx.tickets.holder(ticket) {
-            Some(Pending::Documents(waiting)) => matches!(waiting, documents::Waiting::Attempt(_)),
-            Some(Pending::Chat(waiting)) => waiting.is_call(),
-            Some(Pending::Hook(waiting)) => matches!(waiting, hook::Waiting::Delivery),
-            Some(
-                Pending::Door(_)
-                | Pending::Connection(_)
-                | Pending::Room(_)
-                | Pending::Projects(_)
-                | Pending::Drafts(_)
-                | Pending::Dashboards(_),
-            )
-            | None => false,
-        };
-        if !waits {
-            return;
-        }
-        self.note_attempt(ticket);
-        match self.ctx.fx.tickets.take(ticket) {
-            Some(Pending::Documents(waiting)) => self.documents.on_called(&waiting, said, &mut self.ctx),
-            Some(Pending::Chat(waiting)) => self.chat.on_called(waiting, said, &mut self.ctx),
-            Some(Pending::Hook(_)) => self.hook.on_called(&said, &mut self.ctx.fx),
-            Some(
-                Pending::Door(_)
-                | Pending::Connection(_)
-                | Pending::Room(_)
-                | Pending::Projects(_)
-                | Pending::Drafts(_)
-                | Pending::Dashboards(_),
-            )
-            | None => {}
-        }
-    }
-
     pub(super) fn on_flushed(&mut self, socket: SocketId) {
         let Some((id, connection)) = self.connections.by_socket(socket) else { return };
         if std::mem::take(&mut connection.echoing) > 0 {
@@ -246,8 +208,8 @@ impl Parts<'_> {
         if let Some(board) = admitted.board {
             self.dashboards.come(board, &caller, &mut self.ctx);
         }
-        if let Some((template, fresh)) = admitted.template {
-            self.documents.open(caller, template, fresh, &mut self.ctx);
+        if let Some((template, wish)) = admitted.template {
+            self.documents.open(caller, template, wish, &mut self.ctx);
         }
     }
 

@@ -9,9 +9,12 @@
 //! | only the connection that has the session writes | answers expect nothing |
 //! | exactly one reply follows an answer | replies have ids of their own |
 //! | what is acknowledged is in the log once | saved is said before it is stored |
+//! | who begins afresh is shown nothing old | a claim that comes too late tries again without it |
 //! | who comes back is shown every turn | the session in memory does not catch up with the log that was claimed |
 //! | a call is answered once, and none is left | ids are not looked up first |
 //! | nothing follows the end | a session that was completed meanwhile is abandoned |
+//! | nobody else hears the AI speak | deltas go to whoever has the session |
+//! | one question is heard from its beginning | an attempt that broke off is made again |
 //! | a session can always be finished | the end of a lost call is not noticed |
 
 use crate::cases;
@@ -81,4 +84,17 @@ fn more_overdue_sessions_than_one_look_finds_are_all_asked_for_or_given_up() {
     documents.wait(Duration::from_secs(5));
     let overdue = StoreRequest::Look(Query::Overdue { before: documents.world.now, max: 1_000 });
     assert_eq!(documents.world.store.answer(BEGINNING, &overdue), StoreReply::Found(vec![]));
+}
+
+/// The laws would hold as well if nobody ever heard anything.
+#[test]
+fn who_asked_for_it_hears_the_ai_speak() {
+    let mut heard = 0;
+    for seed in 0..20 {
+        let mut documents = Documents::new(seed, Interviewer::Service);
+        documents.connect(0, false);
+        documents.wait(Duration::from_secs(30));
+        heard += documents.witness.deltas;
+    }
+    assert!(heard > 10, "{heard} pieces of 20 questions");
 }
