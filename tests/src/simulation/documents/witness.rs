@@ -35,8 +35,8 @@ struct Known {
 /// What has been seen so far.
 #[derive(Debug, Default)]
 pub struct Witness {
-    /// Who came last to begin afresh.
-    coming_afresh: BTreeSet<usize>,
+    /// Who is on the way to a connection: how many times over, and whether all of these are to begin afresh.
+    coming: BTreeMap<usize, (u32, bool)>,
     sockets: BTreeMap<usize, SocketId>,
     known: BTreeMap<SocketId, Known>,
     /// Everything that a user said under an id.
@@ -60,8 +60,19 @@ impl Witness {
 
     /// A client comes, to begin afresh or not.
     pub(super) fn comes(&mut self, client: usize, fresh: bool) {
-        self.coming_afresh.remove(&client);
-        self.coming_afresh.extend(Some(client).filter(|_| fresh));
+        let (times, all_fresh) = self.coming.entry(client).or_insert((0, true));
+        (*times, *all_fresh) = (*times + 1, *all_fresh && fresh);
+    }
+
+    /// One of those on the way has come, or was turned away. Whether it is to begin afresh, as far as that is known.
+    fn came(&mut self, client: usize) -> bool {
+        let Some((times, all_fresh)) = self.coming.get_mut(&client) else { return false };
+        let fresh = *all_fresh;
+        *times -= 1;
+        if *times == 0 {
+            self.coming.remove(&client);
+        }
+        fresh
     }
 
     pub(super) fn begins(&mut self, client: usize) {
@@ -126,8 +137,11 @@ impl Witness {
             self.sockets.insert(*client, *socket);
             let others = self.known.values_mut().filter(|known| CLIENTS[known.client] == CLIENTS[*client]);
             let met = others.map(|known| known.met = true).count() > 0;
-            let is_new = self.coming_afresh.contains(client);
+            let is_new = self.came(*client);
             self.known.insert(*socket, Known { client: *client, met, is_new, ..Known::default() });
+        }
+        for (client, _) in &step.responded {
+            self.came(*client);
         }
         for (socket, client) in &step.ended {
             if self.sockets.get(client) == Some(socket) {
@@ -226,7 +240,9 @@ impl Witness {
         let named = said["sessionId"].as_str().map(str::to_string);
         let session = named.or(known.sessions.first().cloned()).unwrap_or_default();
         let name = said["type"].as_str().unwrap_or_default();
-        if ["session_started", "session_resumed", "next_question", "error", "closed"].contains(&name) {
+        if ["session_started", "session_resumed", "next_question", "closed"].contains(&name)
+            || (name == "error" && said["requestId"].is_null())
+        {
             known.spoken.remove(&session);
         }
         match name {
