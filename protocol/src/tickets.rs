@@ -2,6 +2,7 @@
 //! comes late finds nothing and is dropped; whoever waited was told so at the deadline.
 
 use crate::apps::{chat, dashboards, documents, drafts, projects};
+use crate::clean_up;
 use crate::connection;
 use crate::door;
 use crate::hook;
@@ -38,6 +39,8 @@ pub enum Pending {
     Dashboards(dashboards::Waiting),
     /// The event hook.
     Hook(hook::Waiting),
+    /// The daily clean-up.
+    CleanUp(clean_up::Waiting),
 }
 
 /// All that is waited for.

@@ -19,7 +19,8 @@ impl Parts<'_> {
                 | Pending::Room(_)
                 | Pending::Projects(_)
                 | Pending::Drafts(_)
-                | Pending::Dashboards(_),
+                | Pending::Dashboards(_)
+                | Pending::CleanUp(_),
             )
             | None => false,
         };
@@ -40,7 +41,8 @@ impl Parts<'_> {
                 | Pending::Room(_)
                 | Pending::Projects(_)
                 | Pending::Drafts(_)
-                | Pending::Dashboards(_),
+                | Pending::Dashboards(_)
+                | Pending::CleanUp(_),
             )
             | None => {}
         }

@@ -44,6 +44,9 @@ impl Parts<'_> {
             Some(Pending::Drafts(waiting)) => self.drafts.on_stored(waiting, reply, &mut self.ctx),
             Some(Pending::Dashboards(waiting)) => self.dashboards.on_stored(waiting, reply, &mut self.ctx),
             Some(Pending::Hook(waiting)) => self.hook.on_stored(waiting, reply, &mut self.ctx.fx),
+            Some(Pending::CleanUp(waiting)) => {
+                self.clean_up.on_stored(waiting, reply, self.documents, &mut self.ctx);
+            }
             Some(Pending::Connection(_)) | None => {}
         }
     }
@@ -81,6 +84,9 @@ impl Parts<'_> {
             }
             Pending::Dashboards(waiting) => self.dashboards.on_late(waiting, &mut self.ctx),
             Pending::Hook(waiting) => self.hook.on_late(waiting, &mut self.ctx.fx),
+            Pending::CleanUp(waiting) => {
+                self.clean_up.on_stored(waiting, StoreReply::Unknown, self.documents, &mut self.ctx);
+            }
             Pending::Connection(Waiting::Refresh(caller)) => self.refuse_late(&caller),
             Pending::Connection(Waiting::Connect { connection, .. }) => self.connect_late(connection),
         }
@@ -102,7 +108,13 @@ impl Parts<'_> {
             Some(Pending::Chat(waiting)) => waiting.is_job(),
             Some(Pending::Drafts(waiting)) => waiting.is_job(),
             Some(Pending::Dashboards(waiting)) => waiting.is_job(),
-            Some(Pending::Room(_) | Pending::Documents(_) | Pending::Projects(_) | Pending::Hook(_))
+            Some(
+                Pending::Room(_)
+                | Pending::Documents(_)
+                | Pending::Projects(_)
+                | Pending::Hook(_)
+                | Pending::CleanUp(_),
+            )
             | None => false,
         };
         if !is_job {
@@ -128,7 +140,13 @@ impl Parts<'_> {
             Some(Pending::Dashboards(waiting)) => {
                 self.dashboards.on_worked(waiting, outcome, &mut self.ctx);
             }
-            Some(Pending::Room(_) | Pending::Documents(_) | Pending::Projects(_) | Pending::Hook(_))
+            Some(
+                Pending::Room(_)
+                | Pending::Documents(_)
+                | Pending::Projects(_)
+                | Pending::Hook(_)
+                | Pending::CleanUp(_),
+            )
             | None => {}
         }
     }

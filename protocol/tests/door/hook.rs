@@ -71,8 +71,7 @@ fn store_one(world: &mut World) {
         let id = RoomId::project("saga");
         let row = RoomRow { id: id.clone(), ..room("saga", "acme") };
         let (members, cursors) = (vec![], vec![]);
-        let record =
-            RoomRecord { id, room: Some(row), members, cursors, head: Seq(0), tail: vec![], snapshot: None };
+        let record = RoomRecord { cursors, ..RoomRecord::begun(id, Some(row), members) };
         world.answer(StoreReply::Loaded(Some(Box::new(record))));
     }
     world.answer(StoreReply::Committed(vec![entry(1)]));

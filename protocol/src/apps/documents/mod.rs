@@ -220,6 +220,11 @@ impl Session {
     }
 }
 
+/// The last entry of a session that nobody came back to.
+pub fn ended(id: EntryId) -> NewEntry {
+    opening::by_server(id, &Kept::Abandoned)
+}
+
 /// Somebody else has the session now.
 fn superseded() -> Refusal {
     Refusal::new(Code::Conflict, CloseCause::Superseded.reason())

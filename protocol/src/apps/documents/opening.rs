@@ -187,6 +187,10 @@ impl Documents {
         if !self.is_awaited(&opening) {
             return;
         }
+        // Every session has a log from the first: it was removed since it was found.
+        if head == Seq::ZERO {
+            return self.find(opening, ctx);
+        }
         for entry in &entries {
             opening.log.apply(entry);
         }
