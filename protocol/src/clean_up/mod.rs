@@ -14,7 +14,7 @@ use sessions::Sessions;
 use std::time::Duration;
 
 /// How long after its start a process cleans up for the first time.
-pub const CLEAN_UP_FIRST: Duration = Duration::from_secs(60);
+pub const CLEAN_UP_FIRST: Duration = Duration::from_secs(5);
 /// How often it does so from there on.
 pub const CLEAN_UP_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
 /// How many sessions or rooms one look finds.

@@ -5,7 +5,7 @@ use super::{FOUND_MAX, Waiting};
 use crate::apps::documents::{Documents, ended};
 use crate::context::Context;
 use crate::ids::{RoomId, Seq, SessionId};
-use crate::store::{Append, Change, Query, Row, RowKey, SessionRow, StoreReply, StoreRequest};
+use crate::store::{Append, Change, Query, Row, RowKey, SessionRow, SessionState, StoreReply, StoreRequest};
 use crate::tickets::Pending;
 use crate::time::Timestamp;
 use std::collections::VecDeque;
@@ -103,10 +103,14 @@ impl Sessions {
     ) -> Option<u64> {
         match self.found.pop_front() {
             Some(row) if !documents.has_somebody(&row) => {
-                let entries = vec![ended(ctx.fx.rng.id("end").into())];
-                let append = Append { room: room.clone(), expect: Some(head), entries };
+                // What the user began afresh has its end, and nobody comes back to it.
+                let end = (row.state == SessionState::Open).then(|| {
+                    let entries = vec![ended(ctx.fx.rng.id("end").into())];
+                    Append { room: room.clone(), expect: Some(head), entries }
+                });
+                let appends = end.into_iter().collect();
                 let rows = vec![Change::Remove(RowKey::Session(row.id)), Change::Remove(RowKey::Room(room))];
-                self.ask(Stage::Removed, StoreRequest::Commit { appends: vec![append], rows }, ctx);
+                self.ask(Stage::Removed, StoreRequest::Commit { appends, rows }, ctx);
                 None
             }
             Some(_) | None => self.next(documents, ctx),

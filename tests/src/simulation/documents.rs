@@ -42,7 +42,14 @@ pub struct Documents {
 impl Documents {
     /// A template, and who asks its questions.
     pub fn new(seed: u64, interviewer: Interviewer) -> Self {
-        let settings = Settings { interviewer, rate_limit_calls: 0, refusals_max: 0, ..Settings::default() };
+        let settings = Settings {
+            interviewer,
+            rate_limit_calls: 0,
+            refusals_max: 0,
+            // Left for so long, sessions go when a process has started.
+            session_idle_max: Duration::from_secs(60),
+            ..Settings::default()
+        };
         let mut world = World::new(settings, seed);
         world.ai = moody;
         let question = |place: usize| Question {
@@ -181,7 +188,8 @@ impl Documents {
         self.call(client, call);
     }
 
-    fn cut(&mut self, client: usize) {
+    /// A client's connection is cut off, if it is here.
+    pub fn cut(&mut self, client: usize) {
         if let Some(socket) = self.witness.socket(client) {
             let step = self.world.cut(socket);
             self.look(&step);

@@ -49,6 +49,8 @@ pub struct Witness {
     pub completed: usize,
     /// How many connections were closed as superseded.
     pub superseded: usize,
+    /// How many turns the last greeting showed.
+    pub turns_shown: usize,
     /// How many pieces of questions were heard.
     pub deltas: usize,
 }
@@ -265,6 +267,7 @@ impl Witness {
                 let is_old = name == "session_resumed";
                 assert!(!is_old || !known.is_new, "who begins afresh is shown nothing old: {said}");
                 known.heard.insert(session, 0);
+                self.turns_shown = said["history"].as_array().map_or(0, Vec::len);
             }
             "next_question" => {
                 let before = known.heard.insert(session.clone(), turn);
