@@ -15,7 +15,8 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 fn hooked() -> World {
-    let mut world = World::begun(Settings { hook: true, ..Settings::default() });
+    let mut world =
+        World::begun(Settings { hook: true, session_idle_max: Duration::ZERO, ..Settings::default() });
     // What apps ask for at the start.
     while matches!(world.peek(), Some(StoreRequest::Look(query)) if !matches!(query, Query::Mark(_))) {
         world.answer(StoreReply::Found(vec![]));
