@@ -15,7 +15,7 @@
 //! | nothing follows the end | a session that was completed meanwhile is abandoned |
 //! | nobody else hears the AI speak | deltas go to whoever has the session |
 //! | one question is heard from its beginning | an attempt that broke off is made again |
-//! | who comes back while sessions that were left are removed loses nothing | a session goes wherever its log ends |
+//! | who comes back while sessions that were left are removed loses nothing | a session goes whoever is on the way to it, and wherever its log ends |
 //! | a session can always be finished | the end of a lost call is not noticed |
 
 use crate::cases;
