@@ -190,13 +190,14 @@ class Page {
   }
 
   #showState() {
-    const { step, connection } = this.#interview;
+    const { step, connection, spoken } = this.#interview;
     const isThinking = step === 'thinking' && connection.phase === 'open';
-    const text = isThinking ? 'The interviewer is thinking…' : '';
+    const text = isThinking ? spoken || 'The interviewer is thinking…' : '';
     this.#state.hidden = !text;
     if (this.#state.textContent === text) return;
     this.#state.replaceChildren(text && element('span', { class: 'dots', 'aria-hidden': 'true' }), text);
-    if (text) announce(text);
+    // What is being spoken is read out as a whole when it stands among the turns.
+    if (text && !spoken) announce(text);
     if (text) this.#scrollDown();
   }
 

@@ -25,6 +25,8 @@ export class Interview {
   /** @type {{code: string, message: string}|null} the last thing that went wrong */
   trouble = null;
   documentId = '';
+  /** What the interviewer has said so far of its next question. */
+  spoken = '';
   /** Whether the token ends soon. */
   isExpiring = false;
   answer;
@@ -42,7 +44,7 @@ export class Interview {
     this.answer = new Answer(sessionStorage, user()?.id ?? '', templateId);
     this.#changed = changed;
     const address = () =>
-      socketAddress('/documents', { templateId, ...(this.#isFresh ? { session: 'new' } : {}) });
+      socketAddress('/documents', { templateId, stream: '1', ...(this.#isFresh ? { session: 'new' } : {}) });
     this.#socket = new Socket(address, { heard: (frame) => this.#heard(frame), changed: () => changed() });
     this.#pinging = setInterval(() => this.#socket.send({ type: 'ping' }), PING_MS);
   }
@@ -104,6 +106,7 @@ export class Interview {
   }
 
   #heard(frame) {
+    if (frame.type !== 'question_delta' && frame.type !== 'pong') this.spoken = '';
     switch (frame.type) {
       case 'session_started':
       case 'session_resumed':
@@ -111,6 +114,9 @@ export class Interview {
         break;
       case 'next_question':
         this.#asked(frame);
+        break;
+      case 'question_delta':
+        this.spoken += String(frame.text ?? '');
         break;
       case 'response_saved':
         this.#saved(frame);

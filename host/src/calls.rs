@@ -1,9 +1,10 @@
 //! Calls to services, a bounded number at a time, on threads of their own: made when they are needed, gone
 //! when they are not. A call that was cancelled is never heard of again.
 
+use crate::hang_up::HangUp;
 use parlor_protocol::call::{Call, CallFailure, Said};
 use parlor_protocol::ids::Ticket;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -23,13 +24,23 @@ const REFUSED_MAX: usize = 1024;
 /// these may hold the lock that this takes.
 pub type Tell = Box<dyn Fn(Said) + Send>;
 
+/// What an attempt has of those who wait for it.
+pub struct Hearing<'a> {
+    /// Ends it when nobody waits any more.
+    pub hang_up: &'a HangUp,
+    /// Hears what it says before its end. It goes on when that is told, so nothing piles up between.
+    pub delta: &'a dyn Fn(Said),
+}
+
 /// The calls of one process. When it is dropped, nothing is told any more.
 pub struct Calls {
     shared: Arc<Shared>,
 }
 
+type Attempt = dyn Fn(&Call, &Hearing<'_>) -> Said + Send + Sync;
+
 struct Shared {
-    attempt: Box<dyn Fn(&Call) -> Said + Send + Sync>,
+    attempt: Box<Attempt>,
     state: Mutex<State>,
     wake: Condvar,
 }
@@ -37,7 +48,7 @@ struct Shared {
 #[derive(Default)]
 struct State {
     queue: VecDeque<Queued>,
-    running: BTreeSet<Ticket>,
+    running: BTreeMap<Ticket, HangUp>,
     threads: usize,
     idle: usize,
     refused: VecDeque<Tell>,
@@ -53,7 +64,7 @@ struct Queued {
 
 impl Calls {
     /// Calls that are made by `attempt`.
-    pub fn new(attempt: impl Fn(&Call) -> Said + Send + Sync + 'static) -> Self {
+    pub fn new(attempt: impl Fn(&Call, &Hearing<'_>) -> Said + Send + Sync + 'static) -> Self {
         let (state, wake) = (Mutex::default(), Condvar::new());
         Self { shared: Arc::new(Shared { attempt: Box::new(attempt), state, wake }) }
     }
@@ -73,11 +84,13 @@ impl Calls {
         }
     }
 
-    /// Forgets a call: it is not made if it has not begun, and not told if it has.
+    /// Forgets a call: it is not made if it has not begun, and hung up on and not told if it has.
     pub fn cancel(&self, ticket: Ticket) {
         let mut state = self.shared.lock();
         state.queue.retain(|queued| queued.ticket != ticket);
-        state.running.remove(&ticket);
+        if let Some(hang_up) = state.running.remove(&ticket) {
+            hang_up.now();
+        }
     }
 
     fn refuse(&self, state: &mut State, tell: Tell) {
@@ -99,7 +112,7 @@ impl Drop for Calls {
         let mut state = self.shared.lock();
         state.closed = true;
         state.queue.clear();
-        state.running.clear();
+        std::mem::take(&mut state.running).into_values().for_each(|hang_up| hang_up.now());
         state.refused.clear();
         self.shared.wake.notify_all();
     }
@@ -111,23 +124,32 @@ impl Shared {
     }
 
     fn work(&self) {
-        while let Some(Queued { ticket, call, tell }) = self.next() {
-            let said = catch_unwind(AssertUnwindSafe(|| (self.attempt)(&call))).unwrap_or_else(|_| no_room());
+        while let Some((Queued { ticket, call, tell }, hang_up)) = self.next() {
+            let delta = |said| {
+                let is_awaited = self.lock().running.contains_key(&ticket);
+                if is_awaited {
+                    tell(said);
+                }
+            };
+            let hearing = Hearing { hang_up: &hang_up, delta: &delta };
+            let attempt = || (self.attempt)(&call, &hearing);
+            let said = catch_unwind(AssertUnwindSafe(attempt)).unwrap_or_else(|_| no_room());
             let awaited = self.lock().running.remove(&ticket);
-            if awaited {
+            if awaited.is_some() {
                 tell(said);
             }
         }
     }
 
     /// The next call in the queue; `None` when this thread is not needed any more.
-    fn next(&self) -> Option<Queued> {
+    fn next(&self) -> Option<(Queued, HangUp)> {
         let mut state = self.lock();
         let mut timed_out = false;
         loop {
             if let Some(queued) = state.queue.pop_front() {
-                state.running.insert(queued.ticket);
-                return Some(queued);
+                let hang_up = HangUp::default();
+                state.running.insert(queued.ticket, hang_up.clone());
+                return Some((queued, hang_up));
             }
             if timed_out || state.closed {
                 state.threads -= 1;

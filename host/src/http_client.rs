@@ -1,17 +1,37 @@
 //! How services are called over HTTP: one connection for one attempt, no redirects, an answer that is read up to
 //! a limit.
 
+use crate::patience::Deadline;
 use parlor_protocol::call::{CallFailure, Said};
 use std::io::{self, Read};
 use std::time::Duration;
+use ureq::config::ConfigBuilder;
 use ureq::http::{Response, header};
+use ureq::typestate::AgentScope;
+use ureq::unversioned::resolver::DefaultResolver;
+use ureq::unversioned::transport::{Connector, RustlsConnector, TcpConnector};
 use ureq::{Agent, Body, Error};
 
 /// A connection serves one attempt: what a service sends after its answer must never be taken for the answer
 /// to the next. A proxy would be a setting, and there is none.
 pub(crate) fn agent(patience: Duration) -> Agent {
+    configuration().timeout_global(Some(patience)).build().new_agent()
+}
+
+/// The same for an attempt that is read until a deadline, which may move on. To connect it has `patience`, and as a
+/// whole so long.
+pub(crate) fn until(deadline: &Deadline, patience: Duration, whole: Duration) -> Agent {
+    let configuration = configuration()
+        .timeout_resolve(Some(patience))
+        .timeout_connect(Some(patience))
+        .timeout_per_write(Some(patience))
+        .timeout_global(Some(whole));
+    let connector = TcpConnector::default().chain(deadline.clone()).chain(RustlsConnector::default());
+    Agent::with_parts(configuration.build(), connector, DefaultResolver::default())
+}
+
+fn configuration() -> ConfigBuilder<AgentScope> {
     Agent::config_builder()
-        .timeout_global(Some(patience))
         .max_idle_connections(0)
         .max_idle_connections_per_host(0)
         .max_redirects(0)
@@ -19,8 +39,6 @@ pub(crate) fn agent(patience: Duration) -> Agent {
         .http_status_as_error(false)
         .proxy(None)
         .user_agent(concat!("parlor/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .new_agent()
 }
 
 /// What an answer says, by `read` of status, `Retry-After` and body. Only the body behind 200 is read, up to one
@@ -46,7 +64,8 @@ pub(crate) fn said(
     read(status, retry_after, &body)
 }
 
-fn broken_off(error: &io::Error) -> CallFailure {
+/// What a body that could not be read to its end is.
+pub(crate) fn broken_off(error: &io::Error) -> CallFailure {
     match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
         Some(error) => failure(error),
         None => CallFailure::Passing { retry_after: None },

@@ -1,7 +1,7 @@
 //! Puts a server together from its parts and hands it to a driver.
 
 use crate::acceptor::Acceptor;
-use crate::calls::Calls;
+use crate::calls::{Calls, Hearing};
 use crate::clock::Clock;
 use crate::engine::{self, Engine, Outside, Tell};
 use crate::keyring::Keyring;
@@ -142,7 +142,7 @@ fn recorder(
 fn outside(configuration: &Configuration, clock: Clock, log: Arc<Log>) -> Outside {
     let clock = Arc::new(clock);
     let (services, called, logged) = (configuration.services.clone(), clock.clone(), clock.clone());
-    let attempt = move |call: &Call| services.attempt(call, called.now());
+    let attempt = move |call: &Call, hearing: &Hearing<'_>| services.attempt(call, hearing, called.now());
     Outside {
         now: Box::new(move || clock.now()),
         log: Box::new(move |record| log.write(logged.now(), record)),

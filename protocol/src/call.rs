@@ -1,17 +1,21 @@
 //! Calls to services: one attempt each. Retries and patience are the core's; the address, the key and the socket
 //! are the driver's. The thread that calls reads the answer with the pure functions of this module.
 
+mod events;
 mod hook;
 mod next_question;
 mod robot;
 mod scan;
+mod spoken;
 
+pub use events::{EventReader, ServerEvent};
 pub use hook::{HOOK_WAIT_MAX, read_hook};
 pub use next_question::{
     AiReply, Document, NextQuestionRequest, Progress, Role, TemplateBrief, Turn, read_next_question,
 };
 pub use robot::{RobotReply, RobotRequest, read_robot};
 pub use scan::{CLAMD_REPLY_BYTES_MAX, SCAN_WAIT_MAX, Scanned, VERDICT_BYTES_MAX, read_clamd, read_verdict};
+pub use spoken::SpokenReader;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -26,6 +30,9 @@ pub enum Call {
         idempotency_key: String,
         /// What is posted.
         request: Box<NextQuestionRequest>,
+        /// Whether somebody hears the question while it is spoken: the service is asked for a stream of events. It
+        /// may answer as ever.
+        spoken: bool,
     },
     /// `POST {AI_SERVICE_URL}/v1/chat/robot` (WIRE §2).
     Robot {
@@ -46,14 +53,20 @@ pub enum Call {
     },
 }
 
-/// How long one attempt at the AI service may take as a whole.
+/// How long one attempt at the AI service may take as a whole; to its first event, where the reply is spoken.
 pub const ATTEMPT_WAIT_MAX: Duration = Duration::from_secs(30);
+/// How long a service that speaks may be silent between two events.
+pub const SILENCE_WAIT_MAX: Duration = Duration::from_secs(15);
+/// How long an attempt may take as a whole where the reply is spoken: whoever drips does not do so for ever.
+pub const SPOKEN_WAIT_MAX: Duration = Duration::from_secs(300);
 /// The largest answer of the AI service that is read.
 pub const ANSWER_BYTES_MAX: usize = 1 << 20;
 
 /// What a call tells.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Said {
+    /// The AI spoke so much more of its next question, and goes on.
+    Delta(String),
     /// It ended with the AI's reply to a session.
     NextQuestion(AiReply),
     /// It ended with the AI's reply to a prompt.
@@ -64,6 +77,13 @@ pub enum Said {
     Delivered,
     /// It ended without.
     Failed(CallFailure),
+}
+
+impl Said {
+    /// Whether nothing follows: all but a delta is the end of a call.
+    pub fn is_end(&self) -> bool {
+        !matches!(self, Self::Delta(_))
+    }
 }
 
 /// Why a call brought nothing.

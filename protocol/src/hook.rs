@@ -123,6 +123,7 @@ impl Hook {
             }
             Said::Failed(CallFailure::Passing { retry_after }) => self.wait(*retry_after, fx),
             Said::Failed(CallFailure::Refused { .. } | CallFailure::BadReply(_))
+            | Said::Delta(_)
             | Said::NextQuestion(_)
             | Said::Robot(_)
             | Said::Scanned(_) => self.wait(None, fx),

@@ -77,7 +77,7 @@
 //!             };
 //!             let (head, tail) = (Seq(log.len() as u64), log.clone());
 //!             let (room, members, cursors) = (Some(row), vec![], vec![]);
-//!             StoreReply::Loaded(Some(Box::new(RoomRecord { id, room, members, cursors, head, tail, snapshot: None })))
+//!             StoreReply::Loaded(Some(Box::new(RoomRecord { head, tail, ..RoomRecord::begun(id, room, members) })))
 //!         }
 //!         StoreRequest::Commit { appends, .. } => {
 //!             let first = log.len();
@@ -176,6 +176,7 @@ pub mod action;
 mod apps;
 pub mod auth;
 pub mod call;
+mod clean_up;
 mod connection;
 mod context;
 pub mod docs;

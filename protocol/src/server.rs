@@ -1,6 +1,7 @@
 //! The server: facts in, orders out. It matches and routes; what follows from a fact is decided in the parts.
 
 mod binary;
+mod called;
 mod calls;
 mod counts;
 mod drain;
@@ -22,6 +23,7 @@ use crate::apps::dashboards::{Dashboards, Visited};
 use crate::apps::documents::Documents;
 use crate::apps::drafts::{Drafts, Submitted};
 use crate::apps::projects::{Posting, Projects};
+use crate::clean_up::{CLEAN_UP_FIRST, CLEAN_UP_INTERVAL, CleanUp};
 use crate::connection::{Connections, Transports};
 use crate::context::{Context, Effects};
 use crate::door::Door;
@@ -59,6 +61,7 @@ pub struct Server {
     drafts: Drafts,
     dashboards: Dashboards,
     hook: Hook,
+    clean_up: CleanUp,
     timers: Timers,
     transports: Transports,
     tickets: Tickets,
@@ -103,6 +106,7 @@ struct Parts<'a> {
     drafts: &'a mut Drafts,
     dashboards: &'a mut Dashboards,
     hook: &'a mut Hook,
+    clean_up: &'a mut CleanUp,
     drain: &'a mut drain::Drain,
     sessions: &'a mut sessions::Sessions,
     started_at: Timestamp,
@@ -124,6 +128,7 @@ impl Server {
             drafts: Drafts::default(),
             dashboards: Dashboards::default(),
             hook: Hook::default(),
+            clean_up: CleanUp::default(),
             timers: Timers::default(),
             transports: Transports::default(),
             tickets: Tickets::default(),
@@ -200,6 +205,7 @@ impl Server {
             drafts: &mut self.drafts,
             dashboards: &mut self.dashboards,
             hook: &mut self.hook,
+            clean_up: &mut self.clean_up,
             drain: &mut self.drain,
             sessions: &mut self.sessions,
             started_at: self.started_at,
@@ -240,6 +246,7 @@ impl Parts<'_> {
         let now = self.ctx.fx.now;
         self.ctx.fx.timers.set(now + TIDY_INTERVAL, Timer::Tidy);
         self.ctx.fx.timers.set(now + OVERDUE_INTERVAL, Timer::Overdue);
+        self.ctx.fx.timers.set(now + CLEAN_UP_FIRST, Timer::CleanUp);
         // Whatever awaited a reply when the process before this one ended is nobody's now.
         self.documents.look_for_overdue(now, &mut self.ctx);
         self.chat.look_for_overdue(now, &mut self.ctx);
@@ -292,7 +299,11 @@ impl Parts<'_> {
                 self.documents.look_for_overdue(before, &mut self.ctx);
                 self.chat.look_for_overdue(before, &mut self.ctx);
             }
-            Timer::Hook if self.door.draining => {}
+            Timer::Hook | Timer::CleanUp if self.door.draining => {}
+            Timer::CleanUp => {
+                self.ctx.fx.timers.set(now + CLEAN_UP_INTERVAL, Timer::CleanUp);
+                self.clean_up.on_due(&mut self.ctx);
+            }
             Timer::Hook => self.hook.on_due(&mut self.ctx.fx),
             Timer::DrainStep => self.on_drain_step(),
             Timer::Tidy => {

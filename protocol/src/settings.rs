@@ -74,6 +74,10 @@ pub struct Settings {
     pub ai_retry_second: Duration,
     /// `AI_OVERDUE`: how long an AI reply may be awaited before another connection or node takes over.
     pub ai_overdue: Duration,
+    /// `SESSION_IDLE_MAX`: how long nobody may come back to an incomplete session before it is removed; 0: for ever.
+    pub session_idle_max: Duration,
+    /// `RETENTION`: how long entries of chat rooms, projects and feeds are kept; 0: for ever.
+    pub retention: Duration,
     /// `DRAIN_SPREAD`: over how long a stopping server closes its connections.
     pub drain_spread: Duration,
 }
@@ -156,6 +160,8 @@ impl Default for Settings {
             ai_retry_first: Duration::from_millis(500),
             ai_retry_second: Duration::from_millis(2_000),
             ai_overdue: Duration::from_secs(180),
+            session_idle_max: Duration::from_secs(24 * 60 * 60),
+            retention: Duration::ZERO,
             drain_spread: Duration::from_secs(3),
         }
     }

@@ -133,7 +133,8 @@ pub enum StoreReply {
         /// Where the log ends.
         head: Seq,
     },
-    /// Where each log ends, in the order of the request; 0 for a room without one.
+    /// A place in each log: where it ends, in the order of the request, 0 for a room without one; or what
+    /// `Query::Outdated` says.
     Heads(Vec<(RoomId, Seq)>),
     /// The rows, in the order of their ids.
     Found(Vec<Row>),
@@ -164,7 +165,10 @@ pub struct RoomRecord {
     pub cursors: Vec<(UserId, Seq)>,
     /// Where its log ends.
     pub head: Seq,
-    /// The end of the log, oldest first: at most `TAIL_ENTRIES_MAX` and `TAIL_BYTES_MAX`, one entry at least.
+    /// The last entry that is not kept any more; 0: all are.
+    pub kept_after: Seq,
+    /// The end of the log, oldest first: at most `TAIL_ENTRIES_MAX` and `TAIL_BYTES_MAX`, one entry at least if one is
+    /// kept.
     pub tail: Vec<Entry>,
     /// What the log was folded to last, where its app keeps such.
     pub snapshot: Option<Snapshot>,
@@ -173,7 +177,8 @@ pub struct RoomRecord {
 impl RoomRecord {
     /// A room of which nothing is in the store but perhaps these rows.
     pub fn begun(id: RoomId, room: Option<RoomRow>, members: Vec<MemberRow>) -> Self {
-        Self { id, room, members, cursors: Vec::new(), head: Seq::ZERO, tail: Vec::new(), snapshot: None }
+        let (cursors, tail) = (Vec::new(), Vec::new());
+        Self { id, room, members, cursors, head: Seq::ZERO, kept_after: Seq::ZERO, tail, snapshot: None }
     }
 }
 
@@ -188,4 +193,12 @@ pub enum Change {
     /// A row that is no more; nothing happens if there was none. With a room go its log, its members, cursors,
     /// prompts and escalations, its snapshot, and its files with their pieces.
     Remove(RowKey),
+    /// The entries of a room's log up to a place are kept no more, and their ids are free. The log goes on counting
+    /// where it was.
+    Trim {
+        /// The room.
+        room: RoomId,
+        /// Up to this place.
+        upto: Seq,
+    },
 }

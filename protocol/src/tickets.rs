@@ -2,6 +2,7 @@
 //! comes late finds nothing and is dropped; whoever waited was told so at the deadline.
 
 use crate::apps::{chat, dashboards, documents, drafts, projects};
+use crate::clean_up;
 use crate::connection;
 use crate::door;
 use crate::hook;
@@ -38,6 +39,8 @@ pub enum Pending {
     Dashboards(dashboards::Waiting),
     /// The event hook.
     Hook(hook::Waiting),
+    /// The daily clean-up.
+    CleanUp(clean_up::Waiting),
 }
 
 /// All that is waited for.
@@ -54,19 +57,34 @@ struct Held {
     pending: Pending,
     commit: bool,
     since: Timestamp,
+    deadline: Timestamp,
 }
 
 impl Tickets {
     /// A ticket for `pending`, which waits for a commit or for something else.
     pub fn issue(&mut self, now: Timestamp, pending: Pending, commit: bool) -> Ticket {
-        let ticket = self.pending.insert(Held { pending, commit, since: now });
-        self.deadlines.push_back((now + ANSWER_WAIT_MAX, ticket));
+        let deadline = now + ANSWER_WAIT_MAX;
+        let ticket = self.pending.insert(Held { pending, commit, since: now, deadline });
+        self.set_deadline(deadline, ticket);
+        ticket
+    }
+
+    /// The answer has begun to come: it is waited for as long again.
+    pub fn extend(&mut self, now: Timestamp, ticket: Ticket) {
+        let deadline = now + ANSWER_WAIT_MAX;
+        if let Some(held) = self.pending.get_mut(ticket).filter(|held| held.deadline < deadline) {
+            held.deadline = deadline;
+            self.set_deadline(deadline, ticket);
+        }
+    }
+
+    fn set_deadline(&mut self, deadline: Timestamp, ticket: Ticket) {
+        self.deadlines.push_back((deadline, ticket));
         // One slow call in front would keep the deadlines of all that was answered behind it.
         if self.deadlines.len() > 2 * self.pending.len() + ANSWERED_DEADLINES_MAX {
             let pending = &self.pending;
-            self.deadlines.retain(|(_, ticket)| pending.get(*ticket).is_some());
+            self.deadlines.retain(|(at, ticket)| is_due(pending, *at, *ticket));
         }
-        ticket
     }
 
     /// Whether a commit is waited for on this ticket, or something else; `None`: nothing is.
@@ -109,10 +127,15 @@ impl Tickets {
     }
 
     fn forget_answered(&mut self) {
-        while let Some((_, ticket)) = self.deadlines.front()
-            && self.pending.get(*ticket).is_none()
+        while let Some((at, ticket)) = self.deadlines.front()
+            && !is_due(&self.pending, *at, *ticket)
         {
             self.deadlines.pop_front();
         }
     }
+}
+
+/// Whether this is when a ticket is late: it was neither answered meanwhile nor given more time.
+fn is_due(pending: &Slots<Ticket, Held>, at: Timestamp, ticket: Ticket) -> bool {
+    pending.get(ticket).is_some_and(|held| held.deadline == at)
 }

@@ -37,6 +37,8 @@ pub enum Timer {
     Unauthenticated(ConnectionId),
     /// Sessions whose AI reply is overdue are looked for.
     Overdue,
+    /// What was left, or is older than it is kept, is removed.
+    CleanUp,
     /// The event hook tries again.
     Hook,
     /// The next connections of a stopping server are closed.

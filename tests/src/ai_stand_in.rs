@@ -38,8 +38,73 @@ pub enum Play {
     Close,
     /// Never answer.
     Hang,
+    /// Answer with a stream of events, if it is asked for; else as a whole with the data of the last one.
+    Speak(Speech),
     /// Answer once with this JSON, and at once a second time with the other.
     Twice(Value, Value),
+}
+
+/// A stream of events.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Speech {
+    /// What is written, in order.
+    pub pieces: Vec<Piece>,
+    /// The service hangs up at the end, and does not say that it has ended.
+    pub breaks_off: bool,
+}
+
+/// A part of a stream.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Piece {
+    /// So much at once, as it is written.
+    Bytes(Vec<u8>),
+    /// Silence.
+    Pause(Duration),
+}
+
+impl Speech {
+    /// An event.
+    pub fn event(mut self, name: &str, data: &Value) -> Self {
+        self.pieces.push(Piece::Bytes(format!("event: {name}\ndata: {data}\n\n").into_bytes()));
+        self
+    }
+
+    /// Some more of what is spoken.
+    pub fn delta(self, text: &str) -> Self {
+        self.event("delta", &json!({ "text": text }))
+    }
+
+    /// The reply, under its own name.
+    pub fn reply(self, reply: &Value) -> Self {
+        self.event(reply["type"].as_str().unwrap_or_default(), reply)
+    }
+
+    /// Anything.
+    pub fn bytes(mut self, bytes: &[u8]) -> Self {
+        self.pieces.push(Piece::Bytes(bytes.to_vec()));
+        self
+    }
+
+    /// Silence.
+    pub fn pause(mut self, time: Duration) -> Self {
+        self.pieces.push(Piece::Pause(time));
+        self
+    }
+
+    /// The same, broken off at its end.
+    pub fn broken_off(self) -> Self {
+        Self { breaks_off: true, ..self }
+    }
+
+    /// The data of the last event.
+    pub fn whole(&self) -> String {
+        let last = self.pieces.iter().rev().find_map(|piece| match piece {
+            Piece::Bytes(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
+            Piece::Pause(_) => None,
+        });
+        let last = last.unwrap_or_default();
+        last.split_once("data: ").map_or(String::new(), |(_, data)| data.trim_end().to_string())
+    }
 }
 
 /// A request as it came.
@@ -76,6 +141,8 @@ struct State {
     stopped: bool,
 }
 
+/// The media type of a stream of events.
+const EVENTS: &str = "text/event-stream";
 /// How many connections are served at once; more are hung up on.
 const CONNECTIONS_MAX: usize = 256;
 /// How many requests are written down; more are hung up on.
@@ -207,10 +274,9 @@ fn serve(stream: &TcpStream, stage: &Stage) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut reader = BufReader::new(stream);
     while let Some(asked) = read_request(&mut reader)? {
-        let (keeps, body) =
-            (asked.headers.get("connection").is_none_or(|word| word != "close"), asked.body.clone());
-        let play = stage.ask(asked);
-        if !perform(play, &body, stream, stage)? || !keeps {
+        let keeps = asked.headers.get("connection").is_none_or(|word| word != "close");
+        let play = stage.ask(asked.clone());
+        if !perform(play, &asked, stream, stage)? || !keeps {
             break;
         }
     }
@@ -245,11 +311,12 @@ fn read_line(reader: &mut BufReader<&TcpStream>) -> io::Result<String> {
 }
 
 /// Does what the script says; tells whether the connection can go on.
-fn perform(play: Play, body: &Value, mut stream: &TcpStream, stage: &Stage) -> io::Result<bool> {
+fn perform(play: Play, asked: &Asked, mut stream: &TcpStream, stage: &Stage) -> io::Result<bool> {
+    let body = &asked.body;
     let answer = match play {
         Play::Slowly(wait, play) => {
             stage.pause(wait);
-            return perform(*play, body, stream, stage);
+            return perform(*play, asked, stream, stage);
         }
         Play::Trickle(wait) => {
             for byte in ok(&interview(body).to_string()).bytes() {
@@ -258,6 +325,10 @@ fn perform(play: Play, body: &Value, mut stream: &TcpStream, stage: &Stage) -> i
             }
             return Ok(true);
         }
+        Play::Speak(speech) if asked.headers.get("accept").is_some_and(|word| word == EVENTS) => {
+            return speak(&speech, stream, stage);
+        }
+        Play::Speak(speech) => ok(&speech.whole()),
         Play::Interview => ok(&interview(body).to_string()),
         Play::Reply(value) => ok(&value.to_string()),
         Play::Status(status, retry_after) => {
@@ -287,6 +358,27 @@ fn perform(play: Play, body: &Value, mut stream: &TcpStream, stage: &Stage) -> i
     };
     stream.write_all(answer.as_bytes())?;
     Ok(true)
+}
+
+/// Writes a stream of events, in chunks.
+fn speak(speech: &Speech, mut stream: &TcpStream, stage: &Stage) -> io::Result<bool> {
+    let head = format!(
+        "HTTP/1.1 200 As Scripted\r\nContent-Type: {EVENTS}; charset=utf-8\r\nTransfer-Encoding: chunked\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes())?;
+    for piece in &speech.pieces {
+        match piece {
+            Piece::Bytes(bytes) => {
+                let chunk = [format!("{:x}\r\n", bytes.len()).as_bytes(), bytes, b"\r\n"].concat();
+                stream.write_all(&chunk)?;
+            }
+            Piece::Pause(time) => stage.pause(*time),
+        }
+    }
+    if !speech.breaks_off {
+        stream.write_all(b"0\r\n\r\n")?;
+    }
+    Ok(false)
 }
 
 fn ok(body: &str) -> String {

@@ -2,14 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use parlor_host::ai::AiService;
+use parlor_host::ai::{AiService, Patience};
+use parlor_host::hang_up::HangUp;
 use parlor_protocol::call::{
     ANSWER_BYTES_MAX, AiReply, CallFailure, Document, NextQuestionRequest, Progress, RobotReply,
     RobotRequest, Role, Said, TemplateBrief, Turn,
 };
 use parlor_protocol::store::Question;
-use parlor_tests::ai_stand_in::{AiStandIn, Play};
+use parlor_tests::ai_stand_in::{AiStandIn, Play, Speech};
 use serde_json::json;
+use std::cell::RefCell;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
@@ -55,10 +57,15 @@ fn passing(retry_after: Option<u64>) -> Said {
     Said::Failed(CallFailure::Passing { retry_after: retry_after.map(Duration::from_secs) })
 }
 
+/// Who waits so long, but no longer in silence than half of that.
+fn patient(attempt: Duration) -> Patience {
+    Patience { attempt, silence: attempt / 2, spoken: attempt * 4 }
+}
+
 /// What one attempt says when the service does this.
 fn said(play: Play) -> Said {
     let stand_in = AiStandIn::start([play]).unwrap();
-    let said = AiService::new(&stand_in.url(), None).next_question(KEY, &request(&[]));
+    let said = AiService::new(&stand_in.url(), None).next_question(KEY, &request(&[]), &HangUp::default());
     assert_eq!(stand_in.asked().len(), 1, "one attempt is one request");
     said
 }
@@ -66,7 +73,8 @@ fn said(play: Play) -> Said {
 fn bad_reply(play: Play) -> String {
     match said(play) {
         Said::Failed(CallFailure::BadReply(why)) => why,
-        other @ (Said::NextQuestion(_)
+        other @ (Said::Delta(_)
+        | Said::NextQuestion(_)
         | Said::Robot(_)
         | Said::Scanned(_)
         | Said::Delivered
@@ -80,7 +88,10 @@ fn a_request_carries_key_idempotency_key_and_the_session_as_json() {
     let service = AiService::new(&format!("{}/", stand_in.url()), Some("the key"));
     let progress = Some(Progress { answered: 1, total: 2 });
     let expected = AiReply::Question { question: "What for?".into(), progress };
-    assert_eq!(service.next_question(KEY, &request(&["Rome"])), Said::NextQuestion(expected));
+    assert_eq!(
+        service.next_question(KEY, &request(&["Rome"]), &HangUp::default()),
+        Said::NextQuestion(expected)
+    );
     let asked = &stand_in.asked()[0];
     assert_eq!(asked.line, "POST /v1/chat/next-question");
     for (name, value) in [
@@ -113,7 +124,7 @@ fn a_request_carries_key_idempotency_key_and_the_session_as_json() {
 #[test]
 fn the_first_request_has_no_message_and_without_a_key_there_is_no_authorization() {
     let stand_in = AiStandIn::start([]).unwrap();
-    AiService::new(&stand_in.url(), None).next_question(KEY, &request(&[]));
+    AiService::new(&stand_in.url(), None).next_question(KEY, &request(&[]), &HangUp::default());
     let asked = &stand_in.asked()[0];
     assert_eq!((&asked.body["message"], asked.headers.get("authorization")), (&json!(null), None));
 }
@@ -124,7 +135,10 @@ fn when_all_is_answered_the_document_comes() {
     let document = Document { title: Some("Trip".into()), markdown: "Rome\n\nArt".into() };
     let expected = AiReply::Complete { document_id: "doc-of-ses_1".into(), document: Some(document) };
     let service = AiService::new(&stand_in.url(), None);
-    assert_eq!(service.next_question(KEY, &request(&["Rome", "Art"])), Said::NextQuestion(expected));
+    assert_eq!(
+        service.next_question(KEY, &request(&["Rome", "Art"]), &HangUp::default()),
+        Said::NextQuestion(expected)
+    );
 }
 
 #[test]
@@ -137,9 +151,9 @@ fn a_slow_answer_is_waited_for() {
 fn a_service_that_hangs_is_given_up_after_the_patience_as_a_whole() {
     for play in [Play::Hang, Play::Trickle(SHORT / 10)] {
         let stand_in = AiStandIn::start([play]).unwrap();
-        let service = AiService::new(&stand_in.url(), None).with_patience(SHORT);
+        let service = AiService::new(&stand_in.url(), None).with_patience(patient(SHORT));
         let begun = Instant::now();
-        assert_eq!(service.next_question(KEY, &request(&[])), passing(None));
+        assert_eq!(service.next_question(KEY, &request(&[]), &HangUp::default()), passing(None));
         assert!((SHORT..SHORT * 20).contains(&begun.elapsed()), "{:?}", begun.elapsed());
     }
 }
@@ -190,7 +204,7 @@ fn a_connection_that_fails_is_worth_another_attempt() {
     assert_eq!(said(Play::BreakOff), passing(None));
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let service = AiService::new(&format!("http://{nobody}"), None);
-    assert_eq!(service.next_question(KEY, &request(&[])), passing(None));
+    assert_eq!(service.next_question(KEY, &request(&[]), &HangUp::default()), passing(None));
 }
 
 #[test]
@@ -199,15 +213,15 @@ fn a_second_answer_is_never_taken_for_the_answer_to_the_next_request() {
     let twice = Play::Twice(reply("One?"), reply("Stray?"));
     let stand_in = AiStandIn::start([twice, Play::Reply(reply("Two?"))]).unwrap();
     let service = AiService::new(&stand_in.url(), None);
-    assert_eq!(service.next_question(KEY, &request(&[])), question("One?"));
-    assert_eq!(service.next_question(KEY, &request(&["Rome"])), question("Two?"));
+    assert_eq!(service.next_question(KEY, &request(&[]), &HangUp::default()), question("One?"));
+    assert_eq!(service.next_question(KEY, &request(&["Rome"]), &HangUp::default()), question("Two?"));
 }
 
 #[test]
 fn the_stand_in_hangs_up_when_it_is_dropped() {
     let stand_in = AiStandIn::start([Play::Hang]).unwrap();
     let service = AiService::new(&stand_in.url(), None);
-    let attempt = std::thread::spawn(move || service.next_question(KEY, &request(&[])));
+    let attempt = std::thread::spawn(move || service.next_question(KEY, &request(&[]), &HangUp::default()));
     assert_eq!(stand_in.wait_for(1, Duration::from_secs(20)).len(), 1);
     drop(stand_in);
     assert_eq!(attempt.join().unwrap(), passing(None));
@@ -224,10 +238,10 @@ fn a_robot_is_asked_with_the_prompts_key_and_what_was_said_before() {
         RobotRequest { room_id: "lobby".into(), user_id: "ada".into(), prompt: "Well?".into(), history };
     let metadata = json!({"model": "m"}).as_object().cloned();
     let expected = RobotReply { content: json!({"kind": "card"}), metadata };
-    assert_eq!(service.robot("prompt-1", &request), Said::Robot(expected));
+    assert_eq!(service.robot("prompt-1", &request, &HangUp::default()), Said::Robot(expected));
     let expected = RobotReply { content: json!("You said: Well?"), metadata: None };
-    assert_eq!(service.robot("prompt-1", &request), Said::Robot(expected));
-    assert_eq!(service.robot("prompt-1", &request), passing(Some(2)));
+    assert_eq!(service.robot("prompt-1", &request, &HangUp::default()), Said::Robot(expected));
+    assert_eq!(service.robot("prompt-1", &request, &HangUp::default()), passing(Some(2)));
     let asked = &stand_in.asked()[0];
     assert_eq!(asked.line, "POST /v1/chat/robot");
     for (name, value) in [("authorization", "Bearer the key"), ("idempotency-key", "prompt-1")] {
@@ -242,4 +256,170 @@ fn a_robot_is_asked_with_the_prompts_key_and_what_was_said_before() {
             "history": [{"id": "m1", "content": "Hello"}],
         })
     );
+}
+
+/// What is heard of one attempt that asks to hear the AI speak: what came before its end, and the end.
+fn spoken_within(patience: Patience, speech: Speech) -> (Vec<String>, Said) {
+    let stand_in = AiStandIn::start([Play::Speak(speech)]).unwrap();
+    let service = AiService::new(&stand_in.url(), None).with_patience(patience);
+    let heard = speak(&service, &HangUp::default());
+    let asked = stand_in.asked();
+    assert_eq!(asked.len(), 1, "one attempt is one request");
+    assert_eq!(asked[0].headers.get("accept").map(String::as_str), Some("text/event-stream"));
+    heard
+}
+
+fn spoken(speech: Speech) -> (Vec<String>, Said) {
+    spoken_within(Patience::default(), speech)
+}
+
+fn speak(service: &AiService, hang_up: &HangUp) -> (Vec<String>, Said) {
+    let heard = RefCell::new(Vec::new());
+    let end = service.speak(KEY, &request(&[]), hang_up, &|said| {
+        assert!(!said.is_end(), "no end is told as a delta: {said:?}");
+        heard.borrow_mut().extend(if let Said::Delta(text) = said { Some(text) } else { None });
+    });
+    (heard.into_inner(), end)
+}
+
+fn asks(text: &str) -> serde_json::Value {
+    json!({"type": "next_question", "question": text})
+}
+
+fn refused(why: &str) -> Said {
+    Said::Failed(CallFailure::BadReply(why.to_string()))
+}
+
+#[test]
+fn a_question_is_heard_while_it_is_spoken() {
+    let pause = SHORT / 4;
+    let speech = Speech::default().delta("Whe").pause(pause).delta("re").pause(pause).delta(" to?");
+    let speech = speech.bytes(b": alive\n\n").reply(&asks("Where to?"));
+    assert_eq!(spoken(speech), (vec!["Whe".into(), "re".into(), " to?".into()], question("Where to?")));
+}
+
+#[test]
+fn a_character_may_come_in_two_pieces_and_the_last_event_without_its_end() {
+    let speech = Speech::default().bytes(b"event: delta\r\ndata: {\"text\":\"\xc3").pause(SHORT / 4);
+    let speech = speech.bytes(b"\xa4\"}\r\n\r\nevent: next_question\r\ndata: {\"type\":\"next_question\",");
+    let speech = speech.bytes(b"\"question\":\"?\"}");
+    assert_eq!(spoken(speech), (vec!["\u{e4}".into()], question("?")));
+}
+
+#[test]
+fn a_service_that_does_not_speak_answers_as_ever() {
+    for (play, end) in [
+        (Play::Reply(asks("Where?")), question("Where?")),
+        (Play::Status(503, Some(7)), passing(Some(7))),
+        (Play::Redirect(302), Said::Failed(CallFailure::Refused { status: 302 })),
+        (Play::NotJson, refused("expected value at line 1 column 1")),
+        (Play::Close, passing(None)),
+    ] {
+        let stand_in = AiStandIn::start([play]).unwrap();
+        let service = AiService::new(&stand_in.url(), None);
+        assert_eq!(speak(&service, &HangUp::default()), (vec![], end));
+        assert_eq!(stand_in.asked().len(), 1);
+    }
+}
+
+#[test]
+fn who_did_not_ask_for_it_gets_the_reply_as_a_whole() {
+    assert_eq!(said(Play::Speak(Speech::default().delta("Whe").reply(&asks("Where?")))), question("Where?"));
+}
+
+#[test]
+fn a_stream_that_is_none_is_a_bad_reply() {
+    let begun = Speech::default().delta("Whe");
+    let garbage = begun.clone().bytes(b"event: delta\ndata: re\n\n").reply(&asks("Where?"));
+    let why = "a delta that is none: expected value at line 1 column 1";
+    assert_eq!(spoken(garbage), (vec!["Whe".into()], refused(why)));
+    let no_utf8 = begun.clone().bytes(b"data: \xff\n\n").reply(&asks("Where?"));
+    assert_eq!(spoken(no_utf8), (vec!["Whe".into()], refused("a stream that is not UTF-8")));
+    let huge = begun.bytes(&vec![b'x'; ANSWER_BYTES_MAX]).reply(&asks("Where?"));
+    let why = format!("a stream of over {ANSWER_BYTES_MAX} bytes");
+    assert_eq!(spoken(huge), (vec!["Whe".into()], refused(&why)));
+    let other = Speech::default().event("next_question", &json!({"type": "small_talk"}));
+    assert!(
+        matches!(spoken(other), (_, Said::Failed(CallFailure::BadReply(why))) if why.contains("small_talk"))
+    );
+}
+
+#[test]
+fn a_stream_that_is_broken_off_or_has_no_reply_has_failed() {
+    let begun = Speech::default().delta("Whe");
+    for speech in [begun.clone().broken_off(), begun.clone(), begun.bytes(b"event: next_question\n\n")] {
+        assert_eq!(spoken(speech), (vec!["Whe".into()], passing(None)));
+    }
+    assert_eq!(spoken(Speech::default()), (vec![], passing(None)));
+}
+
+#[test]
+fn a_service_may_speak_for_longer_than_an_attempt_but_not_be_silent_as_long() {
+    let patience = patient(SHORT);
+    let mut speech = Speech::default();
+    for _ in 0..6 {
+        speech = speech.pause(SHORT / 4).delta("x");
+    }
+    let whole = speech.reply(&asks("x"));
+    assert_eq!(spoken_within(patience, whole), (vec!["x".to_string(); 6], question("x")), "a slow one");
+    let begun = Instant::now();
+    let silent = Speech::default().delta("x").pause(SHORT * 20).reply(&asks("x"));
+    assert_eq!(spoken_within(patience, silent), (vec!["x".into()], passing(None)));
+    assert!(begun.elapsed() < SHORT * 10, "{:?}", begun.elapsed());
+}
+
+#[test]
+fn comments_and_bytes_that_drip_are_no_events() {
+    for bytes in [&b": alive\n\n"[..], b"x", b"event: ping\ndata: x\n\n"] {
+        let mut speech = Speech::default();
+        for _ in 0..100 {
+            speech = speech.bytes(bytes).pause(SHORT / 10);
+        }
+        let begun = Instant::now();
+        let heard = spoken_within(patient(SHORT), speech.reply(&asks("x")));
+        assert_eq!(heard, (vec![], passing(None)));
+        assert!((SHORT..SHORT * 5).contains(&begun.elapsed()), "{:?}", begun.elapsed());
+    }
+}
+
+#[test]
+fn a_service_that_never_ends_is_given_up() {
+    let mut speech = Speech::default();
+    for _ in 0..100 {
+        speech = speech.delta("x").pause(SHORT / 10);
+    }
+    let begun = Instant::now();
+    let (heard, end) = spoken_within(Patience { spoken: SHORT * 2, ..patient(SHORT) }, speech);
+    assert_eq!((heard.len() > 5, end), (true, passing(None)));
+    assert!((SHORT * 2..SHORT * 6).contains(&begun.elapsed()), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn who_hangs_up_does_not_wait_for_the_service() {
+    let speech = Speech::default().delta("x").pause(Duration::from_secs(60));
+    for (play, spoken) in [(Play::Hang, true), (Play::Hang, false), (Play::Speak(speech), true)] {
+        let stand_in = AiStandIn::start([play]).unwrap();
+        let service = AiService::new(&stand_in.url(), None);
+        let hang_up = HangUp::default();
+        let theirs = hang_up.clone();
+        let attempt = std::thread::spawn(move || match spoken {
+            true => speak(&service, &theirs).1,
+            false => service.next_question(KEY, &request(&[]), &theirs),
+        });
+        assert_eq!(stand_in.wait_for(1, Duration::from_secs(20)).len(), 1);
+        let begun = Instant::now();
+        hang_up.now();
+        assert_eq!(attempt.join().unwrap(), passing(None));
+        assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    }
+}
+
+#[test]
+fn what_was_hung_up_on_is_not_begun() {
+    let stand_in = AiStandIn::start([]).unwrap();
+    let (service, hang_up) = (AiService::new(&stand_in.url(), None), HangUp::default());
+    hang_up.now();
+    assert_eq!(service.next_question(KEY, &request(&[]), &hang_up), passing(None));
+    assert_eq!(speak(&service, &hang_up), (vec![], passing(None)));
+    assert_eq!(stand_in.asked(), vec![]);
 }

@@ -18,7 +18,7 @@ fn call(key: &str) -> Call {
         history: Vec::new(),
         message: None,
     };
-    Call::NextQuestion { idempotency_key: key.to_string(), request: Box::new(request) }
+    Call::NextQuestion { idempotency_key: key.to_string(), request: Box::new(request), spoken: false }
 }
 
 fn said(text: &str) -> Said {
@@ -39,7 +39,7 @@ fn stage() -> Stage {
     let (end, ends) = channel::<Said>();
     let (tell, told) = channel();
     let (begin, ends) = (Mutex::new(begin), Mutex::new(ends));
-    let attempt = move |call: &Call| {
+    let attempt = move |call: &Call, _: &Hearing<'_>| {
         let Call::NextQuestion { idempotency_key, .. } = call else { panic!("{call:?}") };
         begin.lock().unwrap().send(idempotency_key.clone()).unwrap();
         ends.lock().unwrap_or_else(PoisonError::into_inner).recv().expect("a stage that still stands")
@@ -145,4 +145,35 @@ fn after_the_end_nothing_is_told() {
     drop((calls, tell));
     end.send(said("too late")).unwrap();
     assert_eq!(told.recv_timeout(PATIENCE), Err(RecvTimeoutError::Disconnected), "its thread has ended");
+}
+
+#[test]
+fn what_a_call_says_before_its_end_is_told_in_order_until_it_is_cancelled() {
+    let (tell, told) = channel();
+    let (step, steps) = channel::<()>();
+    let steps = Mutex::new(steps);
+    let calls = Calls::new(move |_, hearing| {
+        (hearing.delta)(Said::Delta("one".into()));
+        (hearing.delta)(Said::Delta("two".into()));
+        steps.lock().unwrap().recv().unwrap();
+        (hearing.delta)(Said::Delta("to nobody".into()));
+        said("to nobody")
+    });
+    for (slot, cancelled) in [(1, false), (2, true)] {
+        let tell = tell.clone();
+        calls.start(ticket(slot), call("s:1"), Box::new(move |said| tell.send(said).unwrap_or_default()));
+        for text in ["one", "two"] {
+            assert_eq!(told.recv_timeout(PATIENCE).unwrap(), Said::Delta(text.into()));
+        }
+        if cancelled {
+            calls.cancel(ticket(slot));
+        }
+        step.send(()).unwrap();
+        if !cancelled {
+            assert_eq!(told.recv_timeout(PATIENCE).unwrap(), Said::Delta("to nobody".into()));
+            assert_eq!(told.recv_timeout(PATIENCE).unwrap(), said("to nobody"));
+        }
+    }
+    drop((calls, tell));
+    assert_eq!(told.recv_timeout(PATIENCE), Err(RecvTimeoutError::Disconnected));
 }

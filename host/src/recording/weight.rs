@@ -2,6 +2,7 @@
 //! (frames, bodies) counts in full, because it is kept here when it is gone there.
 
 use parlor_protocol::action::Action;
+use parlor_protocol::call::Said;
 use parlor_protocol::docs::{Applied, DocOutcome};
 use parlor_protocol::frame::Frame;
 use parlor_protocol::http::Body;
@@ -24,6 +25,7 @@ pub fn of_fact(input: &Input) -> usize {
         Input::Received { message: Message::Text(bytes) | Message::Binary(bytes), .. } => bytes.len(),
         Input::Stored(replies) => replies.iter().map(|(_, reply)| of_reply(reply)).sum(),
         Input::Worked { outcome, .. } => of_outcome(outcome),
+        Input::Called { said: Said::Delta(text), .. } => text.len(),
         Input::Received { .. }
         | Input::Started
         | Input::RequestGone { .. }

@@ -79,6 +79,9 @@ impl Given {
     }
 }
 
+/// What `RETENTION` counts.
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// The longest value, in bytes.
 const VALUE_BYTES_MAX: usize = 16 * 1024;
 
@@ -198,6 +201,8 @@ fn core(given: &Given, trial: bool, services: &Services) -> Settings {
         ai_retry_first: given.time("AI_RETRY_FIRST"),
         ai_retry_second: given.time("AI_RETRY_SECOND"),
         ai_overdue: given.time("AI_OVERDUE"),
+        session_idle_max: given.time("SESSION_IDLE_MAX"),
+        retention: DAY * given.count("RETENTION"),
         drain_spread: given.time("DRAIN_SPREAD"),
         ..Settings::default()
     }

@@ -149,6 +149,18 @@ pub const SETTINGS: &[Setting] = &[
         "180000",
         "After how long an AI reply is asked for anew",
     ),
+    setting(
+        "SESSION_IDLE_MAX",
+        number(0, 366 * 86_400_000, "ms; 0 is for ever"),
+        "86400000",
+        "How long nobody may come back to a document session that is not complete before it is removed",
+    ),
+    setting(
+        "RETENTION",
+        number(0, 36_500, "days; 0 is for ever"),
+        "0",
+        "How long messages of chat rooms and events of projects and feeds are kept",
+    ),
     setting("CLAMD_ADDR", Clamd, "", "clamd, which looks at every file; none: files are not scanned"),
     setting(
         "FILE_SCAN_URL",
@@ -307,7 +319,7 @@ pub const SETTINGS: &[Setting] = &[
 pub const CONFIG: &str = "PARLOR_CONFIG";
 
 /// What later builds will know. Refused wherever it is set: who sets it counts on it.
-pub const LATER: &[&str] = &["COMPRESSION", "REDIS_URL", "RETENTION"];
+pub const LATER: &[&str] = &["COMPRESSION", "REDIS_URL"];
 
 const COUNT: Kind = number(0, 1_000_000, "; 0 is no limit");
 

@@ -43,7 +43,9 @@ fn the_samples_are_two_templates_and_five_rooms_that_fit_together() {
             Change::Put(Row::Room(room)) => assert!(rooms.insert(room.id.clone())),
             Change::Put(Row::Member(member)) => assert!(rooms.contains(&member.room), "{member:?}"),
             Change::Put(Row::Template(template)) => templates.push(template),
-            other @ (Change::Insert(_) | Change::Put(_) | Change::Remove(_)) => panic!("{other:?}"),
+            other @ (Change::Insert(_) | Change::Put(_) | Change::Remove(_) | Change::Trim { .. }) => {
+                panic!("{other:?}")
+            }
         }
     }
     assert_eq!((rooms.len(), templates.len()), (5, 2));
@@ -67,7 +69,7 @@ fn a_database_that_has_a_room_or_a_template_gets_no_samples() {
         .into_iter()
         .filter_map(|change| match change {
             Change::Put(row) => Some(row),
-            Change::Insert(_) | Change::Remove(_) => None,
+            Change::Insert(_) | Change::Remove(_) | Change::Trim { .. } => None,
         })
         .collect();
     assert_eq!(samples(&found[..1]), []);

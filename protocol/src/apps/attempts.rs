@@ -53,6 +53,11 @@ pub fn after(failure: CallFailure, tries: u32, fx: &mut Effects<'_>) -> Next {
 }
 
 impl Failure {
+    /// An answer that was begun and not ended.
+    pub fn broken_off() -> Self {
+        Self { bad_reply: false, message: "the AI service broke off while it spoke".to_string() }
+    }
+
     /// An answer to another call than the one that was made.
     pub fn misplaced() -> Self {
         Self { bad_reply: true, message: "the AI service's answer is one to another call".to_string() }

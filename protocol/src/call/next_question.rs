@@ -121,7 +121,8 @@ enum Reply {
     },
 }
 
-fn parse_reply(body: &[u8]) -> Result<AiReply, String> {
+/// The reply that stands in this JSON, or why none does.
+pub(super) fn parse_reply(body: &[u8]) -> Result<AiReply, String> {
     within_limit(body)?;
     match serde_json::from_slice::<Reply>(body).map_err(|error| error.to_string())? {
         Reply::Complete { document_id, .. } if document_id.chars().any(char::is_control) => {

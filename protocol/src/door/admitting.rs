@@ -4,6 +4,7 @@ use super::asking::{Asked, no_route};
 use super::route::{EngineCall, NoRoute, Operation, Route, ServiceCall, UserCall};
 use super::{Decided, Door, Step, ToEngine, Waiting, crowding, rest};
 use crate::action::CloseCause;
+use crate::apps::documents::Wish;
 use crate::apps::drafts;
 use crate::auth::{AuthFailure, Shown, User};
 use crate::connection::{Connections, Endpoint};
@@ -108,6 +109,9 @@ impl Door {
                     let refusal = Refusal::new(Code::ClientError, "templateId is missing");
                     return self.refuse(&asked, 400, &refusal, CloseCause::ParameterMissing, ctx);
                 };
+                if let Err(refusal) = &asked.wish {
+                    return self.refuse(&asked, 400, refusal, CloseCause::ParameterMissing, ctx);
+                }
                 self.look(asked, Query::Template(template), Step::Template(user), ctx);
                 None
             }
@@ -159,7 +163,7 @@ impl Door {
         &mut self,
         asked: &Asked,
         user: Option<Arc<User>>,
-        template: Option<(TemplateRow, bool)>,
+        template: Option<(TemplateRow, Wish)>,
     ) -> Option<Decided> {
         self.waiting.remove(&asked.request);
         Some(Decided::Admitted(Box::new(asked.admitted(user, template)?)))

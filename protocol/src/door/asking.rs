@@ -3,6 +3,7 @@
 use super::origin;
 use super::route::{NoRoute, Route, YJS_PATH, route};
 use super::{Admitted, refused};
+use crate::apps::documents::Wish;
 use crate::apps::drafts::draft_id;
 use crate::auth::{AuthFailure, SignedRequest, Stamp, User};
 use crate::connection::Endpoint;
@@ -52,8 +53,8 @@ pub struct Asked {
     pub template: Option<TemplateId>,
     /// The draft, as `draftId` or the path names it.
     pub draft: Option<String>,
-    /// `session=new`
-    pub fresh: bool,
+    /// `session` and `stream`, or why not
+    pub wish: Result<Wish, Refusal>,
     /// What media type is wanted.
     pub accept: String,
     /// `Idempotency-Key`
@@ -89,7 +90,7 @@ impl Asked {
             dashboard: head.parameter("dashboardId"),
             template: head.parameter("templateId").filter(|id| !id.is_empty()).map(TemplateId::from),
             draft,
-            fresh: head.parameter("session").as_deref() == Some("new"),
+            wish: Wish::read(head.parameter("session").as_deref(), head.parameter("stream").as_deref()),
             accept: head.header("accept").unwrap_or_default().to_string(),
             key: head.header("idempotency-key").map(str::to_string),
             body,
@@ -111,7 +112,7 @@ impl Asked {
     pub fn admitted(
         &self,
         user: Option<Arc<User>>,
-        template: Option<(TemplateRow, bool)>,
+        template: Option<(TemplateRow, Wish)>,
     ) -> Option<Admitted> {
         let Route::Open(endpoint) = self.route else { return None };
         let Self { request, address, bearer, .. } = *self;

@@ -5,6 +5,7 @@ use super::route::Operation;
 use crate::action::CloseCause;
 use crate::apps::chat::{Offer, Wanted};
 use crate::apps::dashboards::Visit;
+use crate::apps::documents::Wish;
 use crate::apps::drafts;
 use crate::auth::{AuthFailure, User};
 use crate::connection::Endpoint;
@@ -87,8 +88,8 @@ pub struct Admitted {
     pub address: IpAddr,
     /// Whether the subprotocol `bearer` was offered.
     pub bearer: bool,
-    /// The template that a document session is for, and whether it begins afresh.
-    pub template: Option<(TemplateRow, bool)>,
+    /// The template that a document session is for, and how it is opened.
+    pub template: Option<(TemplateRow, Wish)>,
     /// The draft that a connection is there for.
     pub draft: Option<RoomId>,
     /// The dashboard that it is for.

@@ -265,8 +265,8 @@ impl Door {
                     let refusal = Refusal::new(Code::NotFound, "there is no such template");
                     return self.refuse(&asked, 404, &refusal, CloseCause::ResourceUnknown, ctx);
                 };
-                let fresh = asked.fresh;
-                self.admit(&asked, Some(user), Some((template, fresh)))
+                let wish = asked.wish.clone().unwrap_or_default();
+                self.admit(&asked, Some(user), Some((template, wish)))
             }
             (Step::Rows(Some(user)), StoreReply::Found(rows))
                 if matches!(asked.route, Route::User(UserCall::File(_))) =>

@@ -137,7 +137,7 @@ impl Door {
         self.no_store(asked, ctx);
         match write.change {
             Change::Remove(_) => Some(Decided::Changed(write.changed)),
-            Change::Insert(_) | Change::Put(_) => None,
+            Change::Insert(_) | Change::Put(_) | Change::Trim { .. } => None,
         }
     }
 }

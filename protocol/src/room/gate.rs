@@ -106,7 +106,7 @@ impl Room {
     }
 
     /// Whether somebody is on the way to what is told now.
-    fn is_being_read(&self) -> bool {
+    pub fn is_being_read(&self) -> bool {
         self.behind > 0 || self.first_pages > 0 || !self.reading.is_empty()
     }
 

@@ -114,6 +114,8 @@ pub struct Room {
     pub used_at: Timestamp,
     /// The last entry that was told.
     head: Seq,
+    /// The last entry that is not kept any more.
+    kept_after: Seq,
     tail: VecDeque<Entry>,
     tail_bytes: usize,
     /// Entries that came before an earlier one, with their origin.
@@ -174,6 +176,7 @@ impl Room {
             closing: false,
             used_at: now,
             head: record.head,
+            kept_after: record.kept_after,
             tail: record.tail.into(),
             tail_bytes,
             ahead: BTreeMap::new(),
@@ -196,6 +199,19 @@ impl Room {
     /// The last entry that was told.
     pub fn head(&self) -> Seq {
         self.head
+    }
+
+    /// The last entry that is not kept any more: what the room shows begins behind it.
+    pub fn kept_after(&self) -> Seq {
+        self.kept_after
+    }
+
+    /// What stands up to this place is not shown any more, because it is about to go or has gone.
+    pub fn keep_after(&mut self, upto: Seq) {
+        self.kept_after = self.kept_after.max(upto.min(self.head));
+        while let Some(gone) = self.tail.pop_front_if(|first| first.seq <= self.kept_after) {
+            self.tail_bytes -= gone.body.len();
+        }
     }
 
     /// The connections that listen.

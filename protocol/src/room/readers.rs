@@ -35,9 +35,15 @@ pub enum FirstPage {
 }
 
 impl Room {
-    /// Whether `since` is too far away for catching up: beyond the log's end, or too many entries behind.
+    /// Whether `since` is too far away for catching up: beyond the log's end, before what is kept, or too many entries
+    /// behind.
     pub fn is_out_of_reach(&self, since: Seq) -> bool {
-        since > self.head || self.head.0 - since.0 > BEHIND_MAX
+        since > self.head || since < self.kept_after || self.head.0 - since.0 > BEHIND_MAX
+    }
+
+    /// After which place the newest entries are.
+    pub fn before_newest(&self) -> Seq {
+        Seq(self.head.0.saturating_sub(NEWEST_ENTRIES_MAX as u64)).max(self.kept_after)
     }
 
     /// The first entries after `since`, or the newest. While they are read the tail is held; the answer to
@@ -45,7 +51,7 @@ impl Room {
     pub fn first_page(&mut self, since: Option<Seq>) -> FirstPage {
         let (after, max) = match since {
             Some(since) => (since, PAGE_ENTRIES_MAX),
-            None => (Seq(self.head.0.saturating_sub(NEWEST_ENTRIES_MAX as u64)), NEWEST_ENTRIES_MAX),
+            None => (self.before_newest(), NEWEST_ENTRIES_MAX),
         };
         if let Some(entries) = self.tail_after(after) {
             return FirstPage::Ready(bounded(entries.cloned(), max));

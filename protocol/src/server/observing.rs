@@ -58,7 +58,8 @@ impl Parts<'_> {
                 | Pending::Projects(_)
                 | Pending::Drafts(_)
                 | Pending::Dashboards(_)
-                | Pending::Hook(_),
+                | Pending::Hook(_)
+                | Pending::CleanUp(_),
             )
             | None => false,
         };

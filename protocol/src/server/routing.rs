@@ -2,12 +2,9 @@
 
 use super::Parts;
 use crate::action::{Action, CloseCause};
-use crate::apps::documents;
-use crate::call::Said;
 use crate::connection::{Endpoint, Waiting, name};
 use crate::context::Caller;
 use crate::door::{Admitted, Changed, Decided, Post, refused};
-use crate::hook;
 use crate::http::Response;
 use crate::ids::{ConnectionId, RoomKind, SocketId, Ticket};
 use crate::input::Ending;
@@ -47,6 +44,9 @@ impl Parts<'_> {
             Some(Pending::Drafts(waiting)) => self.drafts.on_stored(waiting, reply, &mut self.ctx),
             Some(Pending::Dashboards(waiting)) => self.dashboards.on_stored(waiting, reply, &mut self.ctx),
             Some(Pending::Hook(waiting)) => self.hook.on_stored(waiting, reply, &mut self.ctx.fx),
+            Some(Pending::CleanUp(waiting)) => {
+                self.clean_up.on_stored(waiting, reply, self.documents, &mut self.ctx);
+            }
             Some(Pending::Connection(_)) | None => {}
         }
     }
@@ -84,6 +84,9 @@ impl Parts<'_> {
             }
             Pending::Dashboards(waiting) => self.dashboards.on_late(waiting, &mut self.ctx),
             Pending::Hook(waiting) => self.hook.on_late(waiting, &mut self.ctx.fx),
+            Pending::CleanUp(waiting) => {
+                self.clean_up.on_stored(waiting, StoreReply::Unknown, self.documents, &mut self.ctx);
+            }
             Pending::Connection(Waiting::Refresh(caller)) => self.refuse_late(&caller),
             Pending::Connection(Waiting::Connect { connection, .. }) => self.connect_late(connection),
         }
@@ -105,7 +108,13 @@ impl Parts<'_> {
             Some(Pending::Chat(waiting)) => waiting.is_job(),
             Some(Pending::Drafts(waiting)) => waiting.is_job(),
             Some(Pending::Dashboards(waiting)) => waiting.is_job(),
-            Some(Pending::Room(_) | Pending::Documents(_) | Pending::Projects(_) | Pending::Hook(_))
+            Some(
+                Pending::Room(_)
+                | Pending::Documents(_)
+                | Pending::Projects(_)
+                | Pending::Hook(_)
+                | Pending::CleanUp(_),
+            )
             | None => false,
         };
         if !is_job {
@@ -131,41 +140,12 @@ impl Parts<'_> {
             Some(Pending::Dashboards(waiting)) => {
                 self.dashboards.on_worked(waiting, outcome, &mut self.ctx);
             }
-            Some(Pending::Room(_) | Pending::Documents(_) | Pending::Projects(_) | Pending::Hook(_))
-            | None => {}
-        }
-    }
-
-    pub(super) fn on_called(&mut self, ticket: Ticket, said: Said) {
-        let waits = match self.ctx.fx.tickets.holder(ticket) {
-            Some(Pending::Documents(waiting)) => matches!(waiting, documents::Waiting::Attempt(_)),
-            Some(Pending::Chat(waiting)) => waiting.is_call(),
-            Some(Pending::Hook(waiting)) => matches!(waiting, hook::Waiting::Delivery),
             Some(
-                Pending::Door(_)
-                | Pending::Connection(_)
-                | Pending::Room(_)
+                Pending::Room(_)
+                | Pending::Documents(_)
                 | Pending::Projects(_)
-                | Pending::Drafts(_)
-                | Pending::Dashboards(_),
-            )
-            | None => false,
-        };
-        if !waits {
-            return;
-        }
-        self.note_attempt(ticket);
-        match self.ctx.fx.tickets.take(ticket) {
-            Some(Pending::Documents(waiting)) => self.documents.on_called(&waiting, said, &mut self.ctx),
-            Some(Pending::Chat(waiting)) => self.chat.on_called(waiting, said, &mut self.ctx),
-            Some(Pending::Hook(_)) => self.hook.on_called(&said, &mut self.ctx.fx),
-            Some(
-                Pending::Door(_)
-                | Pending::Connection(_)
-                | Pending::Room(_)
-                | Pending::Projects(_)
-                | Pending::Drafts(_)
-                | Pending::Dashboards(_),
+                | Pending::Hook(_)
+                | Pending::CleanUp(_),
             )
             | None => {}
         }
@@ -246,8 +226,8 @@ impl Parts<'_> {
         if let Some(board) = admitted.board {
             self.dashboards.come(board, &caller, &mut self.ctx);
         }
-        if let Some((template, fresh)) = admitted.template {
-            self.documents.open(caller, template, fresh, &mut self.ctx);
+        if let Some((template, wish)) = admitted.template {
+            self.documents.open(caller, template, wish, &mut self.ctx);
         }
     }
 

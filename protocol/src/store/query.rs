@@ -5,8 +5,9 @@ use crate::ids::{
 };
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
-/// Which rows are looked for: `Found`, but for `Appended` and `Entry`. At most `FOUND_ROWS_MAX` of a kind are found,
+/// Which rows are looked for: `Found`, but for `Appended`, `Entry` and `Outdated`. At most `FOUND_ROWS_MAX` of a kind are found,
 /// `ROOM_MEMBERS_MAX` members of a room, and `FOUND_PARTS_MAX` pieces of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Query {
@@ -48,6 +49,28 @@ pub enum Query {
     Overdue {
         /// Since before.
         before: Timestamp,
+        /// At most so many.
+        max: u32,
+    },
+    /// Sessions that are not complete, await no reply, were not touched since before this, and in whose logs nothing
+    /// was said since; by their ids.
+    IdleSessions {
+        /// Since before.
+        before: Timestamp,
+        /// Those after this one.
+        after: Option<SessionId>,
+        /// At most so many.
+        max: u32,
+    },
+    /// The rooms of a kind that keep entries from before this, by their names: `Heads`, each with the last entry
+    /// that it does not keep any more.
+    Outdated {
+        /// Of this kind.
+        kind: RoomKind,
+        /// From before.
+        before: Timestamp,
+        /// Those after the one with this name.
+        after: Option<Arc<str>>,
         /// At most so many.
         max: u32,
     },

@@ -15,7 +15,8 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 fn hooked() -> World {
-    let mut world = World::begun(Settings { hook: true, ..Settings::default() });
+    let mut world =
+        World::begun(Settings { hook: true, session_idle_max: Duration::ZERO, ..Settings::default() });
     // What apps ask for at the start.
     while matches!(world.peek(), Some(StoreRequest::Look(query)) if !matches!(query, Query::Mark(_))) {
         world.answer(StoreReply::Found(vec![]));
@@ -71,8 +72,7 @@ fn store_one(world: &mut World) {
         let id = RoomId::project("saga");
         let row = RoomRow { id: id.clone(), ..room("saga", "acme") };
         let (members, cursors) = (vec![], vec![]);
-        let record =
-            RoomRecord { id, room: Some(row), members, cursors, head: Seq(0), tail: vec![], snapshot: None };
+        let record = RoomRecord { cursors, ..RoomRecord::begun(id, Some(row), members) };
         world.answer(StoreReply::Loaded(Some(Box::new(record))));
     }
     world.answer(StoreReply::Committed(vec![entry(1)]));

@@ -20,6 +20,7 @@ fn saga() -> StoreReply {
         members,
         cursors,
         head: Seq(0),
+        kept_after: Seq(0),
         tail: vec![],
         snapshot: None,
     })))

@@ -6,10 +6,10 @@ mod files;
 mod rows;
 mod snapshots;
 
-use parlor_protocol::ids::{EntryId, RoomId, Seq, UserId};
+use parlor_protocol::ids::{EntryId, RoomId, RoomKind, Seq, SessionId, UserId};
 use parlor_protocol::store::{
-    Append, Change, Entry, NewEntry, PAGE_BYTES_MAX, Query, RoomRecord, RowKey, StoreReply, StoreRequest,
-    TAIL_BYTES_MAX, TAIL_ENTRIES_MAX,
+    Append, Change, Entry, FOUND_ROWS_MAX, NewEntry, PAGE_BYTES_MAX, Query, RoomRecord, Row, RowKey,
+    SessionRow, StoreReply, StoreRequest, TAIL_BYTES_MAX, TAIL_ENTRIES_MAX,
 };
 use parlor_protocol::time::Timestamp;
 use rows::Rows;
@@ -25,11 +25,21 @@ pub struct ModelStore {
     rows: Rows,
 }
 
-/// A log that has entries.
+/// A log that has or had entries.
 #[derive(Debug, Clone, Default, PartialEq)]
 struct Log {
+    /// Those that are kept.
     entries: Vec<Entry>,
-    places: BTreeMap<(UserId, EntryId), usize>,
+    /// The last one that is not.
+    kept_after: Seq,
+    last_at: Timestamp,
+    places: BTreeMap<(UserId, EntryId), Seq>,
+}
+
+impl Log {
+    fn head(&self) -> Seq {
+        Seq(self.kept_after.0 + self.entries.len() as u64)
+    }
 }
 
 impl ModelStore {
@@ -42,23 +52,29 @@ impl ModelStore {
                 let log = self.entries(room);
                 let from = log.partition_point(|entry| entry.seq <= *after);
                 let entries = fitting(log[from..].iter(), *max as usize, PAGE_BYTES_MAX);
-                StoreReply::Entries { entries, head: Seq(log.len() as u64) }
+                StoreReply::Entries { entries, head: self.head(room) }
             }
             StoreRequest::Before { room, before, max } => {
                 let log = self.entries(room);
                 let to = log.partition_point(|entry| entry.seq < *before);
                 let mut entries = fitting(log[..to].iter().rev(), *max as usize, PAGE_BYTES_MAX);
                 entries.reverse();
-                StoreReply::Entries { entries, head: Seq(log.len() as u64) }
+                StoreReply::Entries { entries, head: self.head(room) }
             }
             StoreRequest::Heads(rooms) => {
-                let head = |room: &RoomId| (room.clone(), Seq(self.entries(room).len() as u64));
+                let head = |room: &RoomId| (room.clone(), self.head(room));
                 StoreReply::Heads(rooms.iter().map(head).collect())
             }
             StoreRequest::Look(Query::Appended { after, max }) => self.appended(*after, *max),
             StoreRequest::Look(Query::Entry { room, author, id }) => {
                 let entries = self.under(room, author, id).cloned().into_iter().collect();
-                StoreReply::Entries { entries, head: Seq(self.entries(room).len() as u64) }
+                StoreReply::Entries { entries, head: self.head(room) }
+            }
+            StoreRequest::Look(Query::IdleSessions { before, after, max }) => {
+                self.idle_sessions(*before, after.as_ref(), *max)
+            }
+            StoreRequest::Look(Query::Outdated { kind, before, after, max }) => {
+                self.outdated(*kind, *before, after.as_deref(), *max)
             }
             StoreRequest::Look(query) => StoreReply::Found(self.rows.look(query)),
         }
@@ -74,7 +90,7 @@ impl ModelStore {
         let begun = self.rows.begun(changes);
         for append in appends {
             let begins = begun.contains(&&append.room);
-            let head = if begins { Seq::ZERO } else { Seq(self.entries(&append.room).len() as u64) };
+            let head = if begins { Seq::ZERO } else { self.head(&append.room) };
             let judged = begins || new(append) || append.entries.is_empty();
             if judged && append.expect.is_some_and(|expect| expect != head) {
                 return StoreReply::Stale { room: append.room.clone(), head };
@@ -90,7 +106,12 @@ impl ModelStore {
         self.rows = rows;
         begun.iter().for_each(|room| self.forget(room));
         let entries = self.append(now, appends);
-        changes.iter().filter_map(rows::removed_room).for_each(|room| self.forget(room));
+        for change in changes {
+            if let Change::Trim { room, upto } = change {
+                self.trim(room, *upto);
+            }
+            rows::removed_room(change).into_iter().for_each(|room| self.forget(room));
+        }
         StoreReply::Committed(entries)
     }
 
@@ -99,6 +120,15 @@ impl ModelStore {
         if self.logs.remove(room).is_some() {
             self.appended.retain(|_, entry| entry.room != *room);
         }
+    }
+
+    fn trim(&mut self, room: &RoomId, upto: Seq) {
+        let Some(log) = self.logs.get_mut(room) else { return };
+        let upto = upto.min(log.head());
+        log.entries.retain(|entry| entry.seq > upto);
+        log.places.retain(|_, seq| *seq > upto);
+        log.kept_after = log.kept_after.max(upto);
+        self.appended.retain(|_, entry| entry.room != *room || entry.seq > upto);
     }
 
     fn append(&mut self, now: Timestamp, appends: &[Append]) -> Vec<Entry> {
@@ -116,9 +146,9 @@ impl ModelStore {
         }
         let log = self.logs.entry(room.clone()).or_default();
         let NewEntry { id, author, body } = new.clone();
-        let seq = Seq(log.entries.len() as u64).next();
-        let at = log.entries.last().map_or(now, |last| last.at.max(now));
-        log.places.insert((author.clone(), id.clone()), log.entries.len());
+        let (seq, at) = (log.head().next(), log.last_at.max(now));
+        log.last_at = at;
+        log.places.insert((author.clone(), id.clone()), seq);
         let entry = Entry { room: room.clone(), seq, id, author, at, body };
         log.entries.push(entry.clone());
         self.end += 1;
@@ -132,21 +162,40 @@ impl ModelStore {
 
     fn under(&self, room: &RoomId, author: &UserId, id: &EntryId) -> Option<&Entry> {
         let log = self.logs.get(room)?;
-        log.entries.get(*log.places.get(&(author.clone(), id.clone()))?)
+        let seq = log.places.get(&(author.clone(), id.clone()))?;
+        log.entries.get((seq.0 - log.kept_after.0 - 1) as usize)
     }
 
     fn load(&self, id: &RoomId) -> Option<RoomRecord> {
         let log = self.entries(id);
         let (room, members) = self.rows.room(id);
         let cursors = self.rows.cursors(id);
-        if room.is_none() && members.is_empty() && log.is_empty() {
+        if room.is_none() && members.is_empty() && !self.logs.contains_key(id) {
             return None;
         }
         let mut tail = fitting(log.iter().rev(), TAIL_ENTRIES_MAX, TAIL_BYTES_MAX);
         tail.reverse();
-        let head = Seq(log.len() as u64);
+        let head = self.head(id);
+        let kept_after = self.logs.get(id).map_or(Seq::ZERO, |log| log.kept_after);
         let snapshot = self.rows.snapshot(id, head);
-        Some(RoomRecord { id: id.clone(), room, members, cursors, head, tail, snapshot })
+        Some(RoomRecord { id: id.clone(), room, members, cursors, head, kept_after, tail, snapshot })
+    }
+
+    fn idle_sessions(&self, before: Timestamp, after: Option<&SessionId>, max: u32) -> StoreReply {
+        let last_at = |row: &SessionRow| self.logs.get(&RoomId::document(&row.id)).map(|log| log.last_at);
+        let idle = self.rows.untouched(before).filter(|row| {
+            after.is_none_or(|after| row.id > *after) && last_at(row).is_none_or(|last| last < before)
+        });
+        StoreReply::Found(idle.take(FOUND_ROWS_MAX.min(max as usize)).cloned().map(Row::Session).collect())
+    }
+
+    fn outdated(&self, kind: RoomKind, before: Timestamp, after: Option<&str>, max: u32) -> StoreReply {
+        let outdated = self.logs.iter().filter(|(room, log)| {
+            let is_old = log.entries.first().is_some_and(|first| first.at < before);
+            room.kind == kind && is_old && &*room.name > after.unwrap_or("")
+        });
+        let places = outdated.map(|(room, log)| (room.clone(), log.kept_after));
+        StoreReply::Heads(places.take(max as usize).collect())
     }
 
     fn appended(&self, after: u64, max: u32) -> StoreReply {
@@ -154,6 +203,10 @@ impl ModelStore {
         let page = fitting(behind().map(|(_, entry)| entry), max as usize, PAGE_BYTES_MAX);
         let entries = behind().map(|(place, _)| *place).zip(page).collect();
         StoreReply::Appended { entries, end: self.end }
+    }
+
+    fn head(&self, room: &RoomId) -> Seq {
+        self.logs.get(room).map_or(Seq::ZERO, Log::head)
     }
 
     fn entries(&self, room: &RoomId) -> &[Entry] {

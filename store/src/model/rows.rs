@@ -44,7 +44,8 @@ pub(super) fn removed_room(change: &Change) -> Option<&RoomId> {
             | RowKey::SnapshotPart(..),
         )
         | Change::Insert(_)
-        | Change::Put(_) => None,
+        | Change::Put(_)
+        | Change::Trim { .. } => None,
     }
 }
 
@@ -53,7 +54,7 @@ impl Rows {
     pub(super) fn begun<'a>(&self, changes: &'a [Change]) -> Vec<&'a RoomId> {
         let made = changes.iter().filter_map(|change| match change {
             Change::Insert(Row::Room(room)) => Some(&room.id),
-            Change::Insert(_) | Change::Put(_) | Change::Remove(_) => None,
+            Change::Insert(_) | Change::Put(_) | Change::Remove(_) | Change::Trim { .. } => None,
         });
         made.filter(|id| !self.rooms.contains_key(*id)).collect()
     }
@@ -67,6 +68,8 @@ impl Rows {
                 self.remove(key);
                 None
             }
+            // That of the logs, which are not among the rows.
+            Change::Trim { .. } => None,
         }
     }
 
@@ -236,9 +239,19 @@ impl Rows {
                 found.into_iter().take(FOUND_ROWS_MAX).map(Row::Escalation).collect()
             }
             Query::Mark(name) => self.marks.get(name).cloned().map(Row::Mark).into_iter().collect(),
-            // Entries are no rows.
-            Query::Appended { .. } | Query::Entry { .. } => Vec::new(),
+            // Entries are no rows, and where logs end is not known here.
+            Query::Appended { .. }
+            | Query::Entry { .. }
+            | Query::IdleSessions { .. }
+            | Query::Outdated { .. } => Vec::new(),
         }
+    }
+
+    /// The sessions that are not complete, await no reply and were not touched since.
+    pub(super) fn untouched(&self, before: Timestamp) -> impl Iterator<Item = &SessionRow> {
+        self.sessions.values().filter(move |row| {
+            row.state != SessionState::Complete && row.awaiting_since.is_none() && row.touched_at < before
+        })
     }
 
     fn overdue(&self, before: Timestamp, max: u32) -> Vec<Row> {

@@ -2,7 +2,7 @@
 
 use super::columns::{self, Columns, stored};
 use bytes::Bytes;
-use parlor_protocol::ids::{EntryId, RoomId, Seq, UserId};
+use parlor_protocol::ids::{EntryId, RoomId, RoomKind, Seq, UserId};
 use parlor_protocol::store::{
     Append, Entry, NewEntry, PAGE_BYTES_MAX, StoreReply, TAIL_BYTES_MAX, TAIL_ENTRIES_MAX,
 };
@@ -92,6 +92,43 @@ pub(super) fn remove(connection: &Connection, room: &RoomId) -> Result<()> {
     connection.prepare_cached("DELETE FROM room_entries WHERE log = ?1")?.execute([log.number])?;
     connection.prepare_cached("DELETE FROM room_logs WHERE log = ?1")?.execute([log.number])?;
     Ok(())
+}
+
+/// Takes the entries up to a place away. The log's end stands in its own row, and stays.
+pub(super) fn trim(connection: &Connection, room: &RoomId, upto: Seq) -> Result<()> {
+    let Some(log) = find(connection, room)? else { return Ok(()) };
+    connection
+        .prepare_cached("DELETE FROM room_entries WHERE log = ?1 AND seq <= ?2")?
+        .execute(params![log.number, stored(upto.0)])?;
+    Ok(())
+}
+
+/// The last entry that the log does not keep any more.
+pub(super) fn kept_after(connection: &Connection, log: Log) -> Result<Seq> {
+    let mut statement =
+        connection.prepare_cached("SELECT seq FROM room_entries WHERE log = ?1 ORDER BY seq LIMIT 1")?;
+    let first = statement.query_row([log.number], |row| row.number(0)).optional()?;
+    Ok(first.map_or(log.head, |first| Seq(first - 1)))
+}
+
+/// The rooms of a kind that keep entries from before a time.
+pub(super) fn outdated(
+    connection: &Connection,
+    kind: RoomKind,
+    before: Timestamp,
+    after: Option<&str>,
+    max: u32,
+) -> Result<StoreReply> {
+    let mut statement = connection.prepare_cached(
+        "SELECT room, seq FROM room_logs AS logs JOIN room_entries AS oldest ON oldest.log = logs.log
+             AND oldest.seq = (SELECT seq FROM room_entries WHERE log = logs.log ORDER BY seq LIMIT 1)
+         WHERE kind = ?1 AND room > ?2 AND oldest.at < ?3 ORDER BY room LIMIT ?4",
+    )?;
+    let found = params![kind.as_str(), after.unwrap_or(""), stored(before.0), max];
+    let place = |row: &Row<'_>| {
+        Ok((RoomId { kind, name: row.text(0)?.into() }, Seq(row.number(1)?.saturating_sub(1))))
+    };
+    Ok(StoreReply::Heads(statement.query_map(found, place)?.collect::<Result<_>>()?))
 }
 
 /// The end of a log, oldest first.

@@ -37,6 +37,14 @@ pub(super) fn look(connection: &Connection, query: &Query) -> Result<Vec<Row>> {
             FOUND_ROWS_MAX.min(*max as usize),
             [stored(before.0)],
         ),
+        Query::IdleSessions { before, after, max } => sessions(
+            connection,
+            "state <> 'complete' AND awaiting_since IS NULL AND touched_at < ?1 AND id > ?2 AND NOT EXISTS (
+                 SELECT 1 FROM room_logs WHERE kind = 'document' AND room = id AND last_at >= ?1)",
+            "id",
+            FOUND_ROWS_MAX.min(*max as usize),
+            params![stored(before.0), after.as_ref().map_or("", |after| after.as_str())],
+        ),
         Query::Document(id) => documents(connection, DOCUMENT, "id = ?1", [id.as_str()]),
         Query::Documents { firm, user } => {
             let key = [firm.as_str(), user.as_str()];
@@ -52,7 +60,7 @@ pub(super) fn look(connection: &Connection, query: &Query) -> Result<Vec<Row>> {
         }
         Query::Mark(name) => mark(connection, name),
         // Entries are no rows.
-        Query::Appended { .. } | Query::Entry { .. } => Ok(Vec::new()),
+        Query::Appended { .. } | Query::Entry { .. } | Query::Outdated { .. } => Ok(Vec::new()),
     }
 }
 

@@ -45,6 +45,9 @@ pub(super) fn read(connection: &Connection, request: &StoreRequest) -> Result<St
         StoreRequest::Look(Query::Entry { room, author, id }) => page(connection, room, |log| {
             Ok(log::under(connection, room, log, author, id)?.into_iter().collect())
         }),
+        StoreRequest::Look(Query::Outdated { kind, before, after, max }) => {
+            log::outdated(connection, *kind, *before, after.as_deref(), *max)
+        }
         StoreRequest::Look(query) => Ok(StoreReply::Found(look::look(connection, query)?)),
         StoreRequest::Commit { .. } => Ok(StoreReply::Unavailable),
     }
@@ -58,12 +61,12 @@ fn load(connection: &Connection, id: &RoomId) -> Result<Option<RoomRecord>> {
         return Ok(None);
     }
     let cursors = look::cursors(connection, id)?;
-    let (head, tail) = match log {
-        Some(log) => (log.head, log::tail(connection, id, log)?),
-        None => (Seq::ZERO, Vec::new()),
+    let (head, kept_after, tail) = match log {
+        Some(log) => (log.head, log::kept_after(connection, log)?, log::tail(connection, id, log)?),
+        None => (Seq::ZERO, Seq::ZERO, Vec::new()),
     };
     let snapshot = snapshots::find(connection, id, head)?;
-    Ok(Some(RoomRecord { id: id.clone(), room, members, cursors, head, tail, snapshot }))
+    Ok(Some(RoomRecord { id: id.clone(), room, members, cursors, head, kept_after, tail, snapshot }))
 }
 
 fn page(

@@ -16,6 +16,7 @@ pub(super) fn write(connection: &Connection, now: Timestamp, change: &Change) ->
         Change::Insert(row) => (row, true),
         Change::Put(row) => (row, false),
         Change::Remove(key) => return remove(connection, key).map(|()| None),
+        Change::Trim { room, upto } => return log::trim(connection, room, *upto).map(|()| None),
     };
     let key = key_of(row);
     if insert && stands(connection, &key)? {

@@ -129,6 +129,8 @@ fn questions() -> Vec<StoreRequest> {
         Query::Session("s".into()),
         Query::OpenSession { firm: firm.clone(), user: user.clone(), template: "t".into() },
         Query::Overdue { before: Timestamp(9), max: 9 },
+        Query::IdleSessions { before: Timestamp(9), after: None, max: 9 },
+        Query::Outdated { kind, before: Timestamp(9), after: None, max: 9 },
         Query::Document("d".into()),
         Query::Documents { firm: firm.clone(), user },
         Query::File("f".into()),
@@ -195,7 +197,7 @@ fn every_question_is_answered_from_an_index_in_its_order() {
             statements += 1;
         }
     }
-    assert_eq!(statements, 36);
+    assert_eq!(statements, 39);
     reader::read(&store.connection, &StoreRequest::Look(Query::Templates(None))).unwrap();
     assert!(cost.try_iter().any(|(_, [scanned, _])| scanned > 0), "a scan is seen");
 }

@@ -84,6 +84,7 @@ fn change() -> impl Strategy<Value = Change> {
     prop_oneof![
         row().prop_map(Change::Insert),
         row().prop_map(Change::Put),
+        (room(), 0..5u64).prop_map(|(room, upto)| Change::Trim { room, upto: Seq(upto) }),
         prop_oneof![
             room().prop_map(RowKey::Room),
             (room(), user()).prop_map(|(room, user)| RowKey::Member(room, user.into())),
@@ -234,6 +235,19 @@ fn room_or_document_query() -> impl Strategy<Value = Query> {
             template: template.into()
         }),
         (0..9u64, 0..4u32).prop_map(|(before, max)| Query::Overdue { before: Timestamp(before), max }),
+        (0..100u64, option::of(id()), 0..4u32).prop_map(|(before, after, max)| Query::IdleSessions {
+            before: Timestamp(before),
+            after: after.map(Into::into),
+            max,
+        }),
+        (select(RoomKind::ALL.to_vec()), 0..100u64, option::of(select(vec!["a", "b"])), 0..3u32).prop_map(
+            |(kind, before, after, max)| Query::Outdated {
+                kind,
+                before: Timestamp(before),
+                after: after.map(Into::into),
+                max,
+            }
+        ),
         id().prop_map(|id| Query::Document(id.into())),
         (firm(), user()).prop_map(|(firm, user)| Query::Documents { firm: firm.into(), user: user.into() }),
     ]

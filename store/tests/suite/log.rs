@@ -210,6 +210,7 @@ fn a_room_of_which_nothing_is_known_is_loaded_as_none(store: &mut dyn Subject) {
         members: vec![],
         cursors: vec![],
         head: Seq(1),
+        kept_after: Seq::ZERO,
         tail: vec![entry("x", 1, 1, new("ann", "1", "a"))],
         snapshot: None,
     };

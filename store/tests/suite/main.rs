@@ -13,6 +13,7 @@ mod files;
 mod histories;
 mod log;
 mod migration;
+mod retention;
 mod rows;
 mod snapshots;
 mod subject;

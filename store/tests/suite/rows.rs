@@ -252,6 +252,7 @@ fn a_room_begins_without_what_is_left_under_its_id(store: &mut dyn Subject) {
         members: vec![bob],
         cursors: vec![],
         head: Seq(2),
+        kept_after: Seq::ZERO,
         tail,
         snapshot: None,
     };
@@ -275,6 +276,7 @@ fn a_loaded_room_has_its_row_and_its_members_by_user(store: &mut dyn Subject) {
         members: vec![bob.clone()],
         cursors: vec![],
         head: Seq::ZERO,
+        kept_after: Seq::ZERO,
         tail: vec![],
         snapshot: None,
     };

@@ -18,6 +18,10 @@ use witness::Witness;
 pub const CLIENTS: [&str; 5] = ["ann", "ann", "bob", "ann", "bob"];
 /// From this client on they come over `/api/connect`.
 pub const GENERAL_FROM: usize = 3;
+/// Who hears questions while the AI speaks them.
+pub const LISTENERS: [usize; 2] = [0, 3];
+/// What every question begins with when the AI speaks it.
+pub const OPENING: char = '«';
 /// What there is to be written; `/documents` is opened for the first.
 const TEMPLATES: [&str; 2] = ["t", "u"];
 /// How many questions there are.
@@ -38,7 +42,14 @@ pub struct Documents {
 impl Documents {
     /// A template, and who asks its questions.
     pub fn new(seed: u64, interviewer: Interviewer) -> Self {
-        let settings = Settings { interviewer, rate_limit_calls: 0, refusals_max: 0, ..Settings::default() };
+        let settings = Settings {
+            interviewer,
+            rate_limit_calls: 0,
+            refusals_max: 0,
+            // Left for so long, sessions go when a process has started.
+            session_idle_max: Duration::from_secs(60),
+            ..Settings::default()
+        };
         let mut world = World::new(settings, seed);
         world.ai = moody;
         let question = |place: usize| Question {
@@ -147,10 +158,13 @@ impl Documents {
         if self.witness.socket(client).is_some() {
             return;
         }
-        let target = match fresh {
+        self.witness.comes(client, fresh && client < GENERAL_FROM);
+        let target = match (fresh, LISTENERS.contains(&client)) {
             _ if client >= GENERAL_FROM => "/api/connect",
-            true => "/documents?templateId=t&session=new",
-            false => "/documents?templateId=t",
+            (true, true) => "/documents?templateId=t&session=new&stream=1",
+            (true, false) => "/documents?templateId=t&session=new",
+            (false, true) => "/documents?templateId=t&stream=1",
+            (false, false) => "/documents?templateId=t",
         };
         let step =
             self.world.request(client, "GET", target, &format!("{}:firm:employee", CLIENTS[client]), "");
@@ -168,10 +182,14 @@ impl Documents {
         if fresh {
             call["session"] = json!("new");
         }
+        if LISTENERS.contains(&client) {
+            call["stream"] = json!(true);
+        }
         self.call(client, call);
     }
 
-    fn cut(&mut self, client: usize) {
+    /// A client's connection is cut off, if it is here.
+    pub fn cut(&mut self, client: usize) {
         if let Some(socket) = self.witness.socket(client) {
             let step = self.world.cut(socket);
             self.look(&step);
@@ -215,8 +233,24 @@ impl Documents {
     }
 }
 
-/// An AI service on a bad day: it fails, is late, answers twice, and answers twice differently.
+/// An AI service on a bad day: it fails, is late, answers twice, answers twice differently, and breaks off.
 fn moody(dice: &mut Dice, call: &Call) -> Vec<(Duration, Said)> {
+    let mut said = moody_ends(dice, call);
+    if let Call::NextQuestion { spoken: true, .. } = call
+        && dice.chance(80)
+    {
+        let end = said.first().map_or(Duration::ZERO, |(end, _)| *end);
+        let deltas = dice.below(4) as u32;
+        let nonce = dice.below(1_000);
+        for place in 0..deltas {
+            let text = if place == 0 { format!("{OPENING}{nonce}") } else { format!(" {place}") };
+            said.insert(place as usize, (end / (deltas + 1) * (place + 1), Said::Delta(text)));
+        }
+    }
+    said
+}
+
+fn moody_ends(dice: &mut Dice, call: &Call) -> Vec<(Duration, Said)> {
     let late = Duration::from_millis(dice.below(3_000));
     let failure = match dice.below(12) {
         0..=2 => {

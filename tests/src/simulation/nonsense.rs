@@ -279,7 +279,8 @@ fn outcome(kind: u8) -> Outcome {
 }
 
 fn said(kind: u8) -> Said {
-    match kind % 7 {
+    match kind % 8 {
+        7 => Said::Delta("?".into()),
         0 => Said::NextQuestion(AiReply::Question { question: "?".into(), progress: None }),
         1 => Said::NextQuestion(AiReply::Complete { document_id: "doc-0".into(), document: None }),
         2 => Said::Failed(CallFailure::Passing { retry_after: Some(Duration::MAX) }),

@@ -138,6 +138,7 @@ impl SlowStore {
             }
             Change::Insert(_)
             | Change::Put(_)
+            | Change::Trim { .. }
             | Change::Remove(
                 RowKey::Template(_)
                 | RowKey::Session(_)
@@ -192,6 +193,7 @@ fn written_rooms(request: &StoreRequest) -> Vec<RoomId> {
     };
     let of_change = |change: &Change| match change {
         Change::Insert(row) | Change::Put(row) => of_row(row),
+        Change::Trim { room, .. } => Some(room.clone()),
         Change::Remove(
             RowKey::Room(room) | RowKey::Member(room, _) | RowKey::Cursor(room, _) | RowKey::Prompt(room, _),
         ) => Some(room.clone()),

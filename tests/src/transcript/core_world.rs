@@ -209,8 +209,8 @@ impl CoreWorld {
             return self.calls.push((self.now, ticket, scripted::at_once(call)));
         }
         let play = self.script.pop_front().unwrap_or(Play::Interview);
-        let (wait, said) = scripted::said(play, call);
-        self.calls.push((self.now + wait, ticket, said));
+        let said = scripted::said(play, call).into_iter();
+        self.calls.extend(said.map(|(wait, said)| (self.now + wait, ticket, said)));
     }
 
     fn hear(&mut self, connection: &str, heard: Heard) {

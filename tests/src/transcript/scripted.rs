@@ -1,15 +1,20 @@
 //! What the AI service says next, as a story writes it and as the core hears it.
 
 use super::deed::duration;
-use crate::ai_stand_in::{Play, interview};
-use parlor_protocol::call::{Call, CallFailure, Said, Scanned, read_next_question, read_robot};
+use crate::ai_stand_in::{Piece, Play, Speech, interview};
+use parlor_protocol::call::{Call, CallFailure, Said, Scanned, SpokenReader, read_next_question, read_robot};
+use serde_json::{Deserializer, Value};
 use std::time::Duration;
 
 /// Reads what stands behind `ai:`: a JSON reply, `status 503`, `status 503 retry-after 1`, `babble`,
-/// `not json`, `too large`, `hang up`, or `300ms later` and one of these.
+/// `not json`, `too large`, `hang up`, `speak` and what is spoken (strings, milliseconds of silence, and the reply),
+/// perhaps with `break off` at its end; or `300ms later` and one of these.
 pub fn play(text: &str) -> Result<Play, String> {
     if let Some((wait, rest)) = text.split_once(" later ") {
         return Ok(Play::Slowly(duration(wait)?, Box::new(play(rest)?)));
+    }
+    if let Some(spoken) = text.strip_prefix("speak ") {
+        return speech(spoken).map(Play::Speak);
     }
     let words: Vec<_> = text.split(' ').collect();
     let number = |text: &str| text.parse().map_err(|_| format!("{text:?} is no number"));
@@ -27,8 +32,45 @@ pub fn play(text: &str) -> Result<Play, String> {
     })
 }
 
-/// After how long, and what, the core hears of such an attempt.
-pub fn said(play: Play, call: &Call) -> (Duration, Said) {
+fn speech(text: &str) -> Result<Speech, String> {
+    let (text, breaks_off) = text.strip_suffix("break off").map_or((text, false), |text| (text, true));
+    let mut speech = Speech { breaks_off, ..Speech::default() };
+    for word in Deserializer::from_str(text).into_iter::<Value>() {
+        let word = word.map_err(|error| format!("what the AI says: {error}"))?;
+        speech = match (word.as_str(), word.as_u64()) {
+            (Some(text), _) => speech.delta(text),
+            (None, Some(time)) => speech.pause(Duration::from_millis(time)),
+            (None, None) => speech.reply(&word),
+        };
+    }
+    Ok(speech)
+}
+
+/// After how long, and what, the core hears of such an attempt, in order.
+pub fn said(play: Play, call: &Call) -> Vec<(Duration, Said)> {
+    if let Play::Slowly(wait, play) = play {
+        return said(*play, call).into_iter().map(|(more, said)| (wait + more, said)).collect();
+    }
+    if let (Play::Speak(speech), Call::NextQuestion { spoken: true, .. }) = (&play, call) {
+        return spoken(speech);
+    }
+    vec![(Duration::ZERO, whole(play, call))]
+}
+
+fn spoken(speech: &Speech) -> Vec<(Duration, Said)> {
+    let (mut reader, mut at, mut told) = (SpokenReader::default(), Duration::ZERO, Vec::new());
+    for piece in &speech.pieces {
+        match piece {
+            Piece::Bytes(bytes) => told.extend(reader.take(bytes).into_iter().map(|said| (at, said))),
+            Piece::Pause(time) => at += *time,
+        }
+    }
+    // Where it was broken off no event is left that is not ended.
+    told.extend(reader.end().into_iter().map(|said| (at, said)));
+    told
+}
+
+fn whole(play: Play, call: &Call) -> Said {
     let request = match call {
         Call::NextQuestion { request, .. } => serde_json::to_value(request),
         Call::Robot { request, .. } => serde_json::to_value(request),
@@ -39,11 +81,8 @@ pub fn said(play: Play, call: &Call) -> (Duration, Said) {
         Call::NextQuestion { .. } | Call::Scan { .. } | Call::Hook { .. } => read_next_question,
     };
     let good = |body: &[u8]| read(200, None, body);
-    let said = match play {
-        Play::Slowly(wait, play) => {
-            let (more, said) = said(*play, call);
-            return (wait + more, said);
-        }
+    match play {
+        Play::Speak(speech) => good(speech.whole().as_bytes()),
         Play::Interview => {
             let request = request.expect("a request is JSON");
             good(interview(&request).to_string().as_bytes())
@@ -56,14 +95,14 @@ pub fn said(play: Play, call: &Call) -> (Duration, Said) {
             read(status, retry_after.map(|after| after.to_string()).as_deref(), b"")
         }
         Play::Close => Said::Failed(CallFailure::Passing { retry_after: None }),
-        Play::Trickle(_)
+        Play::Slowly(..)
+        | Play::Trickle(_)
         | Play::NotHttp
         | Play::Redirect(_)
         | Play::BreakOff
         | Play::Hang
         | Play::Twice(..) => unreachable!("a story has no words for this"),
-    };
-    (Duration::ZERO, said)
+    }
 }
 
 /// What a file that holds this is found out to be.

@@ -9,9 +9,13 @@
 //! | only the connection that has the session writes | answers expect nothing |
 //! | exactly one reply follows an answer | replies have ids of their own |
 //! | what is acknowledged is in the log once | saved is said before it is stored |
+//! | who begins afresh is shown nothing old | a claim that comes too late tries again without it |
 //! | who comes back is shown every turn | the session in memory does not catch up with the log that was claimed |
 //! | a call is answered once, and none is left | ids are not looked up first |
 //! | nothing follows the end | a session that was completed meanwhile is abandoned |
+//! | nobody else hears the AI speak | deltas go to whoever has the session |
+//! | one question is heard from its beginning | an attempt that broke off is made again |
+//! | who comes back while sessions that were left are removed loses nothing | a session goes whoever is on the way to it, and wherever its log ends |
 //! | a session can always be finished | the end of a lost call is not noticed |
 
 use crate::cases;
@@ -81,4 +85,43 @@ fn more_overdue_sessions_than_one_look_finds_are_all_asked_for_or_given_up() {
     documents.wait(Duration::from_secs(5));
     let overdue = StoreRequest::Look(Query::Overdue { before: documents.world.now, max: 1_000 });
     assert_eq!(documents.world.store.answer(BEGINNING, &overdue), StoreReply::Found(vec![]));
+}
+
+/// The laws would hold as well if nobody ever heard anything.
+#[test]
+fn who_asked_for_it_hears_the_ai_speak() {
+    let mut heard = 0;
+    for seed in 0..20 {
+        let mut documents = Documents::new(seed, Interviewer::Service);
+        documents.connect(0, false);
+        documents.wait(Duration::from_secs(30));
+        heard += documents.witness.deltas;
+    }
+    assert!(heard > 10, "{heard} pieces of 20 questions");
+}
+
+/// Sessions are removed when a process has started; somebody comes back to one just then.
+#[test]
+fn who_comes_back_while_sessions_that_were_left_are_removed_loses_nothing() {
+    let (mut kept, mut gone) = (0, 0);
+    for seed in 0..300 {
+        let mut documents = Documents::new(seed, Interviewer::BuiltIn);
+        documents.connect(0, false);
+        documents.wait(Duration::from_secs(1));
+        documents.answer(0, 0);
+        documents.wait(Duration::from_secs(1));
+        documents.cut(0);
+        documents.wait(Duration::from_secs(100));
+        documents.crash();
+        documents.wait(Duration::from_millis(4_800 + seed * 2));
+        documents.connect(0, false);
+        documents.wait(Duration::from_secs(5));
+        let answers = documents.witness.turns_shown;
+        assert!([0, 3].contains(&answers), "all of a session, or a fresh one: {answers}");
+        (kept, gone) = (kept + usize::from(answers == 3), gone + usize::from(answers == 0));
+        documents.answer(0, 0);
+        documents.wait(Duration::from_secs(1));
+        documents.settle();
+    }
+    assert!(kept > 20 && gone > 20, "{kept} came in time, {gone} too late");
 }

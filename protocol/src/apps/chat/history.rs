@@ -56,12 +56,14 @@ pub(super) fn on_history(looking: Looking, reply: StoreReply, ctx: &mut Context<
         return again.unwrap_or_else(|refusal| ctx.fx.refuse(&caller, &refused(&refusal)));
     };
     // Membership may have gone while the store was reading.
-    if let Err(refusal) = inside(&looking.room, &caller, ctx.rooms) {
-        return ctx.fx.refuse(&caller, &refused(&refusal));
-    }
+    let kept_after = match inside(&looking.room, &caller, ctx.rooms) {
+        Ok(room) => room.kept_after(),
+        Err(refusal) => return ctx.fx.refuse(&caller, &refused(&refusal)),
+    };
     let has_more = match span {
-        Span::Before(_) => entries.first().is_some_and(|first| first.seq.0 > 1),
-        Span::After(after) => entries.last().map_or(after, |last| last.seq) < head,
+        Span::Before(_) => entries.first().is_some_and(|first| first.seq > kept_after.next()),
+        // What is not kept is not left to be shown.
+        Span::After(_) => entries.last().is_some_and(|last| last.seq < head),
     };
     let messages: Vec<_> = entries.iter().filter_map(chat_message).collect();
     let shown = json!({"messages": messages, "hasMore": has_more});

@@ -191,8 +191,9 @@ impl Chat {
         let Some(room) = ctx.rooms.find(&join.room) else {
             return self.refuse_join(&join, &Refusal::room_access_denied(), ctx);
         };
-        // Who does not say what it has heard goes on where its user has read to.
-        let since = join.since.or_else(|| room.cursors.get(&join.caller.user.id).copied());
+        // Who does not say what it has heard goes on where its user has read to, or where what is kept begins.
+        let read = room.cursors.get(&join.caller.user.id).map(|read| (*read).max(room.kept_after()));
+        let since = join.since.or(read);
         let reset = since.is_some_and(|since| room.is_out_of_reach(since));
         let since = since.filter(|_| !reset);
         match room.first_page(since) {
@@ -219,7 +220,11 @@ impl Chat {
         if access(room, &join.caller.user) != Access::Inside {
             return self.refuse_join(&join, &Refusal::room_access_denied(), ctx);
         }
-        if let StoreReply::Entries { entries, .. } = reply {
+        if let StoreReply::Entries { entries, head } = reply {
+            if let Some(gone) = gone_between(since, &entries, head) {
+                room.keep_after(gone);
+                return self.show(join, ctx);
+            }
             self.let_in(join, since, reset, &entries, ctx);
         } else if join.tries < READ_TRIES_MAX {
             self.show(join, ctx);
@@ -255,7 +260,7 @@ impl Chat {
         if let Some(member) = room.members.get_mut(&caller.user.id) {
             (member.name, member.user_type) = (caller.user.name.clone(), caller.user.user_type);
         }
-        let answer = joined(room, messages, first > Seq(1), reset);
+        let answer = joined(room, messages, first > room.kept_after().next(), reset);
         ctx.rooms.show(&caller, &answer, &mut ctx.fx);
         self.show_typing(&id, &caller, ctx);
         ctx.rooms.enter(&id, caller, at, &mut ctx.fx);
@@ -287,6 +292,12 @@ impl Chat {
         }
         self.stops_typing_on(id, caller, ctx);
     }
+}
+
+/// The last entry that went while a first page was read, if what was to follow did.
+fn gone_between(since: Option<Seq>, entries: &[Entry], head: Seq) -> Option<Seq> {
+    let first = entries.first().map_or(head.next(), |first| first.seq);
+    since.filter(|since| *since < head && first > since.next()).map(|_| Seq(first.0 - 1))
 }
 
 fn store_member(mut join: Join, member: MemberRow, ctx: &mut Context<'_>) {

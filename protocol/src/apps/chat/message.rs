@@ -154,6 +154,11 @@ pub fn file(entry: &Entry) -> Option<FileContent> {
     (kept.kind == FILE).then(|| serde_json::from_str(kept.content.get()).ok()).flatten()
 }
 
+/// Which file an entry is.
+pub fn file_of(entry: &Entry) -> Option<FileId> {
+    file(entry).map(|file| file.file_id)
+}
+
 /// Whether an entry asks the robot.
 pub fn prompts(entry: &Entry) -> bool {
     // Most entries do not, and need not be read for that: it is the last that is written of those that do.

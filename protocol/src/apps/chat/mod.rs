@@ -17,7 +17,7 @@ mod waiting;
 
 pub use command::Command;
 pub use files::{Offer, Upload, Wanted, no_file};
-pub use message::{answer, event_body, is_repeat, told};
+pub use message::{answer, event_body, file_of, is_repeat, told};
 pub use supervisors::told_to_supervisors;
 pub use waiting::Waiting;
 

@@ -205,7 +205,7 @@ impl Chat {
                 }
                 Next::Over(failure) => self.keep_failure(key, failure, ctx),
             },
-            Said::NextQuestion(_) | Said::Scanned(_) | Said::Delivered => {
+            Said::Delta(_) | Said::NextQuestion(_) | Said::Scanned(_) | Said::Delivered => {
                 self.keep_failure(key, Failure::misplaced(), ctx);
             }
         }

@@ -40,7 +40,7 @@ impl Documents {
         if !matches!((&session.log.phase, &session.work), (Phase::Asking, Work::Idle)) {
             return;
         }
-        session.work = Work::Asking { tries: 0, out: None };
+        session.work = Work::Asking { tries: 0, out: None, spoken: String::new() };
         match ctx.fx.settings.interviewer {
             Interviewer::BuiltIn => {
                 let document = ctx.fx.rng.id("doc").into();
@@ -57,7 +57,7 @@ impl Documents {
     /// One attempt, now or when a call is free.
     fn attempt(&mut self, id: &SessionId, ctx: &mut Context<'_>) {
         let Some(session) = self.sessions.get_mut(id) else { return };
-        let Work::Asking { tries, out: out @ None } = &mut session.work else { return };
+        let Work::Asking { tries, out: out @ None, .. } = &mut session.work else { return };
         if self.calls >= CALLS_MAX {
             self.queued.push_back(id.clone());
             return;
@@ -79,7 +79,8 @@ impl Documents {
             message: message.map(|turn| turn.content.clone()),
         };
         let idempotency_key = format!("{id}:{}", session.log.next_turn());
-        let call = Call::NextQuestion { idempotency_key, request: Box::new(request) };
+        let spoken = session.owner.as_ref().is_some_and(|owner| owner.spoken);
+        let call = Call::NextQuestion { idempotency_key, request: Box::new(request), spoken };
         let (turn, attempt) = (session.log.next_turn(), session.log.attempt);
         let waiting = Waiting::Attempt(Attempt { session: id.clone(), turn, attempt });
         *out = Some(ctx.fx.call(call, Pending::Documents(waiting)));
@@ -102,23 +103,28 @@ impl Documents {
 
     /// An attempt ended.
     pub fn on_called(&mut self, waiting: &Waiting, said: Said, ctx: &mut Context<'_>) {
-        let Waiting::Attempt(Attempt { session: id, turn, attempt }) = waiting else { return };
+        let Waiting::Attempt(asked) = waiting else { return };
+        let id = &asked.session;
         self.call_ended(ctx);
         ctx.fx.stats.ai_down = matches!(said, Said::Failed(_));
         let Some(session) = self.sessions.get_mut(id) else { return };
-        let Work::Asking { tries, out } = &mut session.work else { return };
-        if (*turn, *attempt) != (session.log.next_turn(), session.log.attempt) {
+        let Work::Asking { tries, out, spoken } = &mut session.work else { return };
+        if !asked.is_at(&session.log) {
             return;
         }
         *out = None;
-        let tries = *tries;
+        let (tries, has_spoken) = (*tries, !spoken.is_empty());
         match said {
             Said::NextQuestion(reply) => self.save_reply(id, reply, ctx),
+            // Another attempt would begin another question where half of one was heard.
+            Said::Failed(CallFailure::Passing { .. }) if has_spoken => {
+                self.save_failure(id, Failure::broken_off(), ctx);
+            }
             Said::Failed(failure) => match attempts::after(failure, tries, &mut ctx.fx) {
                 Next::Again(wait) => ctx.fx.timers.set(ctx.fx.now + wait, Timer::Attempt(room_id(id))),
                 Next::Over(failure) => self.save_failure(id, failure, ctx),
             },
-            Said::Robot(_) | Said::Scanned(_) | Said::Delivered => {
+            Said::Delta(_) | Said::Robot(_) | Said::Scanned(_) | Said::Delivered => {
                 self.save_failure(id, Failure::misplaced(), ctx);
             }
         }

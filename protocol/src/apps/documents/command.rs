@@ -17,8 +17,8 @@ pub enum Command {
     Open {
         /// The way through which template.
         template: TemplateId,
-        /// Whether an incomplete session is abandoned for a fresh one.
-        fresh: bool,
+        /// How.
+        wish: Wish,
     },
     /// `user_response`
     Answer {
@@ -39,6 +39,45 @@ pub enum Command {
         /// Which session.
         session: SessionId,
     },
+}
+
+/// How a session is to be opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Wish {
+    /// Whether an incomplete session is abandoned for a fresh one.
+    pub fresh: bool,
+    /// Whether questions are heard while the AI speaks them.
+    pub spoken: bool,
+}
+
+impl Wish {
+    /// Reads `session` and `stream` as they stand in a query; the refusal names the one that is wrong.
+    pub fn read(session: Option<&str>, stream: Option<&str>) -> Result<Self, Refusal> {
+        let fresh = match session {
+            None => false,
+            Some("new") => true,
+            Some(other) => {
+                return Err(no_wish(format!("session is \"new\" or left out, not {}", shown(other))));
+            }
+        };
+        let spoken = match stream {
+            None | Some("0" | "false") => false,
+            Some("1" | "true") => true,
+            Some(other) => return Err(no_wish(format!("stream is 1 or left out, not {}", shown(other)))),
+        };
+        Ok(Self { fresh, spoken })
+    }
+}
+
+/// The most of a wrong value that is repeated, in characters.
+const SHOWN_CHARS_MAX: usize = 64;
+
+fn shown(value: &str) -> String {
+    format!("{:?}", value.chars().take(SHOWN_CHARS_MAX).collect::<String>())
+}
+
+fn no_wish(message: String) -> Refusal {
+    Refusal::new(Code::ClientError, message)
 }
 
 /// What became of reading a command on `/documents`.
@@ -63,6 +102,16 @@ struct Answer {
 struct Open {
     template_id: String,
     session: Option<String>,
+    stream: Option<Stream>,
+}
+
+/// `stream` where it stands in JSON.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Stream {
+    Said(bool),
+    Number(i64),
+    Word(String),
 }
 
 #[derive(Deserialize)]
@@ -106,12 +155,13 @@ impl Command {
     }
 
     fn open(asked: Open) -> Result<Self, Refusal> {
-        let fresh = match asked.session.as_deref() {
-            None => false,
-            Some("new") => true,
-            Some(_) => return Err(Refusal::new(Code::ClientError, "session is \"new\" or left out")),
-        };
-        Ok(Self::Open { template: id("templateId", asked.template_id)?.into(), fresh })
+        let stream = asked.stream.map(|stream| match stream {
+            Stream::Said(said) => said.to_string(),
+            Stream::Number(number) => number.to_string(),
+            Stream::Word(word) => word,
+        });
+        let wish = Wish::read(asked.session.as_deref(), stream.as_deref())?;
+        Ok(Self::Open { template: id("templateId", asked.template_id)?.into(), wish })
     }
 
     fn answer(session: Option<SessionId>, Answer { content, id }: Answer) -> Self {
@@ -157,9 +207,13 @@ mod tests {
         assert_eq!(read("document:retry", r#"{"sessionId":"s"}"#), Some(Ok(retry)));
         let close = Command::Close { session };
         assert_eq!(read("document:close", r#"{"sessionId":"s"}"#), Some(Ok(close)));
-        let open = |fresh| Some(Ok(Command::Open { template: "t".into(), fresh }));
-        assert_eq!(read("document:open", r#"{"templateId":"t","stream":true}"#), open(false));
-        assert_eq!(read("document:open", r#"{"templateId":"t","session":"new"}"#), open(true));
+        let open =
+            |fresh, spoken| Some(Ok(Command::Open { template: "t".into(), wish: Wish { fresh, spoken } }));
+        assert_eq!(read("document:open", r#"{"templateId":"t"}"#), open(false, false));
+        assert_eq!(read("document:open", r#"{"templateId":"t","stream":true}"#), open(false, true));
+        assert_eq!(read("document:open", r#"{"templateId":"t","stream":1}"#), open(false, true));
+        assert_eq!(read("document:open", r#"{"templateId":"t","stream":"0"}"#), open(false, false));
+        assert_eq!(read("document:open", r#"{"templateId":"t","session":"new"}"#), open(true, false));
         assert_eq!(read("document:nothing", "{}"), None);
         assert_eq!(read("user_response", data), None, "the name of another endpoint");
     }
@@ -177,7 +231,11 @@ mod tests {
         );
         assert_eq!(
             refused("document:open", r#"{"templateId":"t","session":"old"}"#),
-            (Code::ClientError, "session is \"new\" or left out".into())
+            (Code::ClientError, "session is \"new\" or left out, not \"old\"".into())
+        );
+        assert_eq!(
+            refused("document:open", r#"{"templateId":"t","stream":2}"#),
+            (Code::ClientError, "stream is 1 or left out, not \"2\"".into())
         );
         assert_eq!(
             refused("document:close", &json!({"sessionId": "s".repeat(129)}).to_string()),

@@ -23,6 +23,8 @@ pub struct Owner {
     pub caller: Caller,
     /// Whether the connection is there for this session alone.
     pub alone: bool,
+    /// Whether it hears questions while the AI speaks them.
+    pub spoken: bool,
 }
 
 /// Which connection has which sessions.
@@ -67,7 +69,7 @@ impl Documents {
     pub fn apply(&mut self, command: Command, caller: &Caller, ctx: &mut Context<'_>) -> Result<(), Refusal> {
         let who = caller.connection;
         match command {
-            Command::Open { template, fresh } => self.open_one(template, fresh, caller, ctx),
+            Command::Open { template, wish } => self.open_one(template, wish, caller, ctx),
             Command::Answer { session, content, id: entry } => {
                 let id = self.opened(who, session.as_ref())?;
                 self.save_answer(&id, &content, entry, caller, ctx)
@@ -123,7 +125,7 @@ impl Documents {
 
     /// Ends the session for its owner; it stays for whoever claimed it.
     pub(super) fn let_go(&mut self, id: &SessionId, cause: CloseCause, ctx: &mut Context<'_>) {
-        let Some(Owner { caller, alone }) = self.take_owner(id, ctx) else { return };
+        let Some(Owner { caller, alone, .. }) = self.take_owner(id, ctx) else { return };
         if alone {
             return ctx.fx.close(caller.connection, cause);
         }

@@ -11,9 +11,10 @@ mod interviewer;
 mod log;
 mod opening;
 mod overdue;
+mod speaking;
 
 pub use arrivals::Way;
-pub use command::{Command, Parsed};
+pub use command::{Command, Parsed, Wish};
 pub use log::{answer, is_repeat, told};
 pub use opening::{Opening, template_for};
 pub use overdue::{Look, Takeover};
@@ -41,8 +42,8 @@ const TEMPLATES_SHARED_MAX: usize = 1_024;
 /// What the documents app waits for.
 #[derive(Debug)]
 pub enum Waiting {
-    /// The template that a session is to be opened for, and whether afresh.
-    Template(Way, bool),
+    /// The template that a session is to be opened for, and how.
+    Template(Way, Wish),
     /// The open session of a user and template.
     Find(Opening),
     /// A session's log.
@@ -110,6 +111,8 @@ enum Work {
         tries: u32,
         /// The call that is out.
         out: Option<Ticket>,
+        /// What was heard of the reply so far, where it is spoken: `ANSWER_BYTES_MAX` at the most.
+        spoken: String,
     },
     /// The AI's reply is being saved.
     Replying {
@@ -138,7 +141,7 @@ impl Documents {
     /// The store answered something that the app waits for.
     pub fn on_stored(&mut self, waiting: Waiting, reply: StoreReply, ctx: &mut Context<'_>) {
         match waiting {
-            Waiting::Template(way, fresh) => self.on_template(way, fresh, reply, ctx),
+            Waiting::Template(way, wish) => self.on_template(way, wish, reply, ctx),
             Waiting::Find(opening) => self.on_found(opening, reply, ctx),
             Waiting::Log(opening) => self.on_log(opening, reply, ctx),
             Waiting::Claim(opening) => self.on_claim(opening, reply, ctx),
@@ -215,6 +218,11 @@ impl Session {
     fn touched(&self, ctx: &Context<'_>) -> SessionRow {
         SessionRow { touched_at: ctx.fx.now, ..self.row.clone() }
     }
+}
+
+/// The last entry of a session that nobody came back to.
+pub fn ended(id: EntryId) -> NewEntry {
+    opening::by_server(id, &Kept::Abandoned)
 }
 
 /// Somebody else has the session now.

@@ -4,7 +4,7 @@ use super::arrivals::{Arrival, Destination, Way};
 use super::holding::{Owner, SESSIONS_PER_CONNECTION_MAX, answer_here, record};
 use super::log::Phase;
 use super::{
-    Documents, Kept, SESSIONS_OPEN_MAX, Session, SessionLog, Waiting, Work, log, put, refused, room_id,
+    Documents, Kept, SESSIONS_OPEN_MAX, Session, SessionLog, Waiting, Wish, Work, log, put, refused, room_id,
     superseded,
 };
 use crate::action::CloseCause;
@@ -32,8 +32,7 @@ pub struct Opening {
     /// Whose it will be is known where all ways are.
     way: Way,
     template: Arc<TemplateRow>,
-    /// Whether an incomplete session is abandoned for a fresh one.
-    fresh: bool,
+    wish: Wish,
     tries: u32,
     row: Option<SessionRow>,
     log: SessionLog,
@@ -41,18 +40,18 @@ pub struct Opening {
 
 impl Documents {
     /// A connection came for a template, and for nothing else. Its reading is off until its session is open.
-    pub fn open(&mut self, caller: Caller, template: TemplateRow, fresh: bool, ctx: &mut Context<'_>) {
+    pub fn open(&mut self, caller: Caller, template: TemplateRow, wish: Wish, ctx: &mut Context<'_>) {
         ctx.fx.read(caller.connection, false);
         let way = self.set_out(caller, true, &template.id, ctx);
         let template = self.shared(template);
-        self.find(Opening::new(way, template, fresh), ctx);
+        self.find(Opening::new(way, template, wish), ctx);
     }
 
     /// A connection asks for one session more.
     pub(super) fn open_one(
         &mut self,
         template: TemplateId,
-        fresh: bool,
+        wish: Wish,
         caller: &Caller,
         ctx: &mut Context<'_>,
     ) -> Result<(), Refusal> {
@@ -69,7 +68,7 @@ impl Documents {
         }
         let way = self.set_out(caller.clone(), false, &template, ctx);
         let query = StoreRequest::Look(Query::Template(template));
-        ctx.fx.store(query, Pending::Documents(Waiting::Template(way, fresh)));
+        ctx.fx.store(query, Pending::Documents(Waiting::Template(way, wish)));
         Ok(())
     }
 
@@ -87,7 +86,7 @@ impl Documents {
         way
     }
 
-    pub(super) fn on_template(&mut self, way: Way, fresh: bool, reply: StoreReply, ctx: &mut Context<'_>) {
+    pub(super) fn on_template(&mut self, way: Way, wish: Wish, reply: StoreReply, ctx: &mut Context<'_>) {
         let Some(user) = self.arrivals.find(&way).map(|arrival| arrival.caller.user.clone()) else { return };
         let StoreReply::Found(rows) = reply else {
             return self.give_up(&way, &Refusal::store_unavailable(), ctx);
@@ -96,7 +95,7 @@ impl Documents {
             return self.give_up(&way, &Refusal::new(Code::NotFound, "there is no such template"), ctx);
         };
         let template = self.shared(template);
-        self.find(Opening::new(way, template, fresh), ctx);
+        self.find(Opening::new(way, template, wish), ctx);
     }
 
     fn find(&mut self, mut opening: Opening, ctx: &mut Context<'_>) {
@@ -188,6 +187,10 @@ impl Documents {
         if !self.is_awaited(&opening) {
             return;
         }
+        // Every session has a log from the first: it was removed since it was found.
+        if head == Seq::ZERO {
+            return self.find(opening, ctx);
+        }
         for entry in &entries {
             opening.log.apply(entry);
         }
@@ -195,7 +198,7 @@ impl Documents {
             _ if opening.log.head < head && !entries.is_empty() => self.read_on(opening, ctx),
             // It ended since it was found.
             Phase::Complete | Phase::Abandoned => self.find(opening, ctx),
-            Phase::Asking | Phase::Answering { .. } | Phase::Failed if opening.fresh => {
+            Phase::Asking | Phase::Answering { .. } | Phase::Failed if opening.wish.fresh => {
                 let before = opening.row.take();
                 self.begin(opening, before, ctx);
             }
@@ -238,7 +241,7 @@ impl Documents {
     }
 
     fn on_claimed(&mut self, opening: Opening, entries: Vec<Entry>, ctx: &mut Context<'_>) {
-        let Opening { way, template, row: Some(row), log, .. } = opening else { return };
+        let Opening { way, template, wish, row: Some(row), log, .. } = opening else { return };
         let arrival = self.arrivals.end(&way);
         let (id, fresh) = (row.id.clone(), log.head == Seq::ZERO);
         match (&arrival, self.sessions.get(&id).and_then(|session| session.owner.as_ref())) {
@@ -251,7 +254,7 @@ impl Documents {
         self.take_in(row, template, log, ctx);
         self.arrive(None, entries, ctx);
         if let Some(arrival) = arrival {
-            self.settle(&id, arrival, fresh, ctx);
+            self.settle(&id, arrival, (fresh, wish.spoken), ctx);
         }
         self.go_on(&id, ctx);
     }
@@ -295,12 +298,18 @@ impl Documents {
     }
 
     /// The connection has the session: it hears where it stands.
-    fn settle(&mut self, id: &SessionId, arrival: Arrival, fresh: bool, ctx: &mut Context<'_>) {
+    fn settle(
+        &mut self,
+        id: &SessionId,
+        arrival: Arrival,
+        (fresh, spoken): (bool, bool),
+        ctx: &mut Context<'_>,
+    ) {
         let Some(session) = self.sessions.get_mut(id) else { return };
         let Arrival { caller: opener, alone, .. } = arrival;
         let caller = Caller { reply_to: None, ..opener.clone() };
         self.holdings.add(caller.connection, id.clone());
-        session.owner = Some(Owner { caller: caller.clone(), alone });
+        session.owner = Some(Owner { caller: caller.clone(), alone, spoken });
         let mut greeting = json!({
             "sessionId": id.as_str(),
             "templateId": session.template.id.as_str(),
@@ -314,6 +323,7 @@ impl Documents {
         if let Some(question) = session.log.open_question(id.as_str()) {
             ctx.fx.reply(&caller, &question);
         }
+        session.repeat_spoken(&mut ctx.fx);
         ctx.fx.log(record("room.join", id, &caller));
         let head = session.log.head;
         if alone {
@@ -339,8 +349,8 @@ impl Session {
 }
 
 impl Opening {
-    fn new(way: Way, template: Arc<TemplateRow>, fresh: bool) -> Self {
-        Self { way, template, fresh, tries: 0, row: None, log: SessionLog::default() }
+    fn new(way: Way, template: Arc<TemplateRow>, wish: Wish) -> Self {
+        Self { way, template, wish, tries: 0, row: None, log: SessionLog::default() }
     }
 }
 

@@ -77,7 +77,7 @@ impl Documents {
     }
 
     /// Whether the session is open here or its user is on the way to it.
-    fn has_somebody(&self, row: &SessionRow) -> bool {
+    pub fn has_somebody(&self, row: &SessionRow) -> bool {
         let destination = (row.firm.clone(), row.user.clone(), row.template.clone());
         self.sessions.contains_key(&row.id) || self.arrivals.is_awaited(&destination)
     }

@@ -6,7 +6,7 @@ use crate::context::{Caller, Context};
 use crate::envelope::Event;
 use crate::ids::{ConnectionId, RoomId, RoomKind, Seq, UserId};
 use crate::refusal::Refusal;
-use crate::room::{NEWEST_ENTRIES_MAX, Room};
+use crate::room::Room;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -127,9 +127,7 @@ fn enter_at_head(feed: &RoomId, caller: &Caller, ctx: &mut Context<'_>) {
 pub(super) fn beginning(room: &Room, since: Option<Seq>) -> (Seq, Option<bool>) {
     match since {
         None => (room.head(), None),
-        Some(since) if room.is_out_of_reach(since) => {
-            (Seq(room.head().0.saturating_sub(NEWEST_ENTRIES_MAX as u64)), Some(true))
-        }
+        Some(since) if room.is_out_of_reach(since) => (room.before_newest(), Some(true)),
         Some(since) => (since, None),
     }
 }

@@ -171,6 +171,7 @@ impl Witness {
                 }
                 Change::Insert(_)
                 | Change::Put(_)
+                | Change::Trim { .. }
                 | Change::Remove(
                     RowKey::Template(_)
                     | RowKey::Session(_)

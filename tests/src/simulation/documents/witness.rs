@@ -1,6 +1,6 @@
 //! The witness: sees every frame and every log, and holds the laws against them.
 
-use super::{CLIENTS, GENERAL_FROM};
+use super::{CLIENTS, GENERAL_FROM, LISTENERS, OPENING};
 use crate::simulation::socket::Read;
 use crate::simulation::{Sent, Step, World};
 use parlor_protocol::ids::{RoomId, RoomKind, SocketId};
@@ -16,6 +16,8 @@ struct Known {
     met: bool,
     /// Whether it began a session afresh.
     afresh: bool,
+    /// Whether it is there for a session that is begun afresh, alone.
+    is_new: bool,
     /// Those it has.
     sessions: BTreeSet<String>,
     /// Those in which a question is open for it.
@@ -26,11 +28,15 @@ struct Known {
     answered: BTreeSet<String>,
     /// The last question that was read, by session.
     heard: BTreeMap<String, u64>,
+    /// What was heard of the question that is being spoken, by session.
+    spoken: BTreeMap<String, String>,
 }
 
 /// What has been seen so far.
 #[derive(Debug, Default)]
 pub struct Witness {
+    /// Who is on the way to a connection: how many times over, and whether all of these are to begin afresh.
+    coming: BTreeMap<usize, (u32, bool)>,
     sockets: BTreeMap<usize, SocketId>,
     known: BTreeMap<SocketId, Known>,
     /// Everything that a user said under an id.
@@ -43,11 +49,32 @@ pub struct Witness {
     pub completed: usize,
     /// How many connections were closed as superseded.
     pub superseded: usize,
+    /// How many turns the last greeting showed.
+    pub turns_shown: usize,
+    /// How many pieces of questions were heard.
+    pub deltas: usize,
 }
 
 impl Witness {
     pub(super) fn socket(&self, client: usize) -> Option<SocketId> {
         self.sockets.get(&client).copied()
+    }
+
+    /// A client comes, to begin afresh or not.
+    pub(super) fn comes(&mut self, client: usize, fresh: bool) {
+        let (times, all_fresh) = self.coming.entry(client).or_insert((0, true));
+        (*times, *all_fresh) = (*times + 1, *all_fresh && fresh);
+    }
+
+    /// One of those on the way has come, or was turned away. Whether it is to begin afresh, as far as that is known.
+    fn came(&mut self, client: usize) -> bool {
+        let Some((times, all_fresh)) = self.coming.get_mut(&client) else { return false };
+        let fresh = *all_fresh;
+        *times -= 1;
+        if *times == 0 {
+            self.coming.remove(&client);
+        }
+        fresh
     }
 
     pub(super) fn begins(&mut self, client: usize) {
@@ -112,7 +139,11 @@ impl Witness {
             self.sockets.insert(*client, *socket);
             let others = self.known.values_mut().filter(|known| CLIENTS[known.client] == CLIENTS[*client]);
             let met = others.map(|known| known.met = true).count() > 0;
-            self.known.insert(*socket, Known { client: *client, met, ..Known::default() });
+            let is_new = self.came(*client);
+            self.known.insert(*socket, Known { client: *client, met, is_new, ..Known::default() });
+        }
+        for (client, _) in &step.responded {
+            self.came(*client);
         }
         for (socket, client) in &step.ended {
             if self.sockets.get(client) == Some(socket) {
@@ -203,14 +234,40 @@ impl Witness {
         let Some(known) = self.known.get_mut(&socket) else { return };
         if let Some(id) = said["requestId"].as_str() {
             assert!(known.answered.insert(id.to_string()), "a call is answered once: {said}");
-            assert!(known.calls.remove(id).is_some(), "nobody asked: {said}");
+            let call = known.calls.remove(id).unwrap_or_else(|| panic!("nobody asked: {said}"));
+            let is_old = said["type"] == "session_resumed";
+            assert!(!is_old || call["session"].is_null(), "who begins afresh is shown nothing old: {said}");
         }
         let turn = said["turn"].as_u64().unwrap_or(0);
         let named = said["sessionId"].as_str().map(str::to_string);
         let session = named.or(known.sessions.first().cloned()).unwrap_or_default();
-        match said["type"].as_str().unwrap_or_default() {
+        let name = said["type"].as_str().unwrap_or_default();
+        if ["session_started", "session_resumed", "next_question", "closed"].contains(&name)
+            || (name == "error" && said["requestId"].is_null())
+        {
+            known.spoken.remove(&session);
+        }
+        match name {
+            "question_delta" => {
+                self.deltas += 1;
+                assert!(LISTENERS.contains(&known.client), "nobody else hears the AI speak: {said}");
+                assert!(
+                    known.heard.contains_key(&session),
+                    "a question is spoken in an open session: {said}"
+                );
+                let spoken = known.spoken.entry(session).or_default();
+                spoken.push_str(said["text"].as_str().unwrap_or_default());
+                assert_eq!(
+                    spoken.rfind(OPENING),
+                    Some(0),
+                    "one question is heard from its beginning: {spoken}"
+                );
+            }
             "session_started" | "session_resumed" => {
+                let is_old = name == "session_resumed";
+                assert!(!is_old || !known.is_new, "who begins afresh is shown nothing old: {said}");
                 known.heard.insert(session, 0);
+                self.turns_shown = said["history"].as_array().map_or(0, Vec::len);
             }
             "next_question" => {
                 let before = known.heard.insert(session.clone(), turn);

@@ -204,7 +204,7 @@ impl Chat {
                 (format!("infected: {}", signature.unwrap_or_default()), refusal)
             }
             Said::Failed(failure) => (format!("{failure:?}"), no_verdict()),
-            Said::NextQuestion(_) | Said::Robot(_) | Said::Delivered => {
+            Said::Delta(_) | Said::NextQuestion(_) | Said::Robot(_) | Said::Delivered => {
                 ("another answer than was asked for".to_string(), no_verdict())
             }
         };
