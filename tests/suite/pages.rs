@@ -24,10 +24,11 @@ const WITH_TESTS: [&str; 1] = ["docs/guarantees.md"];
 /// Pages that name settings.
 const WITH_SETTINGS: [&str; 3] = [WIRE, "docs/guarantees.md", "docs/operations.md"];
 /// Pages with links.
-const WITH_LINKS: [&str; 7] = [
+const WITH_LINKS: [&str; 8] = [
     "README.md",
     WIRE,
     "docs/guarantees.md",
+    "docs/threats.md",
     "docs/operations.md",
     "docs/configuration.md",
     "docs/architecture.md",
@@ -43,8 +44,6 @@ const CALLS: [&str; 5] = [
 ];
 /// Events that have no word in JSON: they are bytes of a Yjs provider, or the gate's own.
 const UNSPOKEN: [&str; 3] = ["authenticated", "denied", "events"];
-/// What stands on the page before it is in the source.
-const COMING: [&str; 1] = ["question_delta"];
 /// What stands before names where a connection has several apps.
 const FAMILIES: [&str; 3] = ["document:", "dashboard:", "draft:"];
 
@@ -201,7 +200,7 @@ fn invented_names(page: &str) -> Vec<String> {
 fn is_known(name: &str, known: &str) -> bool {
     let is_method = ["GET", "PUT", "POST", "DELETE"].contains(&name);
     let bare = FAMILIES.iter().find_map(|family| name.strip_prefix(family)).unwrap_or(name);
-    is_method || COMING.contains(&bare) || known.contains(&format!("\"{bare}\""))
+    is_method || known.contains(&format!("\"{bare}\""))
 }
 
 /// The errors that a page says otherwise than the core, and those that there are not.
