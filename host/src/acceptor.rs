@@ -3,8 +3,11 @@
 use crate::connection::Connection;
 use crate::engine::Engine;
 use crate::measured::note_limit;
+use crate::tls::Tls;
+use crate::transport::Transport;
 use parlor_protocol::http::Response;
 use parlor_protocol::metrics::Limit;
+use parlor_protocol::record::{Level, Record};
 use parlor_protocol::refusal::{Code, Refusal};
 use rustix::io::Errno;
 use rustix::net::{SocketFlags, acceptfrom_with, listen, sockopt};
@@ -40,6 +43,7 @@ const FILES_SPARE: u64 = 64;
 pub struct Acceptor {
     engine: Arc<Engine>,
     listener: TcpListener,
+    tls: Option<Arc<Tls>>,
     lines_max: usize,
     failures: AtomicU32,
 }
@@ -58,14 +62,17 @@ pub enum Accepted {
 }
 
 impl Acceptor {
-    /// Listens. `files_per_line` is how many file descriptors the driver holds for each connection.
-    pub fn bind(engine: Arc<Engine>, address: SocketAddr, files_per_line: u64) -> io::Result<Self> {
+    /// Listens, for TLS if there is a certificate. `files_per_line` is how many file descriptors the driver holds for
+    /// each connection.
+    pub fn bind(
+        engine: Arc<Engine>,
+        address: SocketAddr,
+        files_per_line: u64,
+        tls: Option<Arc<Tls>>,
+    ) -> io::Result<Self> {
         let listener = TcpListener::bind(address)?;
         listener.set_nonblocking(true)?;
-        // Linux hands these on to the connections, which saves calls for each.
-        sockopt::set_tcp_nodelay(&listener, true)?;
-        sockopt::set_tcp_user_timeout(&listener, UNACKNOWLEDGED_WAIT_MAX_MS)?;
-        sockopt::set_socket_send_buffer_size(&listener, SEND_BUFFER_BYTES)?;
+        set_up(&listener)?;
         listen(&listener, BACKLOG)?;
         let files = files_max();
         let lines_max = lines_max(files, files_per_line);
@@ -74,7 +81,7 @@ impl Acceptor {
             return Err(io::Error::new(io::ErrorKind::QuotaExceeded, message));
         }
         let lines_max = lines_max.min(engine.lines_open().lines_max());
-        Ok(Self { engine, listener, lines_max, failures: AtomicU32::new(0) })
+        Ok(Self { engine, listener, tls, lines_max, failures: AtomicU32::new(0) })
     }
 
     /// Where it listens.
@@ -99,7 +106,17 @@ impl Acceptor {
                 if let Some(refusal) = self.no_room(peer) {
                     return self.refuse(&stream, &refusal);
                 }
-                Accepted::Connection(Box::new(Connection::new(self.engine.clone(), stream, peer)))
+                match self.transport(stream) {
+                    Ok(transport) => {
+                        let connection = Connection::new(self.engine.clone(), transport, peer);
+                        Accepted::Connection(Box::new(connection))
+                    }
+                    Err(error) => {
+                        let record = Record::new(Level::Error, "tls.failed");
+                        self.engine.log(record.with("reason", error.to_string()));
+                        Accepted::Refused
+                    }
+                }
             }
             Err(error) if error == Errno::WOULDBLOCK => Accepted::Nobody,
             // The client has given up while it waited.
@@ -109,6 +126,13 @@ impl Acceptor {
                 let failures = self.failures.fetch_add(1, Relaxed).min(DOUBLINGS_MAX);
                 Accepted::Exhausted((PAUSE_FIRST * (1 << failures)).min(PAUSE_MAX))
             }
+        }
+    }
+
+    fn transport(&self, stream: TcpStream) -> Result<Transport, rustls::Error> {
+        match &self.tls {
+            Some(tls) => Ok(Transport::Tls(Box::new(tls.session(stream)?))),
+            None => Ok(Transport::Plain(stream)),
         }
     }
 
@@ -128,7 +152,11 @@ impl Acceptor {
         Some(refusal.retry_after(REFUSED_WAIT))
     }
 
+    /// Over TLS nothing can be said before a handshake, which is what there is no room for.
     fn refuse(&self, mut stream: &TcpStream, refusal: &Refusal) -> Accepted {
+        if self.tls.is_some() {
+            return Accepted::Refused;
+        }
         let body = serde_json::json!({ "error": refusal });
         let wait = REFUSED_WAIT.as_secs().to_string();
         let response = Response::json(refusal.code.status(), &body).with("retry-after", wait);
@@ -143,6 +171,14 @@ impl AsFd for Acceptor {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.listener.as_fd()
     }
+}
+
+/// Linux hands these on to the connections, which saves calls for each.
+fn set_up(listener: &TcpListener) -> io::Result<()> {
+    sockopt::set_socket_send_buffer_size(listener, SEND_BUFFER_BYTES)?;
+    sockopt::set_tcp_nodelay(listener, true)?;
+    sockopt::set_tcp_user_timeout(listener, UNACKNOWLEDGED_WAIT_MAX_MS)?;
+    Ok(())
 }
 
 /// How many files the process may hold open, after asking for as many as it may ask for.
@@ -167,6 +203,17 @@ fn canonical(address: IpAddr) -> IpAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn connections_send_at_once_hold_little_and_are_given_up_when_what_they_sent_is_not_acknowledged_for_30_s() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        set_up(&listener).unwrap();
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (accepted, _) = listener.accept().unwrap();
+        assert!(sockopt::tcp_nodelay(&accepted).unwrap());
+        assert_eq!(sockopt::tcp_user_timeout(&accepted).unwrap(), 30_000);
+        assert_eq!(sockopt::socket_send_buffer_size(&accepted).unwrap(), 2 * SEND_BUFFER_BYTES);
+    }
 
     #[test]
     fn a_tenth_of_the_files_and_64_are_left_for_others() {

@@ -1,29 +1,33 @@
 //! One TCP connection from its first byte to its last, without waiting: HTTP requests one after another,
-//! perhaps a WebSocket, and the end. A driver calls `step`, waits for what it is told to, and calls again;
+//! perhaps a WebSocket, and the end; before them a handshake, if its transport has one. A driver calls `step`, waits for what it is told to, and calls again;
 //! while the connection is a WebSocket it runs the library over `Incoming` and says what it heard.
+
+mod ending;
+mod handshake;
+mod stall;
 
 use crate::engine::{Engine, HeldBody};
 use crate::http_reader::{HttpReader, Read, Stage as Reading};
 use crate::incoming::{Incoming, ending_of, to_core};
 use crate::line::{Decision, Line};
-use crate::transport::Peek;
+use crate::transport::{Peek, Transport};
+use handshake::HANDSHAKE_WAIT_MAX;
 use parlor_protocol::action::CloseCause;
 use parlor_protocol::frame::Frame;
 use parlor_protocol::http::HeadFault;
 use parlor_protocol::ids::{RequestId, SocketId};
 use parlor_protocol::input::{Ending, Input, Message};
 use parlor_protocol::outbox::Class;
+use stall::{Stall, WRITE_LOOK};
 use std::io;
-use std::net::{IpAddr, TcpStream};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How long a write may stall before the connection is dropped.
+/// How long a client may take nothing of what waits for it before it is given up.
 pub const WRITE_WAIT_MAX: Duration = Duration::from_secs(10);
 /// How long a client may take to close its side after the server closed.
 const LINGER_WAIT_MAX: Duration = Duration::from_secs(5);
-/// What is thrown away at once while a connection lingers.
-const DISCARD_BYTES: usize = 4 * 1024;
 
 /// What a driver has to wait for; news on the line (`Line::listen`) always counts too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,10 +68,18 @@ pub struct Connection {
     engine: Arc<Engine>,
     line: Arc<Line>,
     stage: Stage,
+    /// The client of the open WebSocket does not take what is there for it.
+    stall: Option<Stall>,
+    /// It did not for too long.
+    given_up: bool,
 }
 
 #[derive(Debug)]
 enum Stage {
+    /// The transport's handshake is made.
+    Handshake {
+        until: Instant,
+    },
     /// A request is being read.
     Reading {
         reader: Box<HttpReader>,
@@ -107,14 +119,16 @@ enum Stage {
 }
 
 impl Connection {
-    /// A connection that was accepted, over a non-blocking stream.
-    pub(crate) fn new(engine: Arc<Engine>, stream: TcpStream, peer: IpAddr) -> Self {
-        let reader = Box::<HttpReader>::default();
-        let until = Instant::now() + reader.stage().wait_max();
-        let held = HeldBody::new(engine.bodies());
-        let stage = Stage::Reading { stage: reader.stage(), reader, until, held };
+    /// A connection that was accepted, over a non-blocking transport.
+    pub(crate) fn new(engine: Arc<Engine>, transport: Transport, peer: IpAddr) -> Self {
         engine.lines_open().entered(peer);
-        Self { engine, line: Arc::new(Line::new(stream, peer)), stage }
+        let line = Arc::new(Line::new(transport, peer));
+        let stage = Stage::Handshake { until: Instant::now() + HANDSHAKE_WAIT_MAX };
+        let mut connection = Self { engine, line, stage, stall: None, given_up: false };
+        if !connection.line.is_secure() {
+            connection.stage = connection.reading(Box::default());
+        }
+        connection
     }
 
     /// Its line: what to wait on.
@@ -134,6 +148,7 @@ impl Connection {
         }
         loop {
             let next = match std::mem::replace(&mut self.stage, Stage::Over) {
+                Stage::Handshake { until } => self.shake_hands(until, ready),
                 Stage::Reading { reader, stage, until, held } => self.read(reader, stage, until, held, ready),
                 Stage::Undecided { reader, request, watch, held } => {
                     self.look_for_decision(reader, request, watch, held)
@@ -198,9 +213,10 @@ impl Connection {
         }
     }
 
-    /// The open WebSocket is lost: its client takes nothing, or the system says so.
-    pub fn lose(&self) {
-        self.engine.close_line(&self.line, None, Ending::Lost);
+    /// The next request is read.
+    fn reading(&self, reader: Box<HttpReader>) -> Stage {
+        let (stage, held) = (reader.stage(), HeldBody::new(self.engine.bodies()));
+        Stage::Reading { reader, stage, until: Instant::now() + stage.wait_max(), held }
     }
 
     fn read(
@@ -211,9 +227,9 @@ impl Connection {
         mut held: HeldBody,
         ready: Ready,
     ) -> Next {
-        if ready.readable {
+        if ready.readable || self.line.holds_input() {
             match self.line.receive(reader.room()) {
-                Ok(0) => return Next::Stage(Stage::Over),
+                Ok(received) if received.count == 0 => return Next::Stage(Stage::Over),
                 Ok(_) => {}
                 Err(error) if is_passing(&error) => {}
                 Err(_) => return Next::Stage(Stage::Over),
@@ -242,7 +258,10 @@ impl Connection {
             (true, Reading::Head | Reading::Body { .. }) => self.refuse(HeadFault::Late),
             (false, _) => {
                 let reading = Stage::Reading { reader, stage: now, until, held };
-                Next::Wait(reading, wait(true, &self.line, Some(until)))
+                match self.line.holds_input() {
+                    true => Next::Stage(reading),
+                    false => Next::Wait(reading, wait(true, &self.line, Some(until))),
+                }
             }
         }
     }
@@ -285,61 +304,18 @@ impl Connection {
     }
 
     fn answer(&self, reader: Box<HttpReader>, keep_alive: bool, until: Instant, ready: Ready) -> Next {
-        self.flush();
-        if self.is_ending() || ready.late {
+        self.write_on(ready);
+        let until = if self.line.took_some() { Instant::now() + WRITE_WAIT_MAX } else { until };
+        if self.is_ending() || Instant::now() >= until {
             return Next::Stage(Stage::Over);
         }
-        let written = self.line.is_written();
-        if !written {
-            let until = if ready.writable { Instant::now() + WRITE_WAIT_MAX } else { until };
+        if !self.line.is_written() {
             let stage = Stage::Answering { reader, keep_alive, until };
-            return Next::Wait(stage, wait(false, &self.line, Some(until)));
+            return Next::Wait(stage, self.wait_to_write(until));
         }
-        if !keep_alive {
-            return Next::Stage(Stage::Closing { socket: None, until });
-        }
-        let (stage, held) = (reader.stage(), HeldBody::new(self.engine.bodies()));
-        Next::Stage(Stage::Reading { reader, stage, until: Instant::now() + stage.wait_max(), held })
-    }
-
-    /// The WebSocket is over. The core hears of it at once; when it gave the order itself, only after its
-    /// last frame went out, so that a server that stops knows when it may.
-    fn close(&self, socket: SocketId) -> Next {
-        let ending = self.line.ending().unwrap_or(Ending::Lost);
-        let waits = ending == Ending::ByServer;
-        if !waits {
-            self.engine.disconnected(socket, ending);
-        }
-        if ending == Ending::Lost {
-            return Next::Stage(Stage::Over);
-        }
-        let until = Instant::now() + WRITE_WAIT_MAX;
-        Next::Stage(Stage::Closing { socket: waits.then_some(socket), until })
-    }
-
-    fn finish(&self, socket: Option<SocketId>, until: Instant, ready: Ready) -> Next {
-        self.flush();
-        if !self.line.is_written() && !ready.late {
-            return Next::Wait(Stage::Closing { socket, until }, wait(false, &self.line, Some(until)));
-        }
-        if let Some(socket) = socket {
-            self.engine.disconnected(socket, Ending::ByServer);
-        }
-        if ready.late {
-            return Next::Stage(Stage::Over);
-        }
-        self.line.shut_writing();
-        Next::Stage(Stage::Lingering { until: Instant::now() + LINGER_WAIT_MAX })
-    }
-
-    fn linger(&self, until: Instant, ready: Ready) -> Next {
-        let over = match self.line.receive(&mut Vec::with_capacity(DISCARD_BYTES)) {
-            Ok(count) => count == 0,
-            Err(error) => !is_passing(&error),
-        };
-        match over || ready.late || Instant::now() >= until {
-            true => Next::Stage(Stage::Over),
-            false => Next::Wait(Stage::Lingering { until }, wait(true, &self.line, Some(until))),
+        match keep_alive {
+            true => Next::Stage(self.reading(reader)),
+            false => Next::Stage(Stage::Closing { socket: None, until }),
         }
     }
 
@@ -356,26 +332,6 @@ impl Connection {
     }
 }
 
-/// Whatever ends a connection, also a panic in its task: the core hears of it, once.
-impl Drop for Connection {
-    fn drop(&mut self) {
-        match std::mem::replace(&mut self.stage, Stage::Over) {
-            Stage::Undecided { request, .. } => self.engine.forget_request(request, &self.line),
-            Stage::Open { socket, .. } => self.engine.disconnected(socket, Ending::Lost),
-            Stage::Closing { socket: Some(socket), .. } => {
-                self.engine.disconnected(socket, Ending::ByServer);
-            }
-            Stage::Closing { socket: None, .. }
-            | Stage::Reading { .. }
-            | Stage::Answering { .. }
-            | Stage::Lingering { .. }
-            | Stage::Over => {}
-        }
-        self.line.shut();
-        self.engine.lines_open().left(self.line.peer());
-    }
-}
-
 enum Next {
     Stage(Stage),
     Wait(Stage, Wait),
@@ -384,6 +340,10 @@ enum Next {
 
 fn wait(readable: bool, line: &Line, until: Option<Instant>) -> Wait {
     Wait { readable, writable: line.is_blocked(), until }
+}
+
+fn lingering() -> Stage {
+    Stage::Lingering { until: Instant::now() + LINGER_WAIT_MAX }
 }
 
 fn is_passing(error: &io::Error) -> bool {

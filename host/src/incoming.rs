@@ -46,7 +46,7 @@ pub struct Incoming {
     taken: usize,
     /// Comes when `rest` is taken.
     fault: Option<Fault>,
-    /// The socket may have more to read. A short read means that it has not, and spares the call that says so.
+    /// The socket may have more to read.
     readable: bool,
     arriving: Option<Arriving>,
 }
@@ -64,6 +64,7 @@ struct Arriving {
 impl Incoming {
     /// `early` came behind the head of the request.
     pub(crate) fn new(engine: Arc<Engine>, line: Arc<Line>, limits: SocketLimits, early: &[u8]) -> Self {
+        let readable = line.holds_input();
         let mut incoming = Self {
             engine,
             line,
@@ -72,7 +73,7 @@ impl Incoming {
             rest: Vec::new(),
             taken: 0,
             fault: None,
-            readable: false,
+            readable,
             arriving: None,
         };
         incoming.take_in(early, &mut []);
@@ -129,8 +130,8 @@ impl Incoming {
         let (received, taken) = SCRATCH.with_borrow_mut(|scratch| {
             scratch.clear();
             let received = self.line.receive(scratch);
-            self.readable = matches!(received, Ok(count) if count == scratch.capacity());
-            (received, self.take_in(scratch, out))
+            self.readable = received.as_ref().is_ok_and(|received| received.more);
+            (received.map(|received| received.count), self.take_in(scratch, out))
         });
         match (received?, taken) {
             (0, _) => Ok(0),

@@ -28,6 +28,7 @@ pub mod settings;
 pub mod signals;
 pub mod start;
 mod stores;
+pub mod tls;
 pub mod transcript;
 mod transport;
 pub mod trial;

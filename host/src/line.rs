@@ -7,7 +7,8 @@
 //! flushes too and saw all there is, or it pushes and marks again.
 
 use crate::measured::note_dropped;
-use crate::transport::{Peek, Transport};
+use crate::tls::Handshake;
+use crate::transport::{Peek, Received, Transport};
 use parlor_protocol::action::{CloseCause, SocketLimits};
 use parlor_protocol::frame::Frame;
 use parlor_protocol::ids::SocketId;
@@ -15,7 +16,7 @@ use parlor_protocol::input::Ending;
 use parlor_protocol::outbox::{Class, Outbox, Pushed};
 use rustix::net::Shutdown;
 use std::io::{self, IoSlice};
-use std::net::{IpAddr, TcpStream};
+use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
@@ -37,6 +38,8 @@ pub struct Line {
     blocked: AtomicBool,
     /// Nothing waits in the outbox.
     written: AtomicBool,
+    /// The kernel took something since this was last asked.
+    taken: AtomicBool,
     /// Its own task wants to know when all is written.
     watched: AtomicBool,
     /// The core does not want to read from it now.
@@ -65,15 +68,16 @@ pub(crate) enum Decision {
 
 impl Line {
     /// A line over a non-blocking stream.
-    pub fn new(stream: TcpStream, peer: IpAddr) -> Self {
+    pub(crate) fn new(transport: Transport, peer: IpAddr) -> Self {
         Self {
-            transport: Transport::Plain(stream),
+            transport,
             peer,
             outbox: Mutex::default(),
             told: Mutex::default(),
             dirty: AtomicBool::new(false),
             blocked: AtomicBool::new(false),
             written: AtomicBool::new(true),
+            taken: AtomicBool::new(false),
             watched: AtomicBool::new(false),
             paused: AtomicBool::new(false),
             flushed: AtomicBool::new(false),
@@ -118,10 +122,17 @@ impl Line {
         locked(&self.outbox).queued_bytes()
     }
 
-    /// Whether all is written. When it is not, the line's task is woken once it is.
+    /// Whether all is written, what the transport itself has to say included. When it is not, the line's task is
+    /// woken once it is.
     pub(crate) fn is_written(&self) -> bool {
         self.watched.store(true, SeqCst);
-        self.written.load(SeqCst)
+        self.written.load(SeqCst) && !self.transport.is_sending()
+    }
+
+    /// Whether the client took something since this was last asked.
+    pub(crate) fn took_some(&self) -> bool {
+        // Both are to be asked.
+        self.taken.swap(false, SeqCst) | self.transport.took_some()
     }
 
     /// Puts a frame into the outbox. True: the caller has to put the line into the list of dirty ones.
@@ -178,6 +189,14 @@ impl Line {
         self.mark()
     }
 
+    /// Gives up a client that takes nothing: what has not begun to be written is thrown away, and the line ends
+    /// as too slow. True: as with `push`.
+    #[must_use]
+    pub(crate) fn give_up(&self) -> bool {
+        locked(&self.outbox).forget_waiting();
+        self.close(Some(CloseCause::TooSlow.frame()), Ending::TooSlow)
+    }
+
     /// Reads on, or no more.
     pub(crate) fn pause(&self, paused: bool) {
         self.paused.store(paused, SeqCst);
@@ -230,7 +249,8 @@ impl Line {
         let empty = outbox.is_empty();
         self.written.store(empty, SeqCst);
         drop(outbox);
-        if !empty || self.watched.swap(false, SeqCst) {
+        let all = empty && !self.transport.is_sending();
+        if !all || self.watched.swap(false, SeqCst) {
             self.wake();
         }
     }
@@ -240,6 +260,7 @@ impl Line {
         while !outbox.is_empty() {
             match self.write_once(outbox) {
                 Ok(count) if count > 0 => {
+                    self.taken.store(true, SeqCst);
                     if outbox.advance(count) {
                         self.flushed.store(true, SeqCst);
                     }
@@ -249,16 +270,26 @@ impl Line {
                     self.blocked.store(true, SeqCst);
                     break;
                 }
-                Ok(_) | Err(_) => {
-                    *outbox = Outbox::default();
-                    outbox.close(None);
-                    self.end(Ending::Lost);
-                }
+                Ok(_) | Err(_) => self.lose(outbox),
+            }
+        }
+        if outbox.is_empty() && self.transport.is_sending() {
+            match self.transport.flush() {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.blocked.store(true, SeqCst),
+                Err(_) => self.lose(outbox),
             }
         }
         if outbox.take_flushed() {
             self.flushed.store(true, SeqCst);
         }
+    }
+
+    /// Nothing can be written any more.
+    fn lose(&self, outbox: &mut Outbox) {
+        *outbox = Outbox::default();
+        outbox.close(None);
+        self.end(Ending::Lost);
     }
 
     fn write_once(&self, outbox: &Outbox) -> io::Result<usize> {
@@ -282,13 +313,60 @@ impl Line {
         !self.dirty.swap(true, SeqCst)
     }
 
-    /// Reads into what `bytes` has spare; `WouldBlock` when there is nothing.
-    pub(crate) fn receive(&self, bytes: &mut Vec<u8>) -> io::Result<usize> {
-        self.transport.receive(bytes)
+    /// Whether there is a handshake to be made first.
+    pub(crate) fn is_secure(&self) -> bool {
+        self.transport.is_secure()
     }
 
+    /// Goes on with the handshake as far as what has come allows.
+    pub(crate) fn shake_hands(&self) -> Handshake {
+        let done = self.transport.shake_hands();
+        self.note_sending();
+        done
+    }
+
+    /// Reads into what `bytes` has spare; `WouldBlock` when there is nothing.
+    pub(crate) fn receive(&self, bytes: &mut Vec<u8>) -> io::Result<Received> {
+        let received = self.transport.receive(bytes);
+        self.note_sending();
+        received
+    }
+
+    /// Looks whether the client has hung up, without taking anything from it.
     pub(crate) fn peek(&self) -> Peek {
-        self.transport.peek()
+        let seen = self.transport.peek();
+        self.note_sending();
+        seen
+    }
+
+    /// Whether something has come that a wait for the socket does not see: to be received first.
+    pub(crate) fn holds_input(&self) -> bool {
+        self.transport.holds_input()
+    }
+
+    /// Reading may have made the transport answer more than the kernel takes: its task has to wait until it does.
+    fn note_sending(&self) {
+        if self.transport.is_sending() {
+            self.blocked.store(true, SeqCst);
+            self.wake();
+        }
+    }
+
+    /// Throws away what has come; `Ok(0)`: nothing comes any more.
+    pub(crate) fn discard(&self) -> io::Result<usize> {
+        self.transport.discard()
+    }
+
+    /// Answers a client that does not speak what the transport does.
+    pub(crate) fn write_plainly(&self, bytes: &[u8]) {
+        self.transport.write_plainly(bytes);
+    }
+
+    /// Says good-bye in the transport's own words. False: it is not sent yet.
+    pub(crate) fn take_leave(&self) -> bool {
+        let left = self.transport.take_leave();
+        self.note_sending();
+        !left.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
     }
 
     /// Tells the client that nothing more comes.

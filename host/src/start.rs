@@ -8,6 +8,7 @@ use crate::keyring::Keyring;
 use crate::log::Log;
 use crate::recording::{Header, Hider, Recorder};
 use crate::settings::{Configuration, Stop, Surroundings};
+use crate::tls::Tls;
 use crate::{console, seed, signals, stores, trial};
 use parlor_protocol::call::Call;
 use parlor_protocol::ids::Ticket;
@@ -77,13 +78,14 @@ fn start(program: &str, configuration: &Configuration, files_per_line: u64) -> R
     for warning in &configuration.warnings {
         log.write(clock.now(), Record::new(Level::Warn, "settings").with("warning", warning.as_str()));
     }
+    let tls = configuration.tls.as_ref().map(Tls::open).transpose()?.map(Arc::new);
     let seed = seed::draw().map_err(|error| format!("the system gives no randomness: {error}"))?;
     let stores = stores::open(configuration, clock.now())?;
     let server = Server::new(configuration.core.clone(), seed);
     let recorder = recorder(program, configuration, (clock.now(), seed), &log)?;
     let outside = Outside { recorder, ..outside(configuration, clock, log.clone()) };
     let engine = Engine::start(server, outside, stores).map_err(|error| format!("cannot start: {error}"))?;
-    match listen(configuration, &engine, files_per_line) {
+    match listen(configuration, &engine, files_per_line, tls) {
         Ok(acceptor) => Ok(Started { acceptor, engine, log }),
         Err(message) => {
             // The store was opened in order, and the next start need not examine it.
@@ -97,10 +99,12 @@ fn listen(
     configuration: &Configuration,
     engine: &Arc<Engine>,
     files_per_line: u64,
+    tls: Option<Arc<Tls>>,
 ) -> Result<Acceptor, String> {
-    signals::start(engine.clone()).map_err(|error| format!("cannot watch for signals: {error}"))?;
+    signals::start(engine.clone(), tls.clone())
+        .map_err(|error| format!("cannot watch for signals: {error}"))?;
     let address = SocketAddr::new(configuration.host, configuration.port);
-    let acceptor = Acceptor::bind(engine.clone(), address, files_per_line)
+    let acceptor = Acceptor::bind(engine.clone(), address, files_per_line, tls)
         .map_err(|error| format!("cannot listen on {address}: {error}"))?;
     let bound = acceptor.address().map_err(|error| format!("cannot tell the address: {error}"))?;
     say(&trial::greeting(configuration, bound, Clock::start().now()));

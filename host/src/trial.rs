@@ -86,9 +86,10 @@ pub fn token(secret: &[u8], claims: &Value) -> String {
 
 /// What is printed when the server listens: a line with the address, and in a trial how to go on.
 pub fn greeting(configuration: &Configuration, bound: SocketAddr, now: Timestamp) -> String {
-    let mut text = format!("Parlor {} listens on http://{bound}\n", configuration.core.version);
+    let scheme = if configuration.tls.is_some() { "https" } else { "http" };
+    let mut text = format!("Parlor {} listens on {scheme}://{bound}\n", configuration.core.version);
     if let (true, Some(secret)) = (configuration.trial, &configuration.keys.secret) {
-        let address = configuration.public_url.clone().unwrap_or_else(|| format!("http://{bound}"));
+        let address = configuration.public_url.clone().unwrap_or_else(|| format!("{scheme}://{bound}"));
         let link = |person: &Person| {
             let token = token(secret, &person.claims(&configuration.keys, now));
             format!("  {}  {address}/#token={token}\n", person.name)

@@ -13,6 +13,9 @@ pub struct Settings {
     pub interviewer: Interviewer,
     /// `PUBLIC_URL`: how clients reach this server; `None`: as whoever asks did.
     pub public_url: Option<String>,
+    /// Whether the port speaks TLS: what a client is told to connect to then is `wss://`.
+    #[serde(default)]
+    pub tls: bool,
     /// `ALLOWED_ORIGINS`
     pub origins: Origins,
     /// `TRUSTED_PROXIES`
@@ -119,6 +122,7 @@ impl Default for Settings {
             version: env!("CARGO_PKG_VERSION").to_string(),
             interviewer: Interviewer::BuiltIn,
             public_url: None,
+            tls: false,
             origins: Origins::SameHost,
             trusted_proxies: Vec::new(),
             create_on_open: false,

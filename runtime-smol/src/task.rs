@@ -5,7 +5,7 @@ use async_io::{Async, Timer};
 use async_tungstenite::WebSocketStream;
 use async_tungstenite::tungstenite::protocol::Role;
 use async_tungstenite::tungstenite::{Error, Message};
-use parlor_host::connection::{Connection, Ready, Step, WRITE_WAIT_MAX, Wait};
+use parlor_host::connection::{Connection, Ready, Step, Wait};
 use parlor_host::incoming::Incoming;
 use parlor_host::line::Line;
 use smol::future::{FutureExt, poll_fn, yield_now};
@@ -75,9 +75,9 @@ async fn library(incoming: Box<Incoming>, io: Arc<Socket>) -> Box<WebSocketStrea
 }
 
 async fn read_messages(connection: &mut Connection, mut socket: Box<WebSocketStream<Frames>>) {
-    let mut stalled = None;
+    let mut look = None;
     let mut heard = 0;
-    while let Some(read) = poll_fn(|cx| poll_message(connection, &mut socket, &mut stalled, cx)).await {
+    while let Some(read) = poll_fn(|cx| poll_message(connection, &mut socket, &mut look, cx)).await {
         if !connection.heard(read, &socket.get_ref().incoming) {
             return;
         }
@@ -90,43 +90,39 @@ async fn read_messages(connection: &mut Connection, mut socket: Box<WebSocketStr
 
 /// The next message; `None`: the core, or a client that takes nothing, has ended the socket.
 fn poll_message(
-    connection: &Connection,
+    connection: &mut Connection,
     socket: &mut WebSocketStream<Frames>,
-    stalled: &mut Option<Box<Timer>>,
+    look: &mut Option<Box<Timer>>,
     cx: &mut Context<'_>,
 ) -> Poll<Option<Result<Message, Error>>> {
-    let line = connection.line();
-    line.listen(cx.waker());
-    if line.is_blocked() && poll_stalled(connection, &socket.get_ref().io, stalled, cx).is_ready() {
-        connection.lose();
-    }
+    connection.line().listen(cx.waker());
+    write_on(connection, &socket.get_ref().io, look, cx);
     if connection.is_ending() {
         return Poll::Ready(None);
     }
-    if line.is_paused() {
+    if connection.line().is_paused() {
         return Poll::Pending;
     }
     let read = ready!(Pin::new(socket).poll_next(cx));
     Poll::Ready(Some(read.unwrap_or(Err(Error::ConnectionClosed))))
 }
 
-/// Writes on as the client takes it; ready when it has taken nothing for too long.
-fn poll_stalled(
-    connection: &Connection,
-    io: &Socket,
-    stalled: &mut Option<Box<Timer>>,
-    cx: &mut Context<'_>,
-) -> Poll<()> {
-    while connection.line().is_blocked() {
+/// Writes on as the client takes it, until it is written or there is something to wait for.
+fn write_on(connection: &mut Connection, io: &Socket, look: &mut Option<Box<Timer>>, cx: &mut Context<'_>) {
+    while let Some(at) = connection.look_at() {
         if io.poll_writable(cx).is_pending() {
-            let timer = stalled.get_or_insert_with(|| Box::new(Timer::after(WRITE_WAIT_MAX)));
-            return Pin::new(&mut **timer).poll(cx).map(|_| ());
+            let timer = look.get_or_insert_with(|| Box::new(Timer::never()));
+            timer.set_at(at);
+            if Pin::new(&mut **timer).poll(cx).is_pending() {
+                return;
+            }
         }
-        *stalled = None;
-        connection.flush_writable();
+        connection.look_for_room();
+        if connection.is_ending() {
+            break;
+        }
     }
-    *stalled = None;
-    Poll::Pending
+    *look = None;
 }
 
 /// The stream under the library: what comes waits for the socket, what goes waits in the outbox.

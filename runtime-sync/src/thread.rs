@@ -2,12 +2,11 @@
 //! tungstenite reads it over a stream that never waits.
 
 use crate::bell::Bell;
-use parlor_host::connection::{Connection, Ready, Step, WRITE_WAIT_MAX};
+use parlor_host::connection::{Connection, Ready, Step};
 use parlor_host::engine::Engine;
 use parlor_host::incoming::Incoming;
 use std::io;
 use std::sync::Arc;
-use std::time::Instant;
 use tungstenite::WebSocket;
 use tungstenite::protocol::Role;
 use tungstenite::{Error, Message};
@@ -43,26 +42,19 @@ pub fn run(mut connection: Box<Connection>) {
 fn read_messages(connection: &mut Connection, engine: &Arc<Engine>, bell: &Bell, incoming: Incoming) {
     let config = incoming.config();
     let mut socket = WebSocket::from_raw_socket(incoming, Role::Server, Some(config));
-    let mut stalled = None;
     while read_what_came(connection, engine, &mut socket) {
         engine.flush_dirty();
-        let line = connection.line();
-        let write = line.is_blocked();
-        let until = write.then(|| *stalled.get_or_insert_with(|| Instant::now() + WRITE_WAIT_MAX));
+        let look = connection.look_at();
         if connection.is_ending() {
             return;
         }
-        let ready = bell.wait(line, !line.is_paused(), write, until);
+        let line = connection.line();
+        let ready = bell.wait(line, !line.is_paused(), look.is_some(), look);
         if ready.readable {
             socket.get_mut().set_readable();
         }
-        if ready.writable || !write {
-            stalled = None;
-        }
-        if ready.writable {
-            connection.flush_writable();
-        } else if ready.late {
-            connection.lose();
+        if ready.writable || ready.late {
+            connection.look_for_room();
         }
     }
 }

@@ -7,6 +7,7 @@ import { createHmac } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { request } from 'node:https';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -30,6 +31,7 @@ export class Parlor {
   #child;
   #port = 0;
   #settings;
+  #ca = null;
 
   /**
    * @param {{after: Function}} test at whose end it ends
@@ -49,12 +51,31 @@ export class Parlor {
     return Parlor.start(test, { WEBSOCKET_PORT: await steadyPort(), ...settings });
   }
 
+  /** One that speaks TLS, with a certificate that it has signed itself: who connects needs its `ca`. */
+  static async startSecure(test, settings = {}) {
+    const folder = await mkdtemp(join(tmpdir(), 'parlor-clients-tls-'));
+    test.after(() => rm(folder, { recursive: true }));
+    const [cert, key] = ['cert.pem', 'key.pem'].map((name) => join(folder, name));
+    execFileSync('openssl', [
+      ...['req', '-x509', '-nodes', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-days', '2'],
+      ...['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1', '-keyout', key, '-out', cert],
+    ], { stdio: 'ignore' });
+    const server = await Parlor.start(test, { TLS_CERT: cert, TLS_KEY: key, ...settings });
+    server.#ca = readFileSync(cert, 'latin1');
+    return server;
+  }
+
+  /** The certificate to believe; null where there is no TLS. */
+  get ca() {
+    return this.#ca;
+  }
+
   get port() {
     return this.#port;
   }
 
   get url() {
-    return `http://127.0.0.1:${this.#port}`;
+    return `${this.#settings.TLS_CERT ? 'https' : 'http'}://127.0.0.1:${this.#port}`;
   }
 
   /** Starts it, on the port it had. */
@@ -76,7 +97,7 @@ export class Parlor {
     running.add(child);
     child.once('exit', () => running.delete(child));
     for await (const line of createInterface({ input: child.stdout })) {
-      const address = / listens on http:\/\/[^:]+:(\d+)/.exec(line);
+      const address = / listens on https?:\/\/[^:]+:(\d+)/.exec(line);
       if (!address) continue;
       this.#port = Number(address[1]);
       child.stdout.resume();
@@ -116,7 +137,8 @@ export class Parlor {
   /** A request of the backend; its answer, where there is one. */
   async backend(method, path, body) {
     const headers = { authorization: `Bearer ${SERVICE_KEY}`, 'content-type': 'application/json' };
-    const answer = await fetch(this.url + path, { method, headers, body: JSON.stringify(body) });
+    const init = { method, headers, body: JSON.stringify(body) };
+    const answer = await (this.#ca ? askSecurely(this.url + path, this.#ca, init) : fetch(this.url + path, init));
     const text = await answer.text();
     assert.ok(answer.ok, `${method} ${path}: ${answer.status} ${text}`);
     return text ? JSON.parse(text) : null;
@@ -145,6 +167,22 @@ export class Parlor {
     if (this.alive) await this.stop('SIGKILL');
     await rm(this.#folder, { recursive: true });
   }
+}
+
+/** What `fetch` would do, if it could be told whom to believe. */
+function askSecurely(url, ca, { method, headers, body }) {
+  return new Promise((resolve, reject) => {
+    const asked = request(url, { method, headers, ca }, (answer) => {
+      const status = answer.statusCode;
+      let text = '';
+      answer.setEncoding('utf8');
+      answer.on('data', (more) => (text += more));
+      answer.on('end', () => resolve({ ok: status < 300, status, text: async () => text }));
+      answer.on('error', reject);
+    });
+    asked.on('error', reject);
+    asked.end(body);
+  });
 }
 
 /**

@@ -65,9 +65,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         asset: |_| None,
     };
     let engine = Engine::start(Server::new(configuration.core.clone(), seed::draw()?), outside, stores)?;
-    signals::start(engine.clone())?;
+    signals::start(engine.clone(), None)?;
     let address = SocketAddr::new(configuration.host, configuration.port);
-    let acceptor = Acceptor::bind(engine, address, FILES_PER_LINE)?;
+    let acceptor = Acceptor::bind(engine, address, FILES_PER_LINE, None)?;
     print!("{}", trial::greeting(&configuration, acceptor.address()?, clock.now()));
     let engine = acceptor.engine().clone();
     serve::serve(acceptor)?;

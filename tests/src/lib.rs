@@ -6,6 +6,7 @@ pub mod client;
 pub mod ledger;
 pub mod load;
 pub mod process;
+pub mod secure;
 pub mod signing;
 pub mod simulation;
 pub mod transcript;

@@ -16,7 +16,7 @@ pub const BINARIES: [&str; 2] = ["parlor", "parlor-threads"];
 /// How long a start or an end may take before the test fails.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// What a server prints in front of its address.
-const LISTENING: &str = " listens on http://";
+const LISTENING: &str = " listens on http";
 
 /// A running server.
 #[derive(Debug)]
@@ -67,6 +67,7 @@ impl Process {
         std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
                 if let Some((_, address)) = line.split_once(LISTENING) {
+                    let address = address.split_once("://").map_or("", |(_, address)| address);
                     let address = address.split(['/', ' ']).next().unwrap_or_default();
                     tell.send(address.parse::<SocketAddr>()).unwrap_or_default();
                 }
@@ -92,6 +93,11 @@ impl Process {
         self.child.id()
     }
 
+    /// Whether it has not ended.
+    pub fn runs(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
     /// SIGKILL: it ends wherever it is.
     pub fn kill(&mut self) {
         self.signal(Signal::KILL);
@@ -108,6 +114,11 @@ impl Process {
     /// SIGTERM: it is asked to end.
     pub fn terminate(&self) {
         self.signal(Signal::TERM);
+    }
+
+    /// SIGHUP: it is asked to read again what can be read again.
+    pub fn reload(&self) {
+        self.signal(Signal::HUP);
     }
 
     /// Waits until it has ended.

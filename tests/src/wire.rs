@@ -1,7 +1,10 @@
 //! A WebSocket client that hides nothing: frames as bytes, right or wrong, in whatever pieces.
 
+use crate::secure::session;
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long an answer may take before the test fails.
@@ -53,7 +56,47 @@ pub fn reason(code: u16, text: &[u8]) -> Vec<u8> {
 /// An open WebSocket.
 #[derive(Debug)]
 pub struct Wire {
-    stream: TcpStream,
+    stream: Stream,
+}
+
+#[derive(Debug)]
+enum Stream {
+    Plain(TcpStream),
+    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
+}
+
+impl Stream {
+    fn tcp(&self) -> &TcpStream {
+        match self {
+            Self::Plain(stream) => stream,
+            Self::Tls(stream) => &stream.sock,
+        }
+    }
+}
+
+impl Read for Stream {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(stream) => stream.read(bytes),
+            Self::Tls(stream) => stream.read(bytes),
+        }
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(stream) => stream.write(bytes),
+            Self::Tls(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(stream) => stream.flush(),
+            Self::Tls(stream) => stream.flush(),
+        }
+    }
 }
 
 impl Wire {
@@ -77,16 +120,24 @@ impl Wire {
 
     /// Connects to `target` and is answered with 101.
     pub fn open(address: SocketAddr, target: &str) -> Self {
-        let mut wire = Self::connect(address);
+        Self::connect(address).upgrade(address, target)
+    }
+
+    /// The same over TLS.
+    pub fn open_secure(address: SocketAddr, config: &Arc<ClientConfig>, target: &str) -> Self {
+        Self::connect_secure(address, config).upgrade(address, target)
+    }
+
+    fn upgrade(mut self, address: SocketAddr, target: &str) -> Self {
         let head = format!(
             "GET {target} HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {KEY}\r\n\r\n"
         );
-        wire.write(head.as_bytes()).expect("the server reads");
-        let answer = wire.read_head();
+        self.write(head.as_bytes()).expect("the server reads");
+        let answer = self.read_head();
         assert!(answer.starts_with("HTTP/1.1 101 "), "{answer}");
         assert!(answer.contains(&format!("sec-websocket-accept: {ACCEPT}\r\n")), "{answer}");
-        wire
+        self
     }
 
     /// A TCP connection on which nothing was said.
@@ -94,26 +145,60 @@ impl Wire {
         Self::of(TcpStream::connect(address).expect("the server listens")).expect("a TCP socket")
     }
 
+    /// A session of TLS in which nothing was said.
+    pub fn connect_secure(address: SocketAddr, config: &Arc<ClientConfig>) -> Self {
+        let plain = Self::connect(address);
+        let Stream::Plain(stream) = plain.stream else { unreachable!("it was just made") };
+        let mut stream = StreamOwned::new(session(config), stream);
+        stream.conn.complete_io(&mut stream.sock).expect("the server shakes hands");
+        Self { stream: Stream::Tls(Box::new(stream)) }
+    }
+
     fn of(stream: TcpStream) -> io::Result<Self> {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
-        Ok(Self { stream })
+        Ok(Self { stream: Stream::Plain(stream) })
     }
 
-    /// The same connection, for another thread.
+    /// The session, if it is one.
+    pub fn session(&self) -> Option<&ClientConnection> {
+        match &self.stream {
+            Stream::Plain(_) => None,
+            Stream::Tls(stream) => Some(&stream.conn),
+        }
+    }
+
+    /// The socket under it.
+    pub fn tcp(&self) -> &TcpStream {
+        self.stream.tcp()
+    }
+
+    /// The same connection, for another thread; not over TLS, where all passes one place.
     pub fn other_half(&self) -> Self {
-        Self { stream: self.stream.try_clone().expect("a TCP socket") }
+        Self { stream: Stream::Plain(self.stream.tcp().try_clone().expect("a TCP socket")) }
     }
 
     /// Ends the TCP connection without a word.
     pub fn cut(&self) {
-        self.stream.shutdown(Shutdown::Both).unwrap_or_default();
+        self.stream.tcp().shutdown(Shutdown::Both).unwrap_or_default();
+    }
+
+    /// Says that nothing more comes, in words of TLS, and keeps the TCP connection.
+    pub fn take_leave(&mut self) {
+        match &mut self.stream {
+            Stream::Plain(stream) => stream.shutdown(Shutdown::Write).unwrap_or_default(),
+            Stream::Tls(stream) => {
+                stream.conn.send_close_notify();
+                stream.flush().unwrap_or_default();
+            }
+        }
     }
 
     /// Sends bytes as they are.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.stream.write_all(bytes)
+        self.stream.write_all(bytes)?;
+        self.stream.flush()
     }
 
     /// Reads up to and with an empty line.
@@ -155,7 +240,7 @@ impl Wire {
         Ok((head[0], self.read_exactly(length as usize)?))
     }
 
-    /// Reads until the server ends the TCP connection.
+    /// Reads until the server ends the TCP connection; over TLS, until it has said so.
     pub fn read_to_end(&mut self) -> Vec<u8> {
         let mut rest = Vec::new();
         match self.stream.read_to_end(&mut rest) {

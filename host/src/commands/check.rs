@@ -10,7 +10,7 @@ pub fn command() -> Command {
         .about("Prints the settings that a server would have, secrets hidden, and where each comes from")
         .after_help(
             "Ends with 2 and every error that there is when a server would not start with these settings.\n\
-             Nothing is opened or made.",
+             Nothing is made, and of all files only those of settings and of TLS are read.",
         )
 }
 

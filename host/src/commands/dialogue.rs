@@ -3,6 +3,7 @@
 use super::line::{HELP, Line};
 use crate::clock::Clock;
 use crate::start::complain;
+use crate::tls;
 use crate::transcript::hex;
 use clap::{Arg, ArgMatches, Command};
 use std::io::{self, BufRead, IsTerminal, Read, Write};
@@ -19,7 +20,7 @@ use tungstenite::http::{HeaderValue, Uri};
 use tungstenite::protocol::frame::CloseFrame;
 use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::stream::MaybeTlsStream;
-use tungstenite::{Message, WebSocket, client_tls};
+use tungstenite::{Connector, Message, WebSocket, client_tls_with_config};
 
 /// The server ended the connection, and not with 1000.
 const EXIT_ENDED: u8 = 1;
@@ -61,6 +62,7 @@ pub fn command() -> Command {
         .arg(Arg::new("URL").required(true).help("ws:// or wss://, a host, perhaps a port, a path and a query"))
         .arg(option("token").value_name("TOKEN").help("Shown as Authorization: Bearer; else what PARLOR_TOKEN in the environment holds"))
         .arg(option("origin").value_name("ORIGIN").help("Shown as Origin, as a browser would"))
+        .arg(option("ca").value_name("FILE").help("For wss://: whom to believe (PEM), in place of public authorities"))
         .arg(
             option("wait")
                 .value_name("TIME")
@@ -103,6 +105,13 @@ fn begin(given: &ArgMatches) -> Result<(Socket, Duration), (u8, String)> {
         (Some("wss"), None) => 443,
         (Some(_) | None, _) => return Err(wrong("the URL begins with neither ws:// nor wss://".to_string())),
     };
+    let connector = match given.get_one::<String>("ca") {
+        Some(_) if url.scheme_str() == Some("ws") => {
+            return Err(wrong("--ca is for wss:// only".to_string()));
+        }
+        Some(file) => Some(Connector::Rustls(tls::believing("--ca", file.as_ref()).map_err(wrong)?)),
+        None => None,
+    };
     let host = url.host().unwrap_or_default().trim_matches(['[', ']']).to_string();
     let mut request = url.into_client_request().map_err(|error| wrong(error.to_string()))?;
     for (name, option) in [("authorization", "token"), ("origin", "origin")] {
@@ -115,11 +124,11 @@ fn begin(given: &ArgMatches) -> Result<(Socket, Duration), (u8, String)> {
             request.headers_mut().insert(name, value);
         }
     }
-    let socket = connect(request, &host, port).map_err(|why| (EXIT_REFUSED, why))?;
+    let socket = connect(request, &host, port, connector).map_err(|why| (EXIT_REFUSED, why))?;
     Ok((socket, wait))
 }
 
-fn connect(request: Request, host: &str, port: u16) -> Result<Socket, String> {
+fn connect(request: Request, host: &str, port: u16, connector: Option<Connector>) -> Result<Socket, String> {
     let named = |error: io::Error| format!("{host} port {port}: {error}");
     let mut last = io::Error::other("there is no such address");
     for address in (host, port).to_socket_addrs().map_err(named)? {
@@ -128,7 +137,7 @@ fn connect(request: Request, host: &str, port: u16) -> Result<Socket, String> {
                 stream.set_read_timeout(Some(PATIENCE)).map_err(named)?;
                 stream.set_write_timeout(Some(PATIENCE)).map_err(named)?;
                 stream.set_nodelay(true).map_err(named)?;
-                return open(request, stream);
+                return open(request, stream, connector);
             }
             Err(error) => last = error,
         }
@@ -136,8 +145,8 @@ fn connect(request: Request, host: &str, port: u16) -> Result<Socket, String> {
     Err(named(last))
 }
 
-fn open(request: Request, stream: TcpStream) -> Result<Socket, String> {
-    match client_tls(request, stream) {
+fn open(request: Request, stream: TcpStream, connector: Option<Connector>) -> Result<Socket, String> {
+    match client_tls_with_config(request, stream, None, connector) {
         Ok((socket, _)) => {
             let stream = match socket.get_ref() {
                 MaybeTlsStream::Plain(stream) => Some(stream),

@@ -31,6 +31,7 @@ use parlor_protocol::frame::Frame;
 use parlor_protocol::http::RequestHead;
 use parlor_protocol::ids::{RequestId, Slots, SocketId};
 use parlor_protocol::input::{Ending, Input};
+use parlor_protocol::record::Record;
 use parlor_protocol::server::Server;
 use perform::{After, Pending, Sockets};
 use shutdown::Shutdown;
@@ -239,6 +240,11 @@ impl Engine {
     /// How many jobs of documents were given up because they took too long.
     pub fn documents_given_up(&self) -> u64 {
         self.documents.given_up()
+    }
+
+    /// Writes a line into the log.
+    pub(crate) fn log(&self, record: Record) {
+        (self.outside.log)(record);
     }
 
     /// How long facts have held the lock.

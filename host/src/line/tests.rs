@@ -1,7 +1,7 @@
 use super::*;
 use parlor_protocol::outbox::OUTBOX_BYTES_MAX;
 use std::io::Read;
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::task::Wake;
@@ -19,7 +19,7 @@ fn pair() -> (Line, TcpStream, Arc<Count>) {
     let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let (server, peer) = listener.accept().unwrap();
     server.set_nonblocking(true).unwrap();
-    let line = Line::new(server, peer.ip());
+    let line = Line::new(Transport::Plain(server), peer.ip());
     let woken = Arc::new(Count(AtomicUsize::new(0)));
     line.listen(&Waker::from(woken.clone()));
     (line, client, woken)

@@ -17,7 +17,7 @@ pub struct Effective {
 }
 
 /// Every setting in the order of `--help`, and what an operator should know besides. The error has all that is wrong,
-/// a line each. Nothing is made: a trial's secret is not looked for.
+/// a line each. Nothing is made: a trial's secret is not looked for. The certificate of TLS and its key are read.
 pub fn effective(surroundings: &Surroundings) -> Result<(Vec<Effective>, Vec<String>), Stop> {
     let given = sources::gather(surroundings)?;
     let faults = read::faults(&given);
@@ -25,6 +25,9 @@ pub fn effective(surroundings: &Surroundings) -> Result<(Vec<Effective>, Vec<Str
         return Err(Stop::Wrong(faults.join("\n")));
     }
     let configuration = read::configuration(&given, &surroundings.folder)?;
+    if let Some(files) = &configuration.tls {
+        files.load().map_err(Stop::Wrong)?;
+    }
     let all = SETTINGS.iter().map(|setting| {
         let (value, place) = match given.value(setting.name) {
             Some(value) => (shown(setting.kind, &value.text), value.place.clone()),

@@ -14,6 +14,7 @@ pub use table::{CONFIG, Kind, LATER, SETTINGS, Setting, flag, key};
 
 use crate::jwks::Jwks;
 use crate::services::Services;
+use crate::tls::TlsFiles;
 use parlor_protocol::auth::Keys;
 use parlor_protocol::record::Level;
 use parlor_protocol::settings::Settings;
@@ -38,6 +39,8 @@ pub struct Configuration {
     pub host: IpAddr,
     /// On which port; 0: a free one.
     pub port: u16,
+    /// The certificate of TLS and its key, if TLS is spoken.
+    pub tls: Option<TlsFiles>,
     /// How clients reach this server, without a slash at the end.
     pub public_url: Option<String>,
     /// The file of the database.

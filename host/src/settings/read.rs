@@ -8,6 +8,7 @@ use crate::hook::EventHook;
 use crate::jwks::Jwks;
 use crate::scanner::{ClamdAddress, Scanner};
 use crate::services::Services;
+use crate::tls::TlsFiles;
 use parlor_protocol::auth::Keys;
 use parlor_protocol::record::Level;
 use parlor_protocol::settings::{Interviewer, Origins, Settings};
@@ -32,6 +33,7 @@ pub fn configuration(given: &Given, folder: &Path) -> Result<Configuration, Stop
         jwks_interval: given.time("JWT_JWKS_INTERVAL"),
         host,
         port: u16::try_from(given.number("WEBSOCKET_PORT")).unwrap_or_default(),
+        tls: tls_files(given, folder),
         public_url: public_url(given),
         database: folder.join(database(given.text("DATABASE_URL")).unwrap_or_default()),
         durability: match given.text("DURABILITY") {
@@ -82,7 +84,23 @@ const VALUE_BYTES_MAX: usize = 16 * 1024;
 
 /// What is wrong with single settings. What is read afterwards relies on it that nothing is.
 pub fn faults(given: &Given) -> Vec<String> {
-    SETTINGS.iter().filter_map(|setting| check(given, setting).err()).collect()
+    SETTINGS.iter().filter_map(|setting| check(given, setting).err()).chain(half_of_tls(given)).collect()
+}
+
+/// A certificate is of no use without its key, nor a key without its certificate.
+fn half_of_tls(given: &Given) -> Option<String> {
+    let (there, missing) = match (given.set("TLS_CERT"), given.set("TLS_KEY")) {
+        (Some(_), None) => ("TLS_CERT", "TLS_KEY"),
+        (None, Some(_)) => ("TLS_KEY", "TLS_CERT"),
+        (Some(_), Some(_)) | (None, None) => return None,
+    };
+    let place = given.value(there).map_or(there, |value| &value.place);
+    Some(format!("{place} is set, but {missing} is not: TLS needs both, and neither is plain HTTP"))
+}
+
+fn tls_files(given: &Given, folder: &Path) -> Option<TlsFiles> {
+    let (certificate, key) = (given.set("TLS_CERT")?, given.set("TLS_KEY")?);
+    Some(TlsFiles { certificate: folder.join(certificate), key: folder.join(key) })
 }
 
 /// Whether what was said of a setting fits its kind.
@@ -150,6 +168,7 @@ fn core(given: &Given, trial: bool, services: &Services) -> Settings {
             None => Interviewer::BuiltIn,
         },
         public_url: public_url(given),
+        tls: given.set("TLS_CERT").is_some(),
         origins: origins(given.text("ALLOWED_ORIGINS")).unwrap_or(Origins::SameHost),
         trusted_proxies: addresses(given.text("TRUSTED_PROXIES")).unwrap_or_default(),
         create_on_open: given.set("CREATE_ON_OPEN").map_or(trial, |word| word == "true"),

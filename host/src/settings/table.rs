@@ -76,6 +76,13 @@ pub const SETTINGS: &[Setting] = &[
             "The one port for everything; 0 takes a free one",
         )
     },
+    setting(
+        "TLS_CERT",
+        File,
+        "",
+        "The certificate (PEM), those between it and a root behind it; with TLS_KEY the port speaks TLS",
+    ),
+    setting("TLS_KEY", File, "", "The private key of TLS_CERT (PEM, without a passphrase)"),
     setting("PUBLIC_URL", Url, "", "How clients reach this server, when that differs from where it listens"),
     setting("DATABASE_URL", Database, "sqlite:parlor.db", "Where everything is kept: sqlite: and a path"),
     setting(
@@ -288,7 +295,7 @@ pub const SETTINGS: &[Setting] = &[
 pub const CONFIG: &str = "PARLOR_CONFIG";
 
 /// What later builds will know. Refused wherever it is set: who sets it counts on it.
-pub const LATER: &[&str] = &["COMPRESSION", "REDIS_URL", "RETENTION", "TLS_CERT", "TLS_KEY"];
+pub const LATER: &[&str] = &["COMPRESSION", "REDIS_URL", "RETENTION"];
 
 const COUNT: Kind = number(0, 1_000_000, "; 0 is no limit");
 

@@ -105,22 +105,26 @@ fn every_setting_is_taken_from_every_source_under_its_names() {
                 Kind::Switch => "true",
                 Kind::Choice(words) => words[0],
             };
-            let secret = ("JWT_SECRET", SECRET);
             let other = ("other.toml", "");
-            let by_flag = Said {
-                flags: &[&format!("--{}", flag(name)), text],
-                environment: &[secret],
-                files: &[other],
+            // One of these two is nothing without the other.
+            let half = match name {
+                "TLS_CERT" => "TLS_KEY",
+                _ => "TLS_CERT",
             };
+            let half = (half, if name.starts_with("TLS_") { "half.pem" } else { "" });
+            let besides = [("JWT_SECRET", SECRET), half];
+            let by_flag =
+                Said { flags: &[&format!("--{}", flag(name)), text], environment: &besides, files: &[other] };
             by_flag.load("all").unwrap_or_else(|stop| panic!("{stop}"));
-            let by_name = Said { environment: &[secret, (name, text)], files: &[other], flags: &[] };
+            let [secret, half] = besides;
+            let by_name = Said { environment: &[secret, half, (name, text)], files: &[other], flags: &[] };
             by_name.load("all").unwrap_or_else(|stop| panic!("{stop}"));
             let value = match matches!(setting.kind, Kind::Number { .. } | Kind::Switch) {
                 true => text.to_string(),
                 false => format!("'{text}'"),
             };
             let line = format!("{} = {value}", key(name));
-            let by_key = Said { files: &[other, ("parlor.toml", &line)], environment: &[secret], flags: &[] }
+            let by_key = Said { files: &[other, ("parlor.toml", &line)], environment: &besides, flags: &[] }
                 .load("all");
             assert_eq!(by_key.is_ok(), name != CONFIG, "{by_key:?}");
         }
@@ -302,6 +306,25 @@ fn public_keys_stand_for_a_secret_on_any_address() {
     assert_eq!(load(&[("JWT_SECRET", SECRET), ("JWT_JWKS_INTERVAL", "100")]).jwks_interval.as_millis(), 100);
     for (name, url) in [("JWT_JWKS_URL", "file:///etc/passwd"), ("JWT_JWKS_URL", "https://u:p@id.example")] {
         assert!(!wrong("jwks", &[(name, url)]).contains(url), "an address may hold a credential");
+    }
+}
+
+#[test]
+fn tls_takes_a_certificate_and_a_key_or_neither() {
+    let both = with("tls", &[("TLS_CERT", "cert.pem"), ("TLS_KEY", "/etc/key.pem")]).unwrap();
+    let files = both.tls.unwrap();
+    assert!(
+        files.certificate.ends_with("cert.pem") && files.certificate.is_absolute(),
+        "in the working folder"
+    );
+    assert_eq!((files.key, both.core.tls), ("/etc/key.pem".into(), true));
+    let neither = with("tls", &[]).unwrap();
+    assert_eq!((neither.tls, neither.core.tls), (None, false));
+    for (there, missing) in [("TLS_CERT", "TLS_KEY"), ("TLS_KEY", "TLS_CERT")] {
+        let why = format!(
+            "{there} in the environment is set, but {missing} is not: TLS needs both, and neither is plain HTTP"
+        );
+        assert_eq!(wrong("tls", &[(there, "x.pem")]), why);
     }
 }
 

@@ -73,6 +73,7 @@ impl Door {
 fn url(asked: &Asked, ctx: &Context<'_>) -> String {
     let base = match &ctx.fx.settings.public_url {
         Some(url) => url.replacen("http", "ws", 1),
+        None if ctx.fx.settings.tls => format!("wss://{}", asked.host),
         None => format!("ws://{}", asked.host),
     };
     format!("{base}{}", Endpoint::Realtime.path())

@@ -67,11 +67,13 @@ pub enum Limit {
     Outbox,
     /// Request bodies in memory
     Bodies,
+    /// TLS handshakes: those that took too long, and those that failed otherwise
+    Handshakes,
 }
 
 impl Limit {
     /// Every limit that is counted.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Connections,
         Self::ConnectionsPerUser,
         Self::ConnectionsPerAddress,
@@ -85,6 +87,7 @@ impl Limit {
         Self::Waiting,
         Self::Outbox,
         Self::Bodies,
+        Self::Handshakes,
     ];
 
     /// Its name, as a label says it.
@@ -103,6 +106,7 @@ impl Limit {
             Self::Waiting => "waiting",
             Self::Outbox => "outbox",
             Self::Bodies => "bodies",
+            Self::Handshakes => "handshakes",
         }
     }
 }

@@ -1,6 +1,7 @@
 use super::*;
 use crate::engine::{Answer, Calls, Commit, Fatal, Outside, Stores};
 use crate::keyring::Keyring;
+use crate::transport::Transport;
 use parlor_protocol::action::{CloseCause, SocketLimits};
 use parlor_protocol::auth::{Keys, Shown};
 use parlor_protocol::call::Call;
@@ -98,7 +99,7 @@ impl Bench {
         let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (stream, peer) = listener.accept().unwrap();
         stream.set_nonblocking(true).unwrap();
-        let line = Arc::new(Line::new(stream, peer.ip()));
+        let line = Arc::new(Line::new(Transport::Plain(stream), peer.ip()));
         let accept = Some("accepted=".to_string());
         let pending = Pending { line: line.clone(), accept, keep_alive: true, without_body };
         (crate::line::locked(&self.engine.core).requests.insert(pending), line, client)
