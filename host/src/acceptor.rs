@@ -205,7 +205,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn connections_send_at_once_hold_little_and_are_given_up_when_what_they_sent_is_not_acknowledged_for_30_s() {
+    fn connections_send_at_once_hold_little_and_are_given_up_when_what_they_sent_is_not_acknowledged_for_30_s()
+     {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         set_up(&listener).unwrap();
         let _client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
