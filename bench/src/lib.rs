@@ -18,6 +18,7 @@ pub mod process;
 pub mod provider;
 pub mod report;
 pub mod room;
+pub mod siege;
 pub mod target;
 pub mod times;
 pub mod writing;

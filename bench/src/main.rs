@@ -4,7 +4,7 @@ use clap::{Arg, ArgMatches, Command, value_parser};
 use parlor_bench::process::{Cores, settle};
 use parlor_bench::report::{Sample, table};
 use parlor_bench::target::{Place, Target};
-use parlor_bench::{answers, drafts, echo, editors, fanout, idle, room};
+use parlor_bench::{answers, drafts, echo, editors, fanout, idle, room, siege};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use std::io;
 use std::process::ExitCode;
@@ -85,6 +85,24 @@ fn command() -> Command {
                 "echo",
             ]),
         ))
+        .subcommand(
+            Command::new("siege")
+                .about(
+                    "what members of rooms wait while others attack, and what the server has kept after it",
+                )
+                .arg(connections("10000"))
+                .arg(number("members", "100", 2, 1_000).help("in each room; each second one speaks"))
+                .arg(number("slow", "1000", 0, 5_000).help("slow readers of a loud room at a time"))
+                .arg(
+                    number("pings", "100", 0, 1_000)
+                        .help("connections in a second that send 200 pings at once"),
+                )
+                .arg(
+                    number("handshakes", "500", 0, 5_000).help("handshakes in a second that lead to nothing"),
+                )
+                .arg(number("dead", "500", 0, 5_000).help("connections that answer no ping"))
+                .arg(number("seconds", "60", 1, SECONDS_MAX)),
+        )
         .subcommand(Command::new("connect").arg(connections("10000")))
         .subcommand(Command::new("echo").arg(connections("64")).arg(seconds()))
         .subcommand(Command::new("answers").arg(number("sessions", "64", 1, CONNECTIONS_MAX)).arg(seconds()))
@@ -135,7 +153,7 @@ fn run(matches: &ArgMatches) -> io::Result<()> {
 
 fn measure(target: Target, place: Place, cores: Cores, matches: &ArgMatches) -> io::Result<Sample> {
     let (name, asked) = matches.subcommand().ok_or_else(|| io::Error::other("nothing to measure"))?;
-    let server = target.start(cores)?;
+    let mut server = target.start(cores)?;
     let time = || Duration::from_secs(count(asked, "seconds") as u64);
     let sample = match name {
         "fanout" => {
@@ -171,6 +189,25 @@ fn measure(target: Target, place: Place, cores: Cores, matches: &ArgMatches) -> 
             drafts::measure(target, &server, work)
         }
         "editors" => editors::measure(target, &server, count(asked, "drafts"), count(asked, "editors")),
+        "siege" => {
+            let members = count(asked, "members");
+            let work = siege::Work {
+                room: room::Work {
+                    rooms: count(asked, "connections").div_ceil(members),
+                    members,
+                    senders: members.min(10),
+                    rate: 1,
+                    time: time(),
+                },
+                attack: siege::Attack {
+                    slow: count(asked, "slow"),
+                    pings: count(asked, "pings"),
+                    handshakes: count(asked, "handshakes"),
+                    dead: count(asked, "dead"),
+                },
+            };
+            siege::measure(target, &mut server, work, cores)
+        }
         "idle" => idle::measure(target, &server, place, count(asked, "connections")),
         "connect" => idle::measure(target, &server, Place::Rooms, count(asked, "connections")),
         "echo" => echo::measure(target, &server, count(asked, "connections"), time()),

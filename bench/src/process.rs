@@ -5,7 +5,7 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc;
@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_secs(60);
 /// What a server prints in front of its address.
 const LISTENS: &str = "http://";
+/// What it writes to its standard error, in its folder.
+const LOG: &str = "stderr.log";
 
 /// Where the generator and the server run. With fewer than two cores both run where they may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,32 +43,20 @@ impl Process {
         let name = format!("parlor-bench-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let folder = std::env::temp_dir().join(name);
         fs::create_dir_all(&folder)?;
-        let log = File::create(folder.join("stderr.log"))?;
-        let mut command = command(&folder);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
-        // A child begins where its parent runs.
-        let mut child = on_core(cores, 1, || command.spawn())?
-            .map_err(|error| io::Error::other(format!("{}: {error}", command.get_program().display())))?;
-        let printed = child.stdout.take().ok_or_else(|| io::Error::other("the child prints nothing"))?;
-        let (tell, told) = mpsc::channel();
-        // Reads to the end, so that the server never waits for its reader.
-        std::thread::spawn(move || {
-            for line in BufReader::new(printed).lines().map_while(Result::ok) {
-                if let Some((_, rest)) = line.split_once(LISTENS)
-                    && let Ok(address) = rest.trim().parse::<SocketAddr>()
-                {
-                    tell.send(address).unwrap_or_default();
-                }
-            }
-        });
-        match told.recv_timeout(PATIENCE) {
-            Ok(address) => Ok(Self { child, address, folder }),
-            Err(_) => {
-                child.kill()?;
-                child.wait()?;
-                Err(io::Error::other(fs::read_to_string(folder.join("stderr.log"))?))
+        match launch(cores, &folder, command(&folder)) {
+            Ok((child, address)) => Ok(Self { child, address, folder }),
+            Err(error) => {
+                let said = fs::read_to_string(folder.join(LOG)).unwrap_or_default();
+                fs::remove_dir_all(&folder).unwrap_or_default();
+                Err(io::Error::other(format!("{error}; {said}")))
             }
         }
+    }
+
+    /// Starts another one over the data of this one, which has ended.
+    pub fn start_again(&mut self, cores: Cores, command: impl FnOnce(&PathBuf) -> Command) -> io::Result<()> {
+        (self.child, self.address) = launch(cores, &self.folder, command(&self.folder))?;
+        Ok(())
     }
 
     /// Where it listens.
@@ -81,15 +71,27 @@ impl Process {
 
     /// What it has resident, in KiB.
     pub fn resident_kib(&self) -> io::Result<f64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kib = line.and_then(|line| line.trim().strip_suffix(" kB")).and_then(|kib| kib.parse().ok());
-        kib.ok_or_else(|| io::Error::other("the process is gone"))
+        resident_kib(self.id())
+    }
+
+    /// Its number.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Asks it to end, waits for that, and returns what it wrote to its log.
     pub fn stop(mut self) -> io::Result<String> {
-        kill_process(Pid::from_child(&self.child), Signal::TERM)?;
+        self.terminate()?;
+        self.wait_for_end()
+    }
+
+    /// Asks it to end.
+    pub fn terminate(&self) -> io::Result<()> {
+        Ok(kill_process(Pid::from_child(&self.child), Signal::TERM)?)
+    }
+
+    /// Waits until it has ended, and returns what it wrote to its log.
+    pub fn wait_for_end(&mut self) -> io::Result<String> {
         let until = Instant::now() + PATIENCE;
         while self.child.try_wait()?.is_none() {
             if Instant::now() > until {
@@ -97,7 +99,7 @@ impl Process {
             }
             std::thread::sleep(Duration::from_millis(5));
         }
-        fs::read_to_string(self.folder.join("stderr.log"))
+        fs::read_to_string(self.folder.join(LOG))
     }
 }
 
@@ -108,6 +110,43 @@ impl Drop for Process {
             self.child.kill().and_then(|()| self.child.wait()).map(|_| ()).unwrap_or_default();
         }
         fs::remove_dir_all(&self.folder).unwrap_or_default();
+    }
+}
+
+/// What the process with this number has resident, in KiB.
+pub fn resident_kib(process: u32) -> io::Result<f64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|line| line.trim().strip_suffix(" kB")).and_then(|kib| kib.parse().ok());
+    kib.ok_or_else(|| io::Error::other("the process is gone"))
+}
+
+/// Starts `command` with a log in `folder`, and waits until it prints its address.
+fn launch(cores: Cores, folder: &Path, mut command: Command) -> io::Result<(Child, SocketAddr)> {
+    let log = File::options().create(true).append(true).open(folder.join(LOG))?;
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
+    // A child begins where its parent runs.
+    let mut child = on_core(cores, 1, || command.spawn())?
+        .map_err(|error| io::Error::other(format!("{}: {error}", command.get_program().display())))?;
+    let printed = child.stdout.take().ok_or_else(|| io::Error::other("the child prints nothing"))?;
+    let (tell, told) = mpsc::channel();
+    // Reads to the end, so that the server never waits for its reader.
+    std::thread::spawn(move || {
+        for line in BufReader::new(printed).lines().map_while(Result::ok) {
+            if let Some((_, rest)) = line.split_once(LISTENS)
+                && let Ok(address) = rest.trim().parse::<SocketAddr>()
+            {
+                tell.send(address).unwrap_or_default();
+            }
+        }
+    });
+    match told.recv_timeout(PATIENCE) {
+        Ok(address) => Ok((child, address)),
+        Err(_) => {
+            child.kill()?;
+            child.wait()?;
+            Err(io::Error::other("it has not said where it listens"))
+        }
     }
 }
 

@@ -14,11 +14,11 @@ use std::io;
 use std::time::{Duration, Instant};
 
 /// How long joins are told about at most before it is quiet.
-const SETTLE: Duration = Duration::from_millis(2_500);
+pub(crate) const SETTLE: Duration = Duration::from_millis(2_500);
 /// How long is said before what is heard counts.
-const WARM_UP: Duration = Duration::from_secs(1);
+pub(crate) const WARM_UP: Duration = Duration::from_secs(1);
 /// How long what is under way at the end may take.
-const FINISH_WAIT_MAX: Duration = Duration::from_secs(20);
+pub(crate) const FINISH_WAIT_MAX: Duration = Duration::from_secs(20);
 /// The most deliveries of one run: a bit is kept for each.
 const DELIVERIES_MAX: usize = 1 << 30;
 
@@ -39,11 +39,12 @@ pub struct Work {
 
 impl Work {
     /// How long the rooms wait from one message to the next; they do not speak at the same moment.
-    fn pause(&self) -> Duration {
+    pub(crate) fn pause(&self) -> Duration {
         Duration::from_secs(1) / u32::try_from(self.rate * self.rooms).unwrap_or(u32::MAX)
     }
 
-    fn messages(&self, time: Duration) -> usize {
+    /// How many messages that is in so much time, over all rooms.
+    pub(crate) fn messages(&self, time: Duration) -> usize {
         self.rate * self.rooms * usize::try_from(time.as_secs()).unwrap_or(usize::MAX)
     }
 }
@@ -69,11 +70,7 @@ pub fn measure(target: Target, server: &Process, work: Work) -> io::Result<Sampl
     (script.times, script.times_due, script.late) = (Times::default(), Times::default(), Vec::new());
     let heard = script.heard;
     script.speak_until(&mut crowd, total)?;
-    let due = total * work.members;
-    crowd
-        .run(&mut script, Instant::now() + FINISH_WAIT_MAX, |script| script.heard + script.repeated >= due)?;
-    // What is still to come would be one too many.
-    crowd.run(&mut script, Instant::now() + SETTLE / 10, |_| false)?;
+    script.hear_all(&mut crowd)?;
     let (used, own) = (server.cpu()? - cpu, own_cpu()? - own);
     let share = own.as_secs_f64() / since.elapsed().as_secs_f64() * 100.0;
     let counted = (script.heard - heard) as f64;
@@ -83,7 +80,7 @@ pub fn measure(target: Target, server: &Process, work: Work) -> io::Result<Sampl
         .with("p50, ms", script.times.quantile(0.5).as_secs_f64() * 1e3)
         .with("p99, ms", script.times.quantile(0.99).as_secs_f64() * 1e3)
         .with("longest, ms", script.times.longest().as_secs_f64() * 1e3)
-        .with("lost", (due - script.heard) as f64)
+        .with("lost", (total * work.members - script.heard) as f64)
         .with("repeated", script.repeated as f64)
         .with("out of order", script.out_of_order as f64)
         .with("MiB empty", empty / 1024.0)
@@ -94,9 +91,11 @@ pub fn measure(target: Target, server: &Process, work: Work) -> io::Result<Sampl
         .with("p99 since due, ms", script.times_due.quantile(0.99).as_secs_f64() * 1e3))
 }
 
-struct Room {
+/// The script of such rooms.
+pub(crate) struct Room {
     target: Target,
     work: Work,
+    total: usize,
     welcomed: usize,
     /// When each message was due, and when it was said.
     said: Vec<(Instant, Instant)>,
@@ -117,11 +116,13 @@ struct Room {
 }
 
 impl Room {
-    fn new(target: Target, work: Work, total: usize) -> Self {
+    /// `total`: how many messages will be said over all rooms.
+    pub(crate) fn new(target: Target, work: Work, total: usize) -> Self {
         let lines = work.rooms * work.members;
         Self {
             target,
             work,
+            total,
             welcomed: 0,
             said: Vec::with_capacity(total),
             has: vec![0; (total / work.rooms * lines).div_ceil(64)],
@@ -138,12 +139,20 @@ impl Room {
         }
     }
 
-    fn room_of(&self, line: usize) -> usize {
+    pub(crate) fn work(&self) -> &Work {
+        &self.work
+    }
+
+    pub(crate) fn has_said_all(&self) -> bool {
+        self.said.len() == self.total
+    }
+
+    pub(crate) fn room_of(&self, line: usize) -> usize {
         line / self.work.members
     }
 
     /// Says message after message when it is due, up to so many in all.
-    fn speak_until(&mut self, crowd: &mut Crowd, total: usize) -> io::Result<()> {
+    pub(crate) fn speak_until(&mut self, crowd: &mut Crowd, total: usize) -> io::Result<()> {
         let start = Instant::now();
         let before = self.said.len();
         while self.said.len() < total {
@@ -157,7 +166,38 @@ impl Room {
         Ok(())
     }
 
-    fn say_next(&mut self, due: Instant, say: &mut Say) {
+    /// Waits until everybody has everything that was said, and a little longer for what would be one too many.
+    pub(crate) fn hear_all(&mut self, crowd: &mut Crowd) -> io::Result<()> {
+        let due = self.said.len() * self.work.members;
+        crowd.run(self, Instant::now() + FINISH_WAIT_MAX, |room| room.heard + room.repeated >= due)?;
+        crowd.run(self, Instant::now() + SETTLE / 10, |_| false)
+    }
+
+    /// What each delivery took since this was asked last.
+    pub(crate) fn take_times(&mut self) -> Times {
+        std::mem::take(&mut self.times)
+    }
+
+    /// The messages that their senders were answered, as room and number in it.
+    pub(crate) fn acknowledged(&self) -> impl Iterator<Item = (usize, usize)> {
+        (0..self.said.len()).filter_map(|all| {
+            let (room, number) = (all % self.work.rooms, all / self.work.rooms);
+            let sender = room * self.work.members + number % self.work.senders;
+            self.has(sender, number).then_some((room, number))
+        })
+    }
+
+    fn has(&self, line: usize, number: usize) -> bool {
+        let bit = self.bit(line, number);
+        self.has[bit / 64] & (1 << (bit % 64)) != 0
+    }
+
+    fn bit(&self, line: usize, number: usize) -> usize {
+        line * (self.total / self.work.rooms) + number
+    }
+
+    /// Says the message that was due then.
+    pub(crate) fn say_next(&mut self, due: Instant, say: &mut Say) {
         let all = self.said.len();
         let (room, number) = (all % self.work.rooms, all / self.work.rooms);
         let voice = number % self.work.senders;
@@ -171,18 +211,18 @@ impl Room {
     }
 
     fn deliver(&mut self, line: usize, voice: usize, number: u32, text: &[u8]) {
-        let (messages, room) = (self.said.capacity() / self.work.rooms, self.room_of(line));
+        let room = self.room_of(line);
         let said = self.said.get(number as usize * self.work.rooms + room);
         let Some((due, said)) = said else {
             let fault = format!("member {line} heard message {number}, which nobody said");
             self.fault.get_or_insert(fault);
             return;
         };
-        let bit = line * messages + number as usize;
-        if self.has[bit / 64] & (1 << (bit % 64)) != 0 {
+        if self.has(line, number as usize) {
             self.repeated += 1;
             return;
         }
+        let bit = self.bit(line, number as usize);
         self.has[bit / 64] |= 1 << (bit % 64);
         self.heard += 1;
         let now = Instant::now();
@@ -203,7 +243,7 @@ impl Room {
     }
 
     /// A run in which something was lost, repeated or out of order fails, and says how much.
-    fn fault_if_wrong(&self) -> io::Result<()> {
+    pub(crate) fn fault_if_wrong(&self) -> io::Result<()> {
         let lost = self.said.len() * self.work.members - self.heard;
         match (lost, self.repeated, self.out_of_order) {
             (0, 0, 0) => Ok(()),

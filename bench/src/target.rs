@@ -131,9 +131,18 @@ impl Target {
 
     /// Starts it with an empty store, if it has one.
     pub fn start(self, cores: Cores) -> io::Result<Process> {
-        let beside = std::env::current_exe()?;
-        let beside = beside.parent().unwrap_or(Path::new(".")).to_path_buf();
-        Process::start(cores, |folder| match self {
+        let programs = programs()?;
+        Process::start(cores, |folder| self.command(&programs, folder))
+    }
+
+    /// Starts it over the store that this process has left.
+    pub fn start_again(self, cores: Cores, process: &mut Process) -> io::Result<()> {
+        let programs = programs()?;
+        process.start_again(cores, |folder| self.command(&programs, folder))
+    }
+
+    fn command(self, beside: &Path, folder: &Path) -> Command {
+        match self {
             Self::Parlor | Self::ParlorIo | Self::ParlorHocuspocus => ours(beside.join("parlor"), folder),
             Self::ParlorThreads | Self::ParlorThreadsIo | Self::ParlorThreadsHocuspocus => {
                 ours(beside.join("parlor-threads"), folder)
@@ -148,7 +157,7 @@ impl Target {
             Self::SocketIo => node("socket-io.mjs"),
             Self::YWebsocket => node("y-websocket.mjs"),
             Self::Hocuspocus => node("hocuspocus.mjs"),
-        })
+        }
     }
 
     /// Whether there is such a place in the way in which it is spoken to.
@@ -265,6 +274,12 @@ enum Tongue {
 pub const TEMPLATE: &str = "bench";
 /// How long the wide floor's frames are: about what ours are with 64 bytes in them.
 const WIDE_BYTES: usize = 330;
+
+/// Where the programs lie: beside this one.
+fn programs() -> io::Result<PathBuf> {
+    let own = std::env::current_exe()?;
+    Ok(own.parent().unwrap_or(Path::new(".")).to_path_buf())
+}
 
 fn starts(text: &[u8], with: &str) -> bool {
     text.starts_with(with.as_bytes())

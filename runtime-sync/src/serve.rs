@@ -1,9 +1,8 @@
 //! Accepts connections until the server drains, and ends when it has drained.
 
 use crate::bell::Bell;
-use crate::thread::run;
+use crate::thread::spawn;
 use parlor_host::acceptor::{Accepted, Acceptor};
-use parlor_host::connection::Connection;
 use parlor_host::engine::{Engine, LEAVE_LOOK, LEAVE_WAIT_MAX, Phase};
 use std::io;
 use std::sync::Arc;
@@ -11,8 +10,6 @@ use std::task::{Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-/// What each connection's thread may use of its stack; little of it is ever touched.
-const STACK_BYTES: usize = 256 * 1024;
 /// The pause after a thread could not be had.
 const SPAWN_PAUSE: Duration = Duration::from_millis(100);
 
@@ -50,12 +47,6 @@ fn accept(acceptor: &Acceptor, bell: &Bell) {
         }
     };
     bell.wait(acceptor, false, false, Some(Instant::now() + pause));
-}
-
-fn spawn(connection: Box<Connection>) -> io::Result<()> {
-    let connection = thread::Builder::new().stack_size(STACK_BYTES).spawn(move || run(connection))?;
-    drop(connection);
-    Ok(())
 }
 
 /// A thread that flushes what threads without sockets (store, timer, workers, calls) had to say.

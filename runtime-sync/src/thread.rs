@@ -7,56 +7,115 @@ use parlor_host::engine::Engine;
 use parlor_host::incoming::Incoming;
 use std::io;
 use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
+use std::thread;
+use std::time::{Duration, Instant};
 use tungstenite::WebSocket;
 use tungstenite::protocol::Role;
 use tungstenite::{Error, Message};
 
+/// What each connection's thread may use of its stack; little of it is ever touched.
+const STACK_BYTES: usize = 256 * 1024;
 /// How many messages are handled before what they caused is flushed.
 const MESSAGES_PER_FLUSH: usize = 64;
+/// How long a WebSocket is quiet before a fresh thread waits in the place of the one that has worked: what work
+/// leaves behind in a thread (stack, buffers, the allocator's cache) is as much again as a connection costs.
+const QUIET: Duration = Duration::from_secs(1);
 
-/// Runs a connection to its end.
-pub fn run(mut connection: Box<Connection>) {
-    let Ok(bell) = Bell::new() else { return };
+/// Starts a thread that runs a connection to its end.
+pub fn spawn(connection: Box<Connection>) -> io::Result<()> {
+    let bell = Bell::new()?;
     connection.line().listen(&bell.waker());
-    let engine = connection.engine().clone();
+    start(move || live(Box::new(Life { connection, bell, socket: None, fresh: false })))
+}
+
+/// All that goes from one thread to the next.
+struct Life {
+    connection: Box<Connection>,
+    bell: Bell,
+    socket: Option<Box<WebSocket<Incoming>>>,
+    /// Its thread has done nothing yet.
+    fresh: bool,
+}
+
+/// Why nothing is read for now.
+enum Pause {
+    /// The WebSocket is over.
+    Over,
+    /// It has worked and is quiet now.
+    Quiet,
+}
+
+fn start(run: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    thread::Builder::new().stack_size(STACK_BYTES).spawn(run).map(drop)
+}
+
+fn live(mut life: Box<Life>) {
+    let engine = life.connection.engine().clone();
     let mut ready = Ready::default();
     loop {
-        let step = connection.step(ready);
+        if life.socket.is_some() {
+            match read_messages(&mut life, &engine) {
+                Pause::Over => (life.socket, ready) = (None, Ready::default()),
+                Pause::Quiet => match hand_over(life) {
+                    Some(kept) => life = kept,
+                    None => return,
+                },
+            }
+            continue;
+        }
+        let step = life.connection.step(ready);
         engine.flush_dirty();
         match step {
             Step::Wait(wait) => {
-                let write = wait.writable || connection.line().is_blocked();
-                ready = bell.wait(connection.line(), wait.readable, write, wait.until);
+                let line = life.connection.line();
+                let write = wait.writable || line.is_blocked();
+                ready = life.bell.wait(line, wait.readable, write, wait.until);
             }
             Step::Open(incoming) => {
-                read_messages(&mut connection, &engine, &bell, *incoming);
-                ready = Ready::default();
+                let config = incoming.config();
+                let socket = WebSocket::from_raw_socket(*incoming, Role::Server, Some(config));
+                life.socket = Some(Box::new(socket));
             }
             Step::Over => break,
         }
     }
-    drop(connection);
+    drop(life);
     engine.flush_dirty();
 }
 
-fn read_messages(connection: &mut Connection, engine: &Arc<Engine>, bell: &Bell, incoming: Incoming) {
-    let config = incoming.config();
-    let mut socket = WebSocket::from_raw_socket(incoming, Role::Server, Some(config));
-    while read_what_came(connection, engine, &mut socket) {
+/// Gives everything to a fresh thread; where none can be had, it comes back.
+fn hand_over(mut life: Box<Life>) -> Option<Box<Life>> {
+    life.fresh = true;
+    let (give, take) = sync_channel(1);
+    match start(move || take.recv().map_or((), live)) {
+        Ok(()) => give.send(life).err().map(|refused| refused.0),
+        Err(_) => Some(life),
+    }
+}
+
+fn read_messages(life: &mut Life, engine: &Arc<Engine>) -> Pause {
+    let Life { connection, bell, socket: Some(socket), fresh } = life else { return Pause::Over };
+    while read_what_came(connection, engine, socket) {
         engine.flush_dirty();
         let look = connection.look_at();
         if connection.is_ending() {
-            return;
+            return Pause::Over;
         }
         let line = connection.line();
-        let ready = bell.wait(line, !line.is_paused(), look.is_some(), look);
+        let quiet_at = (look.is_none() && !*fresh).then(|| Instant::now() + QUIET);
+        let ready = bell.wait(line, !line.is_paused(), look.is_some(), look.or(quiet_at));
+        *fresh &= ready == Ready::default();
         if ready.readable {
             socket.get_mut().set_readable();
         }
-        if ready.writable || ready.late {
+        if ready.writable || (ready.late && look.is_some()) {
             connection.look_for_room();
+        } else if ready.late && !ready.readable {
+            return Pause::Quiet;
         }
     }
+    Pause::Over
 }
 
 /// Handles all that there is to read. False: the socket is over.

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 const RECEIVE_BUFFER_BYTES: usize = 64 * 1024;
 /// How much a steady reader takes at once, and how often. In ten seconds that is less than a third of what the
 /// server's system holds for it, so that it never speaks of room.
-const SIP_BYTES: usize = 5_000;
+const SIP_BYTES: usize = 600;
 const SIP_EVERY: Duration = Duration::from_millis(100);
 /// For how long it does so: longer than a client may be stalled.
 const SIPS_FOR: Duration = Duration::from_millis(12_500);
