@@ -12,7 +12,7 @@ const WARM_UP: usize = 64;
 /// How many connections share a room.
 const ROOM_MEMBERS: usize = 1_000;
 /// How long the server has to come to rest.
-const REST: Duration = Duration::from_millis(1_500);
+const REST: Duration = Duration::from_secs(4);
 
 /// Measures what `connections` of this kind hold and cost.
 pub fn measure(target: Target, server: &Process, place: Place, connections: usize) -> io::Result<Sample> {

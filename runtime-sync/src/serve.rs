@@ -1,17 +1,14 @@
 //! Accepts connections until the server drains, and ends when it has drained.
 
 use crate::bell::Bell;
-use crate::thread::spawn;
+use crate::thread::{SPAWN_PAUSE, spawn};
 use parlor_host::acceptor::{Accepted, Acceptor};
 use parlor_host::engine::{Engine, LEAVE_LOOK, LEAVE_WAIT_MAX, Phase};
 use std::io;
 use std::sync::Arc;
 use std::task::{Wake, Waker};
 use std::thread::{self, Thread};
-use std::time::{Duration, Instant};
-
-/// The pause after a thread could not be had.
-const SPAWN_PAUSE: Duration = Duration::from_millis(100);
+use std::time::Instant;
 
 /// Serves until the server has drained.
 pub fn serve(acceptor: Acceptor) -> io::Result<()> {

@@ -14,19 +14,25 @@ use tungstenite::WebSocket;
 use tungstenite::protocol::Role;
 use tungstenite::{Error, Message};
 
-/// What each connection's thread may use of its stack; little of it is ever touched.
-const STACK_BYTES: usize = 256 * 1024;
+/// What a thread may use of its stack that has something to do.
+const STACK_BYTES: usize = 320 * 1024;
+/// The same for one that only waits. The C library keeps the stacks of threads that have ended, with all they have
+/// touched, for those that ask for at least a quarter of their size: this is less, so that who waits gets none that
+/// was worked on.
+const RESTING_STACK_BYTES: usize = 64 * 1024;
 /// How many messages are handled before what they caused is flushed.
 const MESSAGES_PER_FLUSH: usize = 64;
-/// How long a WebSocket is quiet before a fresh thread waits in the place of the one that has worked: what work
-/// leaves behind in a thread (stack, buffers, the allocator's cache) is as much again as a connection costs.
+/// How long a WebSocket is quiet before another thread waits in the place of the one that has worked: what work
+/// leaves behind in a thread (stack, buffers, the allocator's cache) is more than all else that a connection costs.
 const QUIET: Duration = Duration::from_secs(1);
+/// The pause after a thread could not be had.
+pub const SPAWN_PAUSE: Duration = Duration::from_millis(100);
 
 /// Starts a thread that runs a connection to its end.
 pub fn spawn(connection: Box<Connection>) -> io::Result<()> {
     let bell = Bell::new()?;
     connection.line().listen(&bell.waker());
-    start(move || live(Box::new(Life { connection, bell, socket: None, fresh: false })))
+    start(STACK_BYTES, move || live(Box::new(Life { connection, bell, socket: None })))
 }
 
 /// All that goes from one thread to the next.
@@ -34,8 +40,6 @@ struct Life {
     connection: Box<Connection>,
     bell: Bell,
     socket: Option<Box<WebSocket<Incoming>>>,
-    /// Its thread has done nothing yet.
-    fresh: bool,
 }
 
 /// Why nothing is read for now.
@@ -46,8 +50,8 @@ enum Pause {
     Quiet,
 }
 
-fn start(run: impl FnOnce() + Send + 'static) -> io::Result<()> {
-    thread::Builder::new().stack_size(STACK_BYTES).spawn(run).map(drop)
+fn start(stack_bytes: usize, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    thread::Builder::new().stack_size(stack_bytes).spawn(run).map(drop)
 }
 
 fn live(mut life: Box<Life>) {
@@ -57,7 +61,7 @@ fn live(mut life: Box<Life>) {
         if life.socket.is_some() {
             match read_messages(&mut life, &engine) {
                 Pause::Over => (life.socket, ready) = (None, Ready::default()),
-                Pause::Quiet => match hand_over(life) {
+                Pause::Quiet => match hand_over(life, RESTING_STACK_BYTES, rest) {
                     Some(kept) => life = kept,
                     None => return,
                 },
@@ -84,18 +88,32 @@ fn live(mut life: Box<Life>) {
     engine.flush_dirty();
 }
 
-/// Gives everything to a fresh thread; where none can be had, it comes back.
-fn hand_over(mut life: Box<Life>) -> Option<Box<Life>> {
-    life.fresh = true;
+/// Gives everything to another thread; where none can be had, it comes back.
+fn hand_over(life: Box<Life>, stack_bytes: usize, go_on: fn(Box<Life>)) -> Option<Box<Life>> {
     let (give, take) = sync_channel(1);
-    match start(move || take.recv().map_or((), live)) {
+    match start(stack_bytes, move || take.recv().map_or((), go_on)) {
         Ok(()) => give.send(life).err().map(|refused| refused.0),
         Err(_) => Some(life),
     }
 }
 
+/// Waits until there is something to do, and leaves that to a thread with more room.
+fn rest(mut life: Box<Life>) {
+    let line = life.connection.line();
+    let ready = life.bell.wait(line, !line.is_paused(), false, None);
+    if ready.readable
+        && let Some(socket) = &mut life.socket
+    {
+        socket.get_mut().set_readable();
+    }
+    while let Some(kept) = hand_over(life, STACK_BYTES, live) {
+        life = kept;
+        thread::sleep(SPAWN_PAUSE);
+    }
+}
+
 fn read_messages(life: &mut Life, engine: &Arc<Engine>) -> Pause {
-    let Life { connection, bell, socket: Some(socket), fresh } = life else { return Pause::Over };
+    let Life { connection, bell, socket: Some(socket) } = life else { return Pause::Over };
     while read_what_came(connection, engine, socket) {
         engine.flush_dirty();
         let look = connection.look_at();
@@ -103,9 +121,8 @@ fn read_messages(life: &mut Life, engine: &Arc<Engine>) -> Pause {
             return Pause::Over;
         }
         let line = connection.line();
-        let quiet_at = (look.is_none() && !*fresh).then(|| Instant::now() + QUIET);
+        let quiet_at = look.is_none().then(|| Instant::now() + QUIET);
         let ready = bell.wait(line, !line.is_paused(), look.is_some(), look.or(quiet_at));
-        *fresh &= ready == Ready::default();
         if ready.readable {
             socket.get_mut().set_readable();
         }

@@ -75,7 +75,7 @@ pub enum Limit {
 
 impl Limit {
     /// Every limit that is counted.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Connections,
         Self::ConnectionsPerUser,
         Self::ConnectionsPerAddress,
