@@ -85,27 +85,22 @@ fn command() -> Command {
                 "echo",
             ]),
         ))
-        .subcommand(
-            Command::new("siege")
-                .about(
-                    "what members of rooms wait while others attack, and what the server has kept after it",
-                )
-                .arg(connections("10000"))
-                .arg(number("members", "100", 2, 1_000).help("in each room; each second one speaks"))
-                .arg(number("slow", "1000", 0, 5_000).help("slow readers of a loud room at a time"))
-                .arg(
-                    number("pings", "100", 0, 1_000)
-                        .help("connections in a second that send 200 pings at once"),
-                )
-                .arg(
-                    number("handshakes", "500", 0, 5_000).help("handshakes in a second that lead to nothing"),
-                )
-                .arg(number("dead", "500", 0, 5_000).help("connections that answer no ping"))
-                .arg(number("seconds", "60", 1, SECONDS_MAX)),
-        )
+        .subcommand(siege_command())
         .subcommand(Command::new("connect").arg(connections("10000")))
         .subcommand(Command::new("echo").arg(connections("64")).arg(seconds()))
         .subcommand(Command::new("answers").arg(number("sessions", "64", 1, CONNECTIONS_MAX)).arg(seconds()))
+}
+
+fn siege_command() -> Command {
+    Command::new("siege")
+        .about("what members of rooms wait while others attack, and what the server has kept after it")
+        .arg(number("connections", "10000", 1, CONNECTIONS_MAX))
+        .arg(number("members", "100", 2, 1_000).help("in each room; each second one speaks"))
+        .arg(number("slow", "1000", 0, 5_000).help("slow readers of a loud room at a time"))
+        .arg(number("pings", "100", 0, 1_000).help("connections in a second that send 200 pings at once"))
+        .arg(number("handshakes", "500", 0, 5_000).help("handshakes in a second that lead to nothing"))
+        .arg(number("dead", "500", 0, 5_000).help("connections that answer no ping"))
+        .arg(number("seconds", "60", 1, SECONDS_MAX))
 }
 
 fn seconds() -> Arg {
@@ -189,31 +184,32 @@ fn measure(target: Target, place: Place, cores: Cores, matches: &ArgMatches) -> 
             drafts::measure(target, &server, work)
         }
         "editors" => editors::measure(target, &server, count(asked, "drafts"), count(asked, "editors")),
-        "siege" => {
-            let members = count(asked, "members");
-            let work = siege::Work {
-                room: room::Work {
-                    rooms: count(asked, "connections").div_ceil(members),
-                    members,
-                    senders: members.min(10),
-                    rate: 1,
-                    time: time(),
-                },
-                attack: siege::Attack {
-                    slow: count(asked, "slow"),
-                    pings: count(asked, "pings"),
-                    handshakes: count(asked, "handshakes"),
-                    dead: count(asked, "dead"),
-                },
-            };
-            siege::measure(target, &mut server, work, cores)
-        }
+        "siege" => siege::measure(target, &mut server, siege_work(asked, time()), cores),
         "idle" => idle::measure(target, &server, place, count(asked, "connections")),
         "connect" => idle::measure(target, &server, Place::Rooms, count(asked, "connections")),
         "echo" => echo::measure(target, &server, count(asked, "connections"), time()),
         _ => answers::measure(target, &server, count(asked, "sessions"), time()),
     }?;
     Ok(with_held(sample, &server.stop()?))
+}
+
+fn siege_work(asked: &ArgMatches, time: Duration) -> siege::Work {
+    let members = count(asked, "members");
+    siege::Work {
+        room: room::Work {
+            rooms: count(asked, "connections").div_ceil(members),
+            members,
+            senders: members.min(10),
+            rate: 1,
+            time,
+        },
+        attack: siege::Attack {
+            slow: count(asked, "slow"),
+            pings: count(asked, "pings"),
+            handshakes: count(asked, "handshakes"),
+            dead: count(asked, "dead"),
+        },
+    }
 }
 
 /// What the connections of this measurement are for, as far as it decides which servers can be measured.
