@@ -12,7 +12,7 @@ use crate::context::Context;
 use crate::ids::{EntryId, RoomId, SessionId};
 use crate::settings::Interviewer;
 use crate::store::{
-    Append, Change, DocumentRow, Row, RowKey, SessionRow, SessionState, StoreReply, StoreRequest,
+    Append, Change, DocumentRow, NewEntry, Row, RowKey, SessionRow, SessionState, StoreReply, StoreRequest,
 };
 use crate::tickets::Pending;
 use crate::timers::Timer;
