@@ -69,7 +69,7 @@ pub struct Connection {
     line: Arc<Line>,
     stage: Stage,
     /// The client of the open WebSocket does not take what is there for it.
-    stall: Option<Stall>,
+    stall: Option<Box<Stall>>,
     /// It did not for too long.
     given_up: bool,
 }

@@ -48,7 +48,7 @@ pub struct Incoming {
     fault: Option<Fault>,
     /// The socket may have more to read.
     readable: bool,
-    arriving: Option<Arriving>,
+    arriving: Option<Box<Arriving>>,
 }
 
 /// A message that takes more than one read.
@@ -165,7 +165,7 @@ impl Incoming {
         let (now, number) = (Instant::now(), self.walker.number());
         let begun = Arriving { number, began: now, bytes: 0, stretch_began: now, stretch_bytes: 0 };
         self.arriving.take_if(|arriving| arriving.number != number);
-        let arriving = self.arriving.get_or_insert(begun);
+        let arriving = self.arriving.get_or_insert_with(|| Box::new(begun));
         arriving.bytes += received;
         arriving.stretch_bytes += received;
         if arriving.is_late(self.limits.message_wait_max) {

@@ -52,7 +52,7 @@ pub struct Line {
 #[derive(Debug, Default)]
 struct Told {
     waker: Option<Waker>,
-    decision: Option<Decision>,
+    decision: Option<Box<Decision>>,
     socket: Option<SocketId>,
     ending: Option<Ending>,
 }
@@ -205,7 +205,7 @@ impl Line {
     /// Tells the line's task what became of its request.
     pub(crate) fn decide(&self, decision: Decision) {
         let mut told = locked(&self.told);
-        told.decision = Some(decision);
+        told.decision = Some(Box::new(decision));
         if let Decision::Upgraded { socket, .. } = decision {
             told.socket = Some(socket);
         }
@@ -213,7 +213,7 @@ impl Line {
 
     /// What became of the request, once.
     pub(crate) fn take_decision(&self) -> Option<Decision> {
-        locked(&self.told).decision.take()
+        locked(&self.told).decision.take().map(|decision| *decision)
     }
 
     /// Wakes the line's task.

@@ -284,7 +284,7 @@ impl Parts<'_> {
                 }
             }
             Timer::Attempt(room) => self.documents.on_attempt(&room, &mut self.ctx),
-            Timer::Robot(room, prompt) => self.chat.on_robot_due((room, prompt), &mut self.ctx),
+            Timer::Robot(key) => self.chat.on_robot_due(*key, &mut self.ctx),
             Timer::Desk(room) => self.chat.desk_goes_on(&room, &mut self.ctx),
             Timer::Typing(room) => self.chat.on_typing_due(&room, &mut self.ctx),
             Timer::Gap(room) => self.ctx.rooms.on_gap_due(&room, &mut self.ctx.fx),

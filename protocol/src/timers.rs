@@ -20,7 +20,7 @@ pub enum Timer {
     /// A document session's next attempt at an AI reply.
     Attempt(RoomId),
     /// A prompt's next attempt, read or save.
-    Robot(RoomId, EntryId),
+    Robot(Box<(RoomId, EntryId)>),
     /// What supervisors are to be told is stored again.
     Desk(RoomId),
     /// Somebody in a room may have stopped typing.

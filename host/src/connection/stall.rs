@@ -35,7 +35,7 @@ impl Connection {
         let begin = || {
             // What it took before it stalled does not count.
             line.took_some();
-            Stall::begun()
+            Box::new(Stall::begun())
         };
         Some(self.stall.get_or_insert_with(begin).look)
     }
@@ -45,10 +45,10 @@ impl Connection {
     pub fn look_for_room(&mut self) {
         self.flush_writable();
         let took = self.line.took_some();
-        let Some(stall) = self.stall.filter(|_| self.line.is_blocked()) else { return };
+        let Some(stall) = self.stall.as_mut().filter(|_| self.line.is_blocked()) else { return };
         let since = if took { Instant::now() } else { stall.since };
         if since.elapsed() < WRITE_WAIT_MAX {
-            self.stall = Some(Stall { since, ..Stall::begun() });
+            **stall = Stall { since, ..Stall::begun() };
             return;
         }
         self.given_up = true;

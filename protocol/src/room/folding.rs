@@ -25,7 +25,7 @@ const TRIES_MAX: u32 = 3;
 #[derive(Debug, Default)]
 pub(super) struct Folding {
     /// Taken by the app.
-    begins_with: Option<Snapshot>,
+    begins_with: Option<Box<Snapshot>>,
     /// What was told since the last snapshot was begun.
     entries: u32,
     bytes: usize,
@@ -44,7 +44,7 @@ impl Folding {
     pub(super) fn of(snapshot: Option<Snapshot>, head: Seq) -> Self {
         let folded = snapshot.as_ref().map_or(Seq::ZERO, |snapshot| snapshot.seq);
         let entries = u32::try_from(head.0.saturating_sub(folded.0)).unwrap_or(u32::MAX);
-        Self { begins_with: snapshot, entries, ..Self::default() }
+        Self { begins_with: snapshot.map(Box::new), entries, ..Self::default() }
     }
 
     pub(super) fn is_under_way(&self) -> bool {
@@ -55,7 +55,7 @@ impl Folding {
 impl Room {
     /// The snapshot that the room was loaded with, for who builds the state from it. It is handed over once.
     pub fn take_snapshot(&mut self) -> Option<Snapshot> {
-        self.folding.begins_with.take()
+        self.folding.begins_with.take().map(|snapshot| *snapshot)
     }
 
     /// What follows in the log after a place, for who folds it: the next entries, none when that is all; or `None`: they are

@@ -103,7 +103,7 @@ pub struct Room {
     /// Which.
     pub id: RoomId,
     /// Its row in the directory; document sessions have none.
-    pub row: Option<RoomRow>,
+    pub row: Option<Box<RoomRow>>,
     /// Its members, present or not.
     pub members: BTreeMap<UserId, MemberRow>,
     /// How far users have read.
@@ -170,7 +170,7 @@ impl Room {
         let tail_bytes = record.tail.iter().map(|entry| entry.body.len()).sum();
         Self {
             id: record.id,
-            row: record.room,
+            row: record.room.map(Box::new),
             members: record.members.into_iter().map(|member| (member.user.clone(), member)).collect(),
             cursors: record.cursors.into_iter().collect(),
             closing: false,

@@ -110,6 +110,10 @@ impl Rooms {
         let Some(room) = self.open.get_mut(id) else { return };
         let Some(joined) = self.joined.get_mut(&who.connection) else { return };
         if !joined.contains(id) {
+            // Most are in one.
+            if joined.is_empty() {
+                joined.reserve_exact(1);
+            }
             joined.push(id.clone());
         }
         room.enter(who, (at, own), &mut self.pacing, fx);

@@ -268,7 +268,7 @@ impl Parts<'_> {
             Changed::Room(row) => {
                 let id = row.id.clone();
                 if let Some(room) = ctx.rooms.find(&id) {
-                    room.row = Some(row);
+                    room.row = Some(Box::new(row));
                 }
                 if id.kind == RoomKind::Draft {
                     self.drafts.on_changed(&id, ctx);

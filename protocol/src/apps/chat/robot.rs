@@ -130,7 +130,7 @@ impl Chat {
     pub(super) fn on_prompted(&mut self, key: PromptKey, reply: StoreReply, ctx: &mut Context<'_>) {
         let Some(prompt) = self.robot.awaited.get_mut(&key) else { return };
         let StoreReply::Entries { entries, .. } = reply else {
-            return ctx.fx.timers.set(ctx.fx.now + REPLY_RETRY, Timer::Robot(key.0, key.1));
+            return ctx.fx.timers.set(ctx.fx.now + REPLY_RETRY, Timer::Robot(Box::new(key)));
         };
         match &mut prompt.work {
             Work::Reading(seq) => {
@@ -201,7 +201,7 @@ impl Chat {
             Said::Robot(reply) => self.keep_reply(key, Ok(reply), ctx),
             Said::Failed(failure) => match attempts::after(failure, *tries, &mut ctx.fx) {
                 Next::Again(wait) => {
-                    ctx.fx.timers.set(ctx.fx.now + wait, Timer::Robot(key.0.clone(), key.1.clone()));
+                    ctx.fx.timers.set(ctx.fx.now + wait, Timer::Robot(Box::new(key.clone())));
                 }
                 Next::Over(failure) => self.keep_failure(key, failure, ctx),
             },
@@ -232,7 +232,7 @@ impl Chat {
         let (room, id) = key.clone();
         // Behind the removal its log would begin anew.
         if ctx.rooms.is_being_removed(&room) {
-            return ctx.fx.timers.set(ctx.fx.now + REPLY_RETRY, Timer::Robot(room, id));
+            return ctx.fx.timers.set(ctx.fx.now + REPLY_RETRY, Timer::Robot(Box::new((room, id))));
         }
         let appends = vec![Append { room: room.clone(), expect: None, entries: vec![entry.clone()] }];
         let rows = vec![Change::Remove(RowKey::Prompt(room, id))];
@@ -244,7 +244,7 @@ impl Chat {
             return;
         }
         let StoreReply::Committed(entries) = reply else {
-            return ctx.fx.timers.set(ctx.fx.now + REPLY_RETRY, Timer::Robot(key.0, key.1));
+            return ctx.fx.timers.set(ctx.fx.now + REPLY_RETRY, Timer::Robot(Box::new(key)));
         };
         self.robot.awaited.remove(&key);
         self.bring(&key.0, None, entries, ctx);

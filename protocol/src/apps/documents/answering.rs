@@ -59,7 +59,7 @@ impl Documents {
         let kept = Kept::Answer { turn: session.log.next_turn(), content, named: named.is_some() };
         let entry_id = named.unwrap_or_else(|| ctx.fx.rng.id("ans").into());
         let entry = NewEntry { id: entry_id, author: caller.user.id.clone(), body: kept.body() };
-        session.work = Work::Saving { entry, callers: vec![caller.clone()], tries: 0 };
+        session.work = Work::Saving { entry: Box::new(entry), callers: vec![caller.clone()], tries: 0 };
         self.send_save(id, ctx);
         Ok(())
     }
@@ -85,8 +85,11 @@ impl Documents {
         let Work::Saving { entry, tries, .. } = &mut session.work else { return };
         *tries += 1;
         let waiting = Waiting::Saved(id.clone(), entry.id.clone());
-        let append =
-            Append { room: room_id(id), expect: Some(session.log.head), entries: vec![entry.clone()] };
+        let append = Append {
+            room: room_id(id),
+            expect: Some(session.log.head),
+            entries: vec![NewEntry::clone(entry)],
+        };
         session.row = row.clone();
         let request = StoreRequest::Commit { appends: vec![append], rows: vec![put(row)] };
         ctx.fx.store(request, Pending::Documents(waiting));
@@ -157,7 +160,11 @@ fn answer_saved(caller: Caller, stored: &Entry, ctx: &mut Context<'_>) {
 pub(super) fn saving_retry(id: &SessionId, log: &log::SessionLog, callers: Vec<Caller>) -> Work {
     let attempt = log.attempt + 1;
     let entry_id = format!("{id}:{}:{attempt}:retry", log.next_turn());
-    Work::Saving { entry: by_server(entry_id.into(), &Kept::Retried { attempt }), callers, tries: 0 }
+    Work::Saving {
+        entry: Box::new(by_server(entry_id.into(), &Kept::Retried { attempt })),
+        callers,
+        tries: 0,
+    }
 }
 
 fn join_save(

@@ -12,7 +12,7 @@ use crate::context::Context;
 use crate::ids::{EntryId, RoomId, SessionId};
 use crate::settings::Interviewer;
 use crate::store::{
-    Append, Change, DocumentRow, Row, RowKey, SessionRow, SessionState, StoreReply, StoreRequest,
+    Append, Change, DocumentRow, NewEntry, Row, RowKey, SessionRow, SessionState, StoreReply, StoreRequest,
 };
 use crate::tickets::Pending;
 use crate::timers::Timer;
@@ -185,7 +185,7 @@ impl Documents {
     fn keep_reply(&mut self, id: &SessionId, kept: &Kept, rows: Vec<Change>, ctx: &mut Context<'_>) {
         let Some(session) = self.sessions.get_mut(id) else { return };
         let entry = by_server(reply_id(id, &session.log), kept);
-        session.work = Work::Replying { entry, rows };
+        session.work = Work::Replying { entry: Box::new(entry), rows };
         self.send_reply(id, ctx);
     }
 
@@ -193,8 +193,11 @@ impl Documents {
         let Some(session) = self.sessions.get(id) else { return };
         let Work::Replying { entry, rows } = &session.work else { return };
         let waiting = Waiting::Replied(id.clone(), entry.id.clone());
-        let append =
-            Append { room: room_id(id), expect: Some(session.log.head), entries: vec![entry.clone()] };
+        let append = Append {
+            room: room_id(id),
+            expect: Some(session.log.head),
+            entries: vec![NewEntry::clone(entry)],
+        };
         let request = StoreRequest::Commit { appends: vec![append], rows: rows.clone() };
         ctx.fx.store(request, Pending::Documents(waiting));
     }

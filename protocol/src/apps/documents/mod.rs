@@ -102,7 +102,7 @@ enum Work {
     Idle,
     /// An answer or a retry is being saved, for these callers.
     Saving {
-        entry: NewEntry,
+        entry: Box<NewEntry>,
         callers: Vec<Caller>,
         tries: u32,
     },
@@ -116,7 +116,7 @@ enum Work {
     },
     /// The AI's reply is being saved.
     Replying {
-        entry: NewEntry,
+        entry: Box<NewEntry>,
         rows: Vec<Change>,
     },
 }
