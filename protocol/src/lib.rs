@@ -76,8 +76,8 @@
 //!                 visibility: Visibility::Public,
 //!             };
 //!             let (head, tail) = (Seq(log.len() as u64), log.clone());
-//!             let (room, members, cursors) = (Some(row), vec![], vec![]);
-//!             StoreReply::Loaded(Some(Box::new(RoomRecord { head, tail, ..RoomRecord::begun(id, room, members) })))
+//!             let begun = RoomRecord::begun(id, Some(row), vec![]);
+//!             StoreReply::Loaded(Some(Box::new(RoomRecord { head, tail, ..begun })))
 //!         }
 //!         StoreRequest::Commit { appends, .. } => {
 //!             let first = log.len();
