@@ -10,8 +10,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-/// How many calls are under way at once.
-pub const THREADS_MAX: usize = 16;
+/// How many calls are under way at once: sixteen for documents and eight for robots are the most that the core has out,
+/// and a reply that is spoken may take minutes. Files that are scanned and the event hook find room beside them.
+pub const THREADS_MAX: usize = 32;
 /// How many more wait for a thread.
 pub const QUEUED_MAX: usize = 1024;
 /// How long a thread without work waits for some.

@@ -164,7 +164,9 @@ impl Incoming {
         }
         let (now, number) = (Instant::now(), self.walker.number());
         let begun = Arriving { number, began: now, bytes: 0, stretch_began: now, stretch_bytes: 0 };
-        self.arriving.take_if(|arriving| arriving.number != number);
+        // While the core does not read, a message takes as long as that takes.
+        let was_paused = self.line.take_was_paused();
+        self.arriving.take_if(|arriving| was_paused || arriving.number != number);
         let arriving = self.arriving.get_or_insert_with(|| Box::new(begun));
         arriving.bytes += received;
         arriving.stretch_bytes += received;

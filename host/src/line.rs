@@ -44,6 +44,8 @@ pub struct Line {
     watched: AtomicBool,
     /// The core does not want to read from it now.
     paused: AtomicBool,
+    /// It did not for a while since this was last asked.
+    was_paused: AtomicBool,
     /// The core waits to hear that a page went out.
     flushed: AtomicBool,
 }
@@ -80,6 +82,7 @@ impl Line {
             taken: AtomicBool::new(false),
             watched: AtomicBool::new(false),
             paused: AtomicBool::new(false),
+            was_paused: AtomicBool::new(false),
             flushed: AtomicBool::new(false),
         }
     }
@@ -200,6 +203,12 @@ impl Line {
     /// Reads on, or no more.
     pub(crate) fn pause(&self, paused: bool) {
         self.paused.store(paused, SeqCst);
+        self.was_paused.fetch_or(paused, SeqCst);
+    }
+
+    /// Whether the core did not want to read from it for a while since this was last asked.
+    pub(crate) fn take_was_paused(&self) -> bool {
+        self.was_paused.swap(false, SeqCst)
     }
 
     /// Tells the line's task what became of its request.

@@ -54,7 +54,8 @@ impl Bell {
         let left = until.map(|until| until.saturating_duration_since(Instant::now()));
         // An interrupted wait is one that ended early: whoever waits looks again.
         poll(&mut files, left.and_then(timespec).as_ref()).unwrap_or_default();
-        if !files[0].revents().is_empty() {
+        let rang = !files[0].revents().is_empty();
+        if rang {
             rustix::io::read(&self.file.0, &mut [0; 8]).unwrap_or_default();
         }
         let seen = files[1].revents();
@@ -62,7 +63,8 @@ impl Bell {
         Ready {
             readable: read && (ended || seen.contains(PollFlags::IN)),
             writable: write && (ended || seen.contains(PollFlags::OUT)),
-            late: until.is_some_and(|until| Instant::now() >= until),
+            // What it rang for comes first: who is late then would not look at it.
+            late: !rang && until.is_some_and(|until| Instant::now() >= until),
         }
     }
 }

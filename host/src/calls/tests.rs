@@ -69,7 +69,7 @@ fn what_a_call_said_is_told_under_its_ticket() {
 }
 
 #[test]
-fn sixteen_run_a_thousand_wait_and_the_next_one_is_answered_at_once() {
+fn as_many_run_as_there_are_threads_a_thousand_wait_and_the_next_one_is_answered_at_once() {
     let stage = stage();
     let threads = u32::try_from(THREADS_MAX).unwrap();
     for slot in 0..threads {

@@ -15,6 +15,8 @@ use std::collections::VecDeque;
 const KINDS: [RoomKind; 4] = [RoomKind::Chat, RoomKind::Project, RoomKind::User, RoomKind::Everyone];
 /// How many entries go at a time.
 const ENTRIES_MAX: u32 = 500;
+/// How many files go with them: all pieces of a file go in one commit, and what others say waits for it.
+const FILES_MAX: usize = 4;
 
 /// A walk through the rooms that keep what is old.
 #[derive(Debug)]
@@ -103,6 +105,11 @@ impl Logs {
 
     fn trim(self: Box<Self>, room: RoomId, entries: Vec<Entry>, ctx: &mut Context<'_>) -> Option<u64> {
         let old = &entries[..entries.partition_point(|entry| entry.at < self.before)];
+        let with_files = old.iter().enumerate().filter(|(_, entry)| file_of(entry).is_some());
+        let last_file = with_files.map(|(place, _)| place).nth(FILES_MAX - 1);
+        let some = &old[..last_file.map_or(old.len(), |place| place + 1)];
+        let more = old.len() == entries.len() || some.len() < old.len();
+        let old = some;
         let Some(upto) = old.last().map(|last| last.seq) else { return self.next(ctx) };
         if let Some(open) = ctx.rooms.find(&room) {
             // Nobody loses what it is about to read: another day will do.
@@ -114,7 +121,7 @@ impl Logs {
         let files = old.iter().filter_map(file_of).map(|file| Change::Remove(RowKey::File(file)));
         let trim = Change::Trim { room: room.clone(), upto };
         let rows = std::iter::once(trim).chain(files).collect();
-        let (count, more) = (old.len() as u64, old.len() == entries.len());
+        let count = old.len() as u64;
         let stage = Stage::Trimmed { room, upto, count, more };
         self.ask(stage, StoreRequest::Commit { appends: vec![], rows }, ctx);
         None

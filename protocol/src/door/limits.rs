@@ -35,6 +35,14 @@ pub fn address(peer: IpAddr, head: &RequestHead, settings: &Settings) -> IpAddr 
     named.find(|address| !trusted(address)).unwrap_or(peer)
 }
 
+/// Whose address this is, as far as one can tell: one line of IPv6 has a network of 64 bits to choose from.
+fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
+    }
+}
+
 /// An address as proxies write it: bare, in brackets, or either with a port.
 fn forwarded_address(text: &str) -> Option<IpAddr> {
     let in_brackets = || text.strip_prefix('[')?.strip_suffix(']')?.parse::<Ipv6Addr>().ok().map(IpAddr::V6);
@@ -60,17 +68,20 @@ impl Addresses {
     /// A credential from this address was none. Only what may have been guessed counts: who comes with a token that is
     /// over, or for somebody else, has had a good one.
     pub fn failed(&mut self, address: IpAddr, why: &AuthFailure, settings: &Settings, now: Timestamp) {
-        let is_known = self.0.contains_key(&address);
-        if why.may_be_a_guess() && !is_exempt(address, settings) && (is_known || self.0.len() < ADDRESSES_MAX)
-        {
-            self.0.entry(address).or_default().failures.count(now);
+        if settings.auth_failures_per_address == 0 || is_exempt(address, settings) || !why.may_be_a_guess() {
+            return;
+        }
+        let network = network(address);
+        // Who only guesses takes no room from those who come in.
+        if self.0.contains_key(&network) || self.0.len() < ADDRESSES_MAX / 2 {
+            self.0.entry(network).or_default().failures.count(now);
         }
     }
 
     /// How long this address is not listened to, if as many of its credentials were none as may be.
     pub fn failures_end(&self, address: IpAddr, settings: &Settings, now: Timestamp) -> Option<Duration> {
         let most = settings.auth_failures_per_address;
-        let used = self.0.get(&address).filter(|_| most > 0 && !is_exempt(address, settings))?;
+        let used = self.0.get(&network(address)).filter(|_| most > 0 && !is_exempt(address, settings))?;
         used.failures.reached(most, now)
     }
 
@@ -148,16 +159,24 @@ mod tests {
             assert_eq!(addresses.failures_end(guesser, &settings, at(100 + second)), None);
             addresses.failed(guesser, &AuthFailure::Bad, &settings, at(100 + second));
         }
+        // A line of IPv6 has 2^64 addresses, which are one here.
+        let ipv6 = |text: &str| text.parse::<IpAddr>().unwrap();
+        for host in 0..10 {
+            let guesser = ipv6(&format!("2001:db8:1:2::{host:x}"));
+            addresses.failed(guesser, &AuthFailure::Bad, &settings, at(100));
+        }
         let ends = |address, second| addresses.failures_end(address, &settings, at(second));
         assert_eq!(ends(guesser, 110), Some(Duration::from_secs(50)));
         assert_eq!((ends(guesser, 160), ends(other, 110)), (None, None));
+        assert!(ends(ipv6("2001:db8:1:2:ffff::1"), 110).is_some());
+        assert_eq!(ends(ipv6("2001:db8:1:3::1"), 110), None);
         let off = Settings { auth_failures_per_address: 0, ..Settings::default() };
         assert_eq!(addresses.failures_end(guesser, &off, at(110)), None);
         let here = IpAddr::from([127, 0, 0, 1]);
         (0..20).for_each(|_| addresses.failed(here, &AuthFailure::Bad, &settings, at(110)));
         assert_eq!(addresses.failures_end(here, &settings, at(110)), None);
         addresses.tidy(at(159));
-        assert_eq!(addresses.len(), 1);
+        assert_eq!(addresses.len(), 2);
         addresses.tidy(at(160));
         assert_eq!(addresses.len(), 0);
     }
