@@ -101,12 +101,21 @@ fn first_behind(process: &Process, seq: u64) -> u64 {
     }
 }
 
+/// The first message that the database of an ended server has.
+fn first_kept(folder: &Folder) -> u64 {
+    let first = "SELECT min(seq) FROM room_entries
+         WHERE log = (SELECT log FROM room_logs WHERE kind = 'chat' AND room = 'team')";
+    let database = Connection::open(folder.database()).unwrap();
+    database.query_row(first, [], |row| row.get(0)).unwrap()
+}
+
 fn cleans_up(binary: &str) {
     let folder = Folder::new();
     fill(binary, &folder);
     let mut process = start(binary, &folder, &["--retention", "30"]);
     assert!(first_behind(&process, 1) <= OLD + 1);
     process.kill();
+    let was_done = first_kept(&folder) == OLD + 1;
     let mut process = start(binary, &folder, &["--retention", "30"]);
     assert_eq!(first_behind(&process, OLD), OLD + 1, "what is not old is kept");
     let address = process.address();
@@ -124,7 +133,8 @@ fn cleans_up(binary: &str) {
     }
     process.terminate();
     assert_eq!(process.wait().code(), Some(0), "{}", folder.log());
-    assert!(folder.log().contains("cleanup.logs"), "{}", folder.log());
+    // Who is killed right after its last step has said nothing, and the next one has nothing to say.
+    assert!(was_done || folder.log().contains("cleanup.logs"), "{}", folder.log());
 }
 
 #[test]
