@@ -106,7 +106,7 @@ fn first_kept(folder: &Folder) -> u64 {
     let first = "SELECT min(seq) FROM room_entries
          WHERE log = (SELECT log FROM room_logs WHERE kind = 'chat' AND room = 'team')";
     let database = Connection::open(folder.database()).unwrap();
-    database.query_row(first, [], |row| row.get(0)).unwrap()
+    database.query_row(first, [], |row| row.get::<_, i64>(0)).unwrap().unsigned_abs()
 }
 
 fn cleans_up(binary: &str) {
