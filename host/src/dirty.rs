@@ -1,7 +1,8 @@
 //! The lines that have something to write, until a thread that may wait for sockets flushes them: once for
 //! all that was said in the meantime, because one write of sixteen frames costs little more than one of one.
 
-use crate::line::{Line, locked};
+use crate::line::Line;
+use crate::lock::locked;
 use std::sync::{Arc, Mutex, TryLockError};
 use std::task::Waker;
 

@@ -2,7 +2,7 @@
 //! §0.2): when a token names a key that is not held, at most once in an interval; and now and then, so that a key that
 //! was withdrawn is not good for ever. What waits for a fetch waits here, within a limit.
 
-use crate::line::locked;
+use crate::lock::locked;
 use parlor_protocol::auth::{KeySet, Keys};
 use parlor_protocol::ids::Ticket;
 use parlor_protocol::job::Job;

@@ -18,6 +18,7 @@ pub mod incoming;
 pub mod jwks;
 pub mod keyring;
 pub mod line;
+mod lock;
 pub mod log;
 mod measured;
 mod patience;

@@ -6,6 +6,7 @@
 //! *before* it tries the outbox. So a flush that finds the outbox taken may leave: either the other one
 //! flushes too and saw all there is, or it pushes and marks again.
 
+use crate::lock::locked;
 use crate::measured::note_dropped;
 use crate::tls::Handshake;
 use crate::transport::{Peek, Received, Transport};
@@ -19,7 +20,7 @@ use std::io::{self, IoSlice};
 use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Mutex, TryLockError};
 use std::task::Waker;
 
 /// How many frames go out with one write.
@@ -393,11 +394,6 @@ impl AsFd for Line {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.transport.as_fd()
     }
-}
-
-/// What a lock guards here is whole between any two statements, so a panic elsewhere spoils nothing.
-pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

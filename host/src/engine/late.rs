@@ -3,7 +3,8 @@
 
 use super::perform::Pending;
 use super::{Core, Engine};
-use crate::line::{Decision, Line, locked};
+use crate::line::{Decision, Line};
+use crate::lock::locked;
 use crate::measured::measured;
 use bytes::Bytes;
 use parlor_protocol::http::{Body, Response};

@@ -23,7 +23,8 @@ pub use outside::{Answer, Asset, Calls, Commit, Fatal, Outside, Tell};
 pub use shutdown::{LEAVE_LOOK, LEAVE_WAIT_MAX, Phase};
 
 use crate::dirty::Dirty;
-use crate::line::{Line, locked};
+use crate::line::Line;
+use crate::lock::locked;
 use bytes::Bytes;
 use documents::Documents;
 use parlor_protocol::action::Actions;

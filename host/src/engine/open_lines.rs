@@ -1,7 +1,7 @@
 //! The TCP connections that are open: how many there may be in all and from one address, whatever they are used
 //! for. What the core counts are WebSockets; a line that never asks for one is counted only here.
 
-use crate::line::locked;
+use crate::lock::locked;
 use parlor_protocol::settings::Settings;
 use std::collections::BTreeMap;
 use std::net::IpAddr;

@@ -1,6 +1,6 @@
 //! The way to the end of the process: serving, draining, drained.
 
-use crate::line::locked;
+use crate::lock::locked;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::task::Waker;

@@ -1,7 +1,7 @@
 //! The threads of the store: one that writes, everything queued in one commit, and some that read.
 
 use super::{AbortOnPanic, Answer, Commit, Engine, Stores};
-use crate::line::locked;
+use crate::lock::locked;
 use parlor_protocol::ids::Ticket;
 use parlor_protocol::input::Input;
 use parlor_protocol::metrics::{Buckets, Spread};

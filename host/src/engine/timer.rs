@@ -1,7 +1,7 @@
 //! The thread that says when the core's next deadline has come.
 
 use super::{AbortOnPanic, Engine};
-use crate::line::locked;
+use crate::lock::locked;
 use parlor_protocol::input::Input;
 use parlor_protocol::time::Timestamp;
 use std::io;

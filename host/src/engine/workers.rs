@@ -1,7 +1,7 @@
 //! Threads for jobs that take longer than a socket thread may. Those of documents have threads of their own.
 
 use super::{AbortOnPanic, Engine};
-use crate::line::locked;
+use crate::lock::locked;
 use parlor_protocol::ids::Ticket;
 use parlor_protocol::job::Job;
 use std::collections::VecDeque;

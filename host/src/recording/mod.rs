@@ -10,7 +10,7 @@ mod weight;
 pub use credentials::{HIDDEN, Hider};
 pub use format::{Content, FORMAT, FRAME_BYTES_MAX, Header, Next, digest, encode, read_next};
 
-use crate::line::locked;
+use crate::lock::locked;
 use format::{end_frame, step_frame};
 use parlor_protocol::action::Actions;
 use parlor_protocol::input::Input;

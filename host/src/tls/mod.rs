@@ -6,7 +6,7 @@ mod validity;
 
 pub(crate) use session::{Handshake, Session};
 
-use crate::line::locked;
+use crate::lock::locked;
 use crate::measured::note_certificate_expiry;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};

@@ -2,7 +2,7 @@
 //! lock: a read may have to answer (a handshake, new keys, an alert), and what it writes must not come between
 //! the parts of something else. No more is encrypted than the kernel takes, so what waits stays in the outbox.
 
-use crate::line::locked;
+use crate::lock::locked;
 use crate::transport::{Peek, Received, send_slices};
 use rustix::buffer::spare_capacity;
 use rustix::net::{RecvFlags, Shutdown, recv, send};

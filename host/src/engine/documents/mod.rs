@@ -13,7 +13,7 @@
 mod queue;
 
 use super::{AbortOnPanic, Engine};
-use crate::line::locked;
+use crate::lock::locked;
 use parlor_protocol::docs::{DocId, DocJob, DocOutcome, Docs};
 use parlor_protocol::ids::Ticket;
 use parlor_protocol::input::Input;

@@ -87,7 +87,7 @@ fn bench() -> Bench {
 impl Bench {
     fn perform(&self, actions: Vec<Action>) -> After {
         let mut after = After::default();
-        let mut core = crate::line::locked(&self.engine.core);
+        let mut core = crate::lock::locked(&self.engine.core);
         core.actions = actions;
         core.perform(&self.engine, &mut after);
         let Core { dirty, .. } = &mut *core;
@@ -103,7 +103,7 @@ impl Bench {
         let line = Arc::new(Line::new(Transport::Plain(stream), peer.ip()));
         let accept = Some("accepted=".to_string());
         let pending = Pending { line: line.clone(), accept, keep_alive: true, without_body };
-        (crate::line::locked(&self.engine.core).requests.insert(pending), line, client)
+        (crate::lock::locked(&self.engine.core).requests.insert(pending), line, client)
     }
 
     fn written(&self, line: &Line, mut client: TcpStream) -> Vec<u8> {
