@@ -213,7 +213,7 @@ fn a_recording_that_was_changed_or_made_by_another_version_is_found_out() {
         "{said}"
     );
     let (code, said) = altered("parlorRecording", 7.into());
-    assert_eq!((code, said.contains("its format is 7, and this program reads 1")), (Some(2), true), "{said}");
+    assert_eq!((code, said.contains("its format is 7, and this program reads 2")), (Some(2), true), "{said}");
     fs::write(&file, "# a story\n").expect("it can be written");
     let (code, said) = result(&replay("parlor", &file, &[]));
     assert_eq!((code, said.contains("it is no recording")), (Some(2), true), "{said}");

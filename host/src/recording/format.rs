@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use std::io::{self, BufRead, Read};
 
 /// The format that this program writes and reads.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 /// The largest frame, in bytes.
 pub const FRAME_BYTES_MAX: usize = 64 << 20;
 /// The longest first line, in bytes.
