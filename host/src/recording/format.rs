@@ -255,8 +255,8 @@ mod tests {
             Err("it was made by Parlor 0.0.9, and this is 0.1.0: replay it with the program that made it"
                 .into())
         );
-        let later = Header { parlor_recording: 2, ..header() };
-        assert_eq!(read(&later), Err("its format is 2, and this program reads 1".into()));
+        let later = Header { parlor_recording: 3, ..header() };
+        assert_eq!(read(&later), Err("its format is 3, and this program reads 2".into()));
         assert_eq!(Header::read(&mut &b"# a story\n"[..]), Err("it is no recording".into()));
     }
 }
