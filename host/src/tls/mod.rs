@@ -13,7 +13,7 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::Read;
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
@@ -112,6 +112,10 @@ pub(crate) fn believing(setting: &str, path: &Path) -> Result<Arc<ClientConfig>,
 fn read(setting: &str, path: &Path) -> Result<Vec<u8>, String> {
     let name = path.display();
     let mut bytes = Vec::new();
+    // A pipe would be waited for, perhaps for ever, by the thread that listens for signals.
+    if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+        return Err(format!("{setting}: {name} is no regular file"));
+    }
     let file = File::open(path).and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes));
     match file {
         Ok(_) if bytes.len() as u64 > FILE_BYTES_MAX => {

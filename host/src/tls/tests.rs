@@ -33,6 +33,11 @@ fn what_cannot_be_used_is_named_with_the_reason() {
         }
         files.load().unwrap_err().replace(&*other.to_string_lossy(), "other.pem")
     };
+    let pipe = folder.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let waited_for = TlsFiles { key: pipe.clone(), ..good.clone() };
+    let said = format!("TLS_KEY: {} is no regular file", pipe.display());
+    assert_eq!(waited_for.load().unwrap_err(), said);
     assert_eq!(wrong("TLS_CERT", b"no PEM"), "TLS_CERT: there is no certificate in other.pem");
     assert_eq!(wrong("TLS_KEY", b"no PEM"), "TLS_KEY: there is no private key in other.pem");
     let large = vec![b' '; FILE_BYTES_MAX as usize + 1];
@@ -52,7 +57,7 @@ fn what_cannot_be_used_is_named_with_the_reason() {
         "{why}"
     );
     let folder = TlsFiles { certificate: folder.path().to_path_buf(), ..good };
-    assert!(folder.load().unwrap_err().ends_with(" cannot be read: Is a directory (os error 21)"));
+    assert!(folder.load().unwrap_err().ends_with(" is no regular file"));
 }
 
 #[test]
