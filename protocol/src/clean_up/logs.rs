@@ -104,12 +104,9 @@ impl Logs {
     }
 
     fn trim(self: Box<Self>, room: RoomId, entries: Vec<Entry>, ctx: &mut Context<'_>) -> Option<u64> {
-        let old = &entries[..entries.partition_point(|entry| entry.at < self.before)];
-        let with_files = old.iter().enumerate().filter(|(_, entry)| file_of(entry).is_some());
-        let last_file = with_files.map(|(place, _)| place).nth(FILES_MAX - 1);
-        let some = &old[..last_file.map_or(old.len(), |place| place + 1)];
-        let more = old.len() == entries.len() || some.len() < old.len();
-        let old = some;
+        let all_old = &entries[..entries.partition_point(|entry| entry.at < self.before)];
+        let old = with_few_files(all_old);
+        let more = all_old.len() == entries.len() || old.len() < all_old.len();
         let Some(upto) = old.last().map(|last| last.seq) else { return self.next(ctx) };
         if let Some(open) = ctx.rooms.find(&room) {
             // Nobody loses what it is about to read: another day will do.
@@ -131,4 +128,11 @@ impl Logs {
         self.stage = stage;
         ctx.fx.store(request, Pending::CleanUp(Waiting::Logs(self)));
     }
+}
+
+/// As many of these entries as go in one commit: `FILES_MAX` of them may be files.
+fn with_few_files(old: &[Entry]) -> &[Entry] {
+    let mut files = (0..old.len()).filter(|place| file_of(&old[*place]).is_some());
+    let too_many = files.nth(FILES_MAX);
+    &old[..too_many.unwrap_or(old.len())]
 }
