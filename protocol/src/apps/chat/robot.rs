@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 /// How many replies may be awaited at once; further prompts are refused as busy.
-const AWAITED_MAX: usize = 1_000;
+const PROMPTS_MAX: usize = 1_000;
 /// How many messages the robot is shown, the prompt the last of them.
 const HISTORY_ENTRIES_MAX: u32 = 20;
 /// How many messages at a time are looked through for a prompt.
@@ -35,7 +35,7 @@ pub(super) type PromptKey = (RoomId, EntryId);
 /// Every reply that is awaited here.
 #[derive(Debug, Default)]
 pub(super) struct Robot {
-    awaited: BTreeMap<PromptKey, Prompt>,
+    prompts: BTreeMap<PromptKey, Prompt>,
     /// Prompts whose attempt waits for a call to be free.
     queued: VecDeque<PromptKey>,
     calls: usize,
@@ -64,7 +64,7 @@ enum Work {
 impl Robot {
     /// How many replies are awaited.
     pub fn len(&self) -> usize {
-        self.awaited.len()
+        self.prompts.len()
     }
 }
 
@@ -78,7 +78,7 @@ impl Chat {
     ) -> Result<(), Refusal> {
         let room = inside(id, caller, ctx.rooms)?;
         permitted(&caller.user, Permission::ChatRobot)?;
-        if self.robot.awaited.len() >= AWAITED_MAX {
+        if self.robot.prompts.len() >= PROMPTS_MAX {
             return Err(Refusal::busy());
         }
         let (user, since) = (caller.user.id.clone(), ctx.fx.now);
@@ -104,10 +104,10 @@ impl Chat {
 
     fn take_up(&mut self, key: PromptKey, user: UserId, since: Timestamp, work: Work, ctx: &mut Context<'_>) {
         // What finds no place here is overdue some time.
-        if self.robot.awaited.len() >= AWAITED_MAX || self.robot.awaited.contains_key(&key) {
+        if self.robot.prompts.len() >= PROMPTS_MAX || self.robot.prompts.contains_key(&key) {
             return;
         }
-        self.robot.awaited.insert(key.clone(), Prompt { user, since, work });
+        self.robot.prompts.insert(key.clone(), Prompt { user, since, work });
         match ctx.fx.settings.has_ai_service() {
             true => self.read_for_robot(key, ctx),
             false => {
@@ -118,7 +118,7 @@ impl Chat {
     }
 
     fn read_for_robot(&mut self, key: PromptKey, ctx: &mut Context<'_>) {
-        let (before, max) = match self.robot.awaited.get(&key).map(|prompt| &prompt.work) {
+        let (before, max) = match self.robot.prompts.get(&key).map(|prompt| &prompt.work) {
             Some(Work::Finding(before)) => (*before, SOUGHT_ENTRIES_MAX),
             Some(Work::Reading(seq)) => (seq.next(), HISTORY_ENTRIES_MAX),
             Some(Work::Asking { .. } | Work::Replying(_)) | None => return,
@@ -128,7 +128,7 @@ impl Chat {
     }
 
     pub(super) fn on_prompted(&mut self, key: PromptKey, reply: StoreReply, ctx: &mut Context<'_>) {
-        let Some(prompt) = self.robot.awaited.get_mut(&key) else { return };
+        let Some(prompt) = self.robot.prompts.get_mut(&key) else { return };
         let StoreReply::Entries { entries, .. } = reply else {
             return ctx.fx.timers.set(ctx.fx.now + REPLY_RETRY, Timer::Robot(Box::new(key)));
         };
@@ -166,14 +166,14 @@ impl Chat {
     }
 
     fn forget_prompt(&mut self, key: PromptKey, ctx: &mut Context<'_>) {
-        self.robot.awaited.remove(&key);
+        self.robot.prompts.remove(&key);
         let rows = vec![Change::Remove(RowKey::Prompt(key.0.clone(), key.1.clone()))];
         ctx.fx.store(StoreRequest::Commit { appends: vec![], rows }, Pending::Chat(Waiting::Replied(key)));
     }
 
     /// One attempt, now or when a call is free.
     fn attempt(&mut self, key: PromptKey, ctx: &mut Context<'_>) {
-        let Some(prompt) = self.robot.awaited.get_mut(&key) else { return };
+        let Some(prompt) = self.robot.prompts.get_mut(&key) else { return };
         let Work::Asking { request, tries, out: out @ false } = &mut prompt.work else { return };
         if self.robot.calls >= ROBOT_CALLS_MAX {
             self.robot.queued.push_back(key);
@@ -194,7 +194,7 @@ impl Chat {
             self.attempt(next, ctx);
         }
         ctx.fx.stats.ai_down = matches!(said, Said::Failed(_));
-        let Some(prompt) = self.robot.awaited.get_mut(key) else { return };
+        let Some(prompt) = self.robot.prompts.get_mut(key) else { return };
         let Work::Asking { tries, out, .. } = &mut prompt.work else { return };
         *out = false;
         match said {
@@ -222,13 +222,13 @@ impl Chat {
     }
 
     fn keep_reply(&mut self, key: &PromptKey, reply: Result<RobotReply, &Refusal>, ctx: &mut Context<'_>) {
-        let Some(prompt) = self.robot.awaited.get_mut(key) else { return };
+        let Some(prompt) = self.robot.prompts.get_mut(key) else { return };
         prompt.work = Work::Replying(message::reply(&key.1, reply));
         self.send_reply(key, ctx);
     }
 
     fn send_reply(&mut self, key: &PromptKey, ctx: &mut Context<'_>) {
-        let Some(Prompt { work: Work::Replying(entry), .. }) = self.robot.awaited.get(key) else { return };
+        let Some(Prompt { work: Work::Replying(entry), .. }) = self.robot.prompts.get(key) else { return };
         let (room, id) = key.clone();
         // Behind the removal its log would begin anew.
         if ctx.rooms.is_being_removed(&room) {
@@ -240,19 +240,19 @@ impl Chat {
     }
 
     pub(super) fn on_replied(&mut self, key: PromptKey, reply: StoreReply, ctx: &mut Context<'_>) {
-        if !self.robot.awaited.contains_key(&key) {
+        if !self.robot.prompts.contains_key(&key) {
             return;
         }
         let StoreReply::Committed(entries) = reply else {
             return ctx.fx.timers.set(ctx.fx.now + REPLY_RETRY, Timer::Robot(Box::new(key)));
         };
-        self.robot.awaited.remove(&key);
+        self.robot.prompts.remove(&key);
         self.bring(&key.0, None, entries, ctx);
     }
 
     /// A wait of a prompt is over: the next attempt, read or save.
     pub fn on_robot_due(&mut self, key: PromptKey, ctx: &mut Context<'_>) {
-        match self.robot.awaited.get(&key).map(|prompt| &prompt.work) {
+        match self.robot.prompts.get(&key).map(|prompt| &prompt.work) {
             Some(Work::Finding(_) | Work::Reading(_)) => self.read_for_robot(key, ctx),
             Some(Work::Asking { .. }) => self.attempt(key, ctx),
             Some(Work::Replying(_)) => self.send_reply(&key, ctx),
@@ -280,7 +280,7 @@ impl Chat {
 
     /// Nothing is awaited in a room that is no more.
     pub(super) fn forget_prompts(&mut self, room: &RoomId) {
-        self.robot.awaited.retain(|(of, _), _| of != room);
+        self.robot.prompts.retain(|(of, _), _| of != room);
     }
 }
 
