@@ -1,6 +1,7 @@
 //! Ends a call from another thread than the one that makes it.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use crate::lock::locked;
+use std::sync::{Arc, Mutex};
 use ureq::Agent;
 
 /// Ends one attempt: before it has begun, or while its connection is read. Its copies are the same one.
@@ -18,7 +19,7 @@ impl HangUp {
     /// Hangs up, now and for good. Waits for nobody.
     pub fn now(&self) {
         let agent = {
-            let mut state = self.lock();
+            let mut state = locked(&self.0);
             state.is_over = true;
             state.agent.take()
         };
@@ -29,12 +30,8 @@ impl HangUp {
 
     /// An attempt begins, over an agent that nobody else has. Whether it may.
     pub(crate) fn begins(&self, agent: &Agent) -> bool {
-        let mut state = self.lock();
+        let mut state = locked(&self.0);
         state.agent = Some(agent.clone()).filter(|_| !state.is_over);
         !state.is_over
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,8 +1,9 @@
 //! How long an attempt is waited for where time begins anew with each event: a point in time until which a service has
 //! to say something, which moves on while it is read.
 
+use crate::lock::locked;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTimeout, Transport};
 use ureq::{Error, Timeout};
@@ -19,12 +20,12 @@ impl Deadline {
 
     /// So long from now on, whatever it was before.
     pub(crate) fn set(&self, patience: Duration) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now() + patience;
+        *locked(&self.0) = Instant::now() + patience;
     }
 
     /// What is left; `None` when nothing is.
     pub(crate) fn left(&self) -> Option<Duration> {
-        let until = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let until = *locked(&self.0);
         Some(until.saturating_duration_since(Instant::now())).filter(|left| !left.is_zero())
     }
 }
