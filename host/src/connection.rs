@@ -12,7 +12,6 @@ use crate::incoming::{Incoming, ending_of, to_core};
 use crate::line::{Decision, Line};
 use crate::transport::{Peek, Transport};
 use handshake::HANDSHAKE_WAIT_MAX;
-use parlor_protocol::action::CloseCause;
 use parlor_protocol::frame::Frame;
 use parlor_protocol::http::HeadFault;
 use parlor_protocol::ids::{RequestId, SocketId};
@@ -194,7 +193,7 @@ impl Connection {
         };
         let ending = closed.map_or_else(|| ending_of(&error, from.fault()), Ending::ByClient);
         let last = match ending {
-            Ending::Faulty(fault) => Some(CloseCause::Faulty(fault).frame()),
+            Ending::Faulty(fault) => Some(from.limits().cause(fault).frame()),
             Ending::ByClient(_) | Ending::ByServer | Ending::Lost | Ending::TooSlow => None,
         };
         self.engine.close_line(&self.line, last, ending);

@@ -107,6 +107,11 @@ impl Incoming {
         self.readable = true;
     }
 
+    /// What the socket takes.
+    pub(crate) fn limits(&self) -> &SocketLimits {
+        &self.limits
+    }
+
     /// What was wrong with the frames, if the walker found something.
     pub(crate) fn fault(&self) -> Option<Fault> {
         self.fault

@@ -116,6 +116,16 @@ pub struct SocketLimits {
     pub fragments_max: u32,
     /// How long a message may take that comes in slowly: 1008 after that.
     pub message_wait_max: Duration,
+    /// Whether causes are told as Yjs providers are told them: 4403 in place of 1008.
+    pub for_providers: bool,
+}
+
+impl SocketLimits {
+    /// How what the client has broken closes the socket.
+    pub fn cause(&self, fault: Fault) -> CloseCause {
+        let cause = CloseCause::Faulty(fault);
+        if self.for_providers { cause.for_providers() } else { cause }
+    }
 }
 
 /// Why the server closes a socket. Decides the code and the reason of the close frame (WIRE §0.6).
@@ -180,6 +190,10 @@ pub enum Final {
     PingFlood,
     /// 4403
     SentAway,
+    /// 4403
+    Fragments,
+    /// 4403
+    Late,
 }
 
 impl Final {
@@ -192,7 +206,9 @@ impl Final {
             | Self::Undecodable
             | Self::Abusive
             | Self::PingFlood
-            | Self::SentAway => 4403,
+            | Self::SentAway
+            | Self::Fragments
+            | Self::Late => 4403,
         }
     }
 
@@ -207,6 +223,8 @@ impl Final {
             Self::Abusive => CloseCause::Abusive,
             Self::PingFlood => CloseCause::PingFlood,
             Self::SentAway => CloseCause::SentAway,
+            Self::Fragments => CloseCause::Faulty(Fault::Fragments),
+            Self::Late => CloseCause::Faulty(Fault::Late),
         }
     }
 }
@@ -279,9 +297,11 @@ impl CloseCause {
             Self::Abusive => Self::Final(Final::Abusive),
             Self::PingFlood => Self::Final(Final::PingFlood),
             Self::SentAway => Self::Final(Final::SentAway),
+            Self::Faulty(Fault::Fragments) => Self::Final(Final::Fragments),
+            Self::Faulty(Fault::Late) => Self::Final(Final::Late),
             Self::Finished
             | Self::ShuttingDown
-            | Self::Faulty(_)
+            | Self::Faulty(Fault::Protocol | Fault::Utf8 | Fault::TooBig)
             | Self::Unsupported
             | Self::Overloaded
             | Self::HeartbeatMissed

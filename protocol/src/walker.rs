@@ -149,8 +149,12 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
-    const LIMITS: SocketLimits =
-        SocketLimits { message_bytes_max: 70_000, fragments_max: 3, message_wait_max: Duration::ZERO };
+    const LIMITS: SocketLimits = SocketLimits {
+        message_bytes_max: 70_000,
+        fragments_max: 3,
+        message_wait_max: Duration::ZERO,
+        for_providers: false,
+    };
 
     fn walk(bytes: &[u8]) -> Result<(), Fault> {
         let whole = Walker::default().walk(bytes, &LIMITS);

@@ -96,7 +96,12 @@ fn a_line_whose_outbox_runs_over_ends_with_4002_behind_the_frame_that_has_begun(
 fn a_page_asks_for_more_when_it_went_out() {
     let (line, _client, _) = pair();
     let socket = SocketId { slot: 3, generation: 1 };
-    let limits = SocketLimits { message_bytes_max: 1, fragments_max: 1, message_wait_max: Duration::ZERO };
+    let limits = SocketLimits {
+        message_bytes_max: 1,
+        fragments_max: 1,
+        message_wait_max: Duration::ZERO,
+        for_providers: false,
+    };
     line.decide(Decision::Upgraded { socket, limits });
     assert!(line.push(&Frame::text("page"), Class::Page));
     assert_eq!((line.flush(), line.flush()), (Some(socket), None));

@@ -215,7 +215,7 @@ pub const SETTINGS: &[Setting] = &[
         "AUTH_FAILURES_PER_ADDRESS",
         COUNT,
         "10",
-        "Credentials from one address that are none, in 60 s, after which it is not let in until they are over",
+        "Tokens from one address that are none, in 60 s, after which none is looked at until they are over; service keys likewise",
     ),
     setting("RATE_LIMIT_CALLS", COUNT, "100", "Calls of one user in any 60 s"),
     setting(

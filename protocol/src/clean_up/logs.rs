@@ -1,7 +1,7 @@
 //! Entries that are older than they are kept. From each room go the oldest, some at a time, and with messages the
 //! files that they are. What the room shows from then on begins behind them, and is told so before they are gone.
 
-use super::{FOUND_MAX, Waiting};
+use super::{Ended, FOUND_MAX, Waiting};
 use crate::apps::chat::file_of;
 use crate::context::Context;
 use crate::ids::{RoomId, RoomKind, Seq};
@@ -30,7 +30,7 @@ pub struct Logs {
     found: VecDeque<(RoomId, Seq)>,
     /// Whether there may be more of this kind than were found.
     more: bool,
-    removed: u64,
+    ended: Ended,
     stage: Stage,
 }
 
@@ -52,13 +52,27 @@ enum Stage {
 /// Begins with what is from before this.
 pub(super) fn begin(before: Timestamp, ctx: &mut Context<'_>) {
     let (found, stage) = (VecDeque::new(), Stage::Found);
-    let logs = Logs { before, kind: 0, last: None, found, more: true, removed: 0, stage };
+    let logs = Logs { before, kind: 0, last: None, found, more: true, ended: Ended::default(), stage };
     Box::new(logs).look(RoomKind::Chat, ctx);
 }
 
 impl Logs {
-    /// Goes on with what the store answered. Returns how many entries are gone, when it is over.
-    pub(super) fn on_stored(mut self: Box<Self>, reply: StoreReply, ctx: &mut Context<'_>) -> Option<u64> {
+    /// The room that is being trimmed, or was if the store has answered.
+    pub(super) fn trimmed(&self) -> Option<RoomId> {
+        match &self.stage {
+            Stage::Trimmed { room, .. } => Some(room.clone()),
+            Stage::Found | Stage::Oldest(_) => None,
+        }
+    }
+
+    /// Goes on with what the store answered. Returns how it ended, when it is over.
+    pub(super) fn on_stored(mut self: Box<Self>, reply: StoreReply, ctx: &mut Context<'_>) -> Option<Ended> {
+        if let Stage::Trimmed { room, upto, .. } = &self.stage
+            && let Some(open) = ctx.rooms.find(room)
+        {
+            // It may have been opened since, as it was before; and if nobody knows whether they went, they are to go.
+            open.keep_after(*upto);
+        }
         match (self.stage.clone(), reply) {
             (Stage::Found, StoreReply::Heads(rooms)) => {
                 self.more = rooms.len() >= FOUND_MAX as usize;
@@ -67,22 +81,20 @@ impl Logs {
             }
             (Stage::Oldest(room), StoreReply::Entries { entries, .. }) => self.trim(room, entries, ctx),
             (Stage::Trimmed { room, upto, count, more }, StoreReply::Committed(_)) => {
-                self.removed += count;
-                // It may have been opened since, as it was before.
-                if let Some(open) = ctx.rooms.find(&room) {
-                    open.keep_after(upto);
-                }
+                self.ended.removed += count;
                 if more {
                     self.found.push_front((room, upto));
                 }
                 self.next(ctx)
             }
-            // The store has other troubles: what is left is left to the next day.
-            (Stage::Found | Stage::Oldest(_) | Stage::Trimmed { .. }, _) => Some(self.removed),
+            // The store has other troubles.
+            (Stage::Found | Stage::Oldest(_) | Stage::Trimmed { .. }, _) => {
+                Some(Ended { failed: true, ..self.ended })
+            }
         }
     }
 
-    fn next(mut self: Box<Self>, ctx: &mut Context<'_>) -> Option<u64> {
+    fn next(mut self: Box<Self>, ctx: &mut Context<'_>) -> Option<Ended> {
         if let Some((room, after)) = self.found.pop_front() {
             self.last = Some(room.clone());
             let request = StoreRequest::Read { room: room.clone(), after, max: ENTRIES_MAX };
@@ -92,7 +104,7 @@ impl Logs {
         if !self.more {
             (self.kind, self.last) = (self.kind + 1, None);
         }
-        let Some(kind) = KINDS.get(self.kind) else { return Some(self.removed) };
+        let Some(kind) = KINDS.get(self.kind) else { return Some(self.ended) };
         self.look(*kind, ctx);
         None
     }
@@ -103,14 +115,18 @@ impl Logs {
         self.ask(Stage::Found, StoreRequest::Look(query), ctx);
     }
 
-    fn trim(self: Box<Self>, room: RoomId, entries: Vec<Entry>, ctx: &mut Context<'_>) -> Option<u64> {
+    fn trim(mut self: Box<Self>, room: RoomId, entries: Vec<Entry>, ctx: &mut Context<'_>) -> Option<Ended> {
         let all_old = &entries[..entries.partition_point(|entry| entry.at < self.before)];
         let old = with_few_files(all_old);
         let more = all_old.len() == entries.len() || old.len() < all_old.len();
         let Some(upto) = old.last().map(|last| last.seq) else { return self.next(ctx) };
         if let Some(open) = ctx.rooms.find(&room) {
-            // Nobody loses what it is about to read: another day will do.
-            if open.is_being_read() || open.closing {
+            // Nobody loses what it is about to read.
+            if open.is_read_before(upto) {
+                self.ended.passed += 1;
+                return self.next(ctx);
+            }
+            if open.closing {
                 return self.next(ctx);
             }
             open.keep_after(upto);

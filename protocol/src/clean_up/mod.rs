@@ -1,14 +1,16 @@
 //! The daily clean-up: sessions of documents that were left (WIRE §1), and entries of logs that are older than they are
 //! kept (WIRE §0.8). It goes step by step, one question to the store after the other, so it holds up nobody; what a
-//! crash leaves undone the next one does.
+//! crash leaves undone the next one does, and what somebody was reading or the store could not do is tried again soon.
 
 mod logs;
 mod sessions;
 
 use crate::apps::documents::Documents;
 use crate::context::Context;
+use crate::ids::RoomId;
 use crate::record::{Level, Record};
 use crate::store::StoreReply;
+use crate::timers::Timer;
 use logs::Logs;
 use sessions::Sessions;
 use std::time::Duration;
@@ -17,6 +19,8 @@ use std::time::Duration;
 pub const CLEAN_UP_FIRST: Duration = Duration::from_secs(5);
 /// How often it does so from there on.
 pub const CLEAN_UP_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
+/// How soon it does so again when something was left.
+const CLEAN_UP_AGAIN: Duration = Duration::from_secs(10 * 60);
 /// How many sessions or rooms one look finds.
 const FOUND_MAX: u32 = 64;
 
@@ -27,6 +31,17 @@ pub enum Waiting {
     Sessions(Box<Sessions>),
     /// Something about logs.
     Logs(Box<Logs>),
+}
+
+/// How a part of the clean-up ended.
+#[derive(Debug, Default)]
+struct Ended {
+    /// How much is gone.
+    removed: u64,
+    /// How many rooms were passed over because somebody was reading what is to go.
+    passed: u64,
+    /// Whether the store was in trouble, and the rest is left.
+    failed: bool,
 }
 
 /// What is under way. Each part is so once: a day that is too short for it goes without.
@@ -48,33 +63,48 @@ impl CleanUp {
         }
     }
 
-    /// The store answered.
+    /// The store answered. Returns the room whose log begins later now, or may.
     pub fn on_stored(
         &mut self,
         waiting: Waiting,
         reply: StoreReply,
         documents: &Documents,
         ctx: &mut Context<'_>,
-    ) {
+    ) -> Option<RoomId> {
         match waiting {
             Waiting::Sessions(sessions) => {
-                if let Some(removed) = sessions.on_stored(reply, documents, ctx) {
+                if let Some(ended) = sessions.on_stored(reply, documents, ctx) {
                     self.sessions = false;
-                    note("cleanup.sessions", removed, ctx);
+                    note("cleanup.sessions", &ended, ctx);
                 }
+                None
             }
             Waiting::Logs(logs) => {
-                if let Some(removed) = logs.on_stored(reply, ctx) {
+                let trimmed = logs.trimmed();
+                if let Some(ended) = logs.on_stored(reply, ctx) {
                     self.logs = false;
-                    note("cleanup.logs", removed, ctx);
+                    note("cleanup.logs", &ended, ctx);
                 }
+                trimmed
             }
         }
     }
 }
 
-fn note(action: &str, removed: u64, ctx: &mut Context<'_>) {
-    if removed > 0 {
-        ctx.fx.log(Record::new(Level::Info, action).with("removed", removed));
+fn note(action: &str, ended: &Ended, ctx: &mut Context<'_>) {
+    let Ended { removed, passed, failed } = *ended;
+    if removed > 0 || passed > 0 || failed {
+        let level = if failed { Level::Warn } else { Level::Info };
+        let mut record = Record::new(level, action).with("removed", removed);
+        if passed > 0 {
+            record = record.with("passed", passed);
+        }
+        if failed {
+            record = record.with("failed", "the store cannot do it now");
+        }
+        ctx.fx.log(record);
+    }
+    if passed > 0 || failed {
+        ctx.fx.timers.set(ctx.fx.now + CLEAN_UP_AGAIN, Timer::CleanUp);
     }
 }

@@ -1,7 +1,7 @@
 //! Sessions that were left. One goes by a commit that ends its log where it was seen to end: whoever comes back to
 //! it meanwhile has claimed it there, and then nothing is removed; or comes too late, and begins another.
 
-use super::{FOUND_MAX, Waiting};
+use super::{Ended, FOUND_MAX, Waiting};
 use crate::apps::documents::{Documents, ended};
 use crate::context::Context;
 use crate::ids::{RoomId, Seq, SessionId};
@@ -19,7 +19,7 @@ pub struct Sessions {
     found: VecDeque<SessionRow>,
     /// Whether there may be more than were found.
     more: bool,
-    removed: u64,
+    ended: Ended,
     stage: Stage,
 }
 
@@ -35,17 +35,17 @@ enum Stage {
 /// Begins with those that were not touched since.
 pub(super) fn begin(before: Timestamp, ctx: &mut Context<'_>) {
     let (found, stage) = (VecDeque::new(), Stage::Found);
-    Box::new(Sessions { before, last: None, found, more: true, removed: 0, stage }).look(ctx);
+    Box::new(Sessions { before, last: None, found, more: true, ended: Ended::default(), stage }).look(ctx);
 }
 
 impl Sessions {
-    /// Goes on with what the store answered. Returns how many are gone, when it is over.
+    /// Goes on with what the store answered. Returns how it ended, when it is over.
     pub(super) fn on_stored(
         mut self: Box<Self>,
         reply: StoreReply,
         documents: &Documents,
         ctx: &mut Context<'_>,
-    ) -> Option<u64> {
+    ) -> Option<Ended> {
         match (self.stage.clone(), reply) {
             (Stage::Found, StoreReply::Found(rows)) => {
                 self.more = rows.len() >= FOUND_MAX as usize;
@@ -60,17 +60,17 @@ impl Sessions {
                 None => self.next(documents, ctx),
             },
             (Stage::Removed, StoreReply::Committed(_)) => {
-                self.removed += 1;
+                self.ended.removed += 1;
                 self.next(documents, ctx)
             }
             // Somebody came back to it.
             (Stage::Removed, StoreReply::Stale { .. }) => self.next(documents, ctx),
-            // The store has other troubles: what is left is left to the next day.
-            (Stage::Found | Stage::Head(_) | Stage::Removed, _) => Some(self.removed),
+            // The store has other troubles.
+            (Stage::Found | Stage::Head(_) | Stage::Removed, _) => Some(Ended { failed: true, ..self.ended }),
         }
     }
 
-    fn next(mut self: Box<Self>, documents: &Documents, ctx: &mut Context<'_>) -> Option<u64> {
+    fn next(mut self: Box<Self>, documents: &Documents, ctx: &mut Context<'_>) -> Option<Ended> {
         while let Some(row) = self.found.front() {
             self.last = Some(row.id.clone());
             if documents.has_somebody(row) {
@@ -82,7 +82,7 @@ impl Sessions {
             return None;
         }
         if !self.more {
-            return Some(self.removed);
+            return Some(self.ended);
         }
         self.look(ctx);
         None
@@ -100,7 +100,7 @@ impl Sessions {
         head: Seq,
         documents: &Documents,
         ctx: &mut Context<'_>,
-    ) -> Option<u64> {
+    ) -> Option<Ended> {
         match self.found.pop_front() {
             Some(row) if !documents.has_somebody(&row) => {
                 // What the user began afresh has its end, and nobody comes back to it.

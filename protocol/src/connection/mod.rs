@@ -119,7 +119,12 @@ impl Endpoint {
             Self::Drafts => (4 * DOCUMENT_BYTES_MAX, 1_024),
             Self::YWebsocket | Self::Hocuspocus => (DOCUMENT_BYTES_MAX, 1_024),
         };
-        SocketLimits { message_bytes_max, fragments_max, message_wait_max: settings.message_timeout }
+        SocketLimits {
+            message_bytes_max,
+            fragments_max,
+            message_wait_max: settings.message_timeout,
+            for_providers: self.is_providers(),
+        }
     }
 }
 

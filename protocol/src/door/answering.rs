@@ -25,7 +25,9 @@ impl Door {
             return self.put_off(asked, *retry_after, ctx);
         }
         ctx.fx.stats.auth_failures += 1;
-        self.addresses.failed(asked.address, failure, ctx.fx.settings, ctx.fx.now);
+        if let Some(shown) = asked.shown() {
+            self.addresses.failed((asked.address, shown), failure, ctx.fx.settings, ctx.fx.now);
+        }
         let record = Record::new(Level::Warn, "auth.failed").with("reason", failure.to_string());
         ctx.fx.log(record.with("address", asked.address.to_string()));
         let (status, refusal) = match failure {

@@ -2,7 +2,7 @@
 
 use super::origin;
 use super::route::{NoRoute, Route, YJS_PATH, route};
-use super::{Admitted, refused};
+use super::{Admitted, Credential, refused};
 use crate::apps::documents::Wish;
 use crate::apps::drafts::draft_id;
 use crate::auth::{AuthFailure, SignedRequest, Stamp, User};
@@ -97,14 +97,16 @@ impl Asked {
         })
     }
 
-    /// Whether it shows a credential that is to be looked at, or opens what is for showing one.
-    pub fn shows_a_credential(&self) -> bool {
-        let shows = !matches!((&self.token, &self.signed), (Ok(None), Ok(None)));
+    /// The kind of credential that it shows and that is to be looked at; or that is shown in what it opens.
+    pub fn shown(&self) -> Option<Credential> {
+        let (token, signed) = (!matches!(self.token, Ok(None)), !matches!(self.signed, Ok(None)));
         match &self.route {
-            Route::Asset(_) | Route::Health | Route::Open(Endpoint::Echo) => false,
-            Route::Open(Endpoint::Hocuspocus) => true,
-            Route::Engine(call) => call.opens(),
-            Route::Open(_) | Route::User(_) | Route::Service(_) => shows,
+            Route::Asset(_) | Route::Health | Route::Open(Endpoint::Echo) => None,
+            Route::Open(Endpoint::Hocuspocus) => Some(Credential::Token),
+            Route::Engine(call) => call.opens().then_some(Credential::Token),
+            Route::Service(_) => (token || signed).then_some(Credential::Service),
+            Route::User(_) if signed && !token => Some(Credential::Service),
+            Route::Open(_) | Route::User(_) => token.then_some(Credential::Token),
         }
     }
 

@@ -2,7 +2,7 @@
 //! for one that cannot be let in, and again when it has been verified: many may have been on their way at once.
 
 use super::answering::unkept;
-use super::{Admitted, Door, RETRY_WAIT, refused};
+use super::{Admitted, Credential, Door, RETRY_WAIT, refused};
 use crate::auth::User;
 use crate::connection::{Connections, WINDOW};
 use crate::context::{Context, Effects};
@@ -30,12 +30,20 @@ impl Door {
         (!may_come).then(|| too_many_of_address(&mut ctx.fx))
     }
 
-    /// Whether a credential from this address is not looked at, because too many before it were none: the refusal,
+    /// Whether such a credential from this address is not looked at, because too many before it were none: the refusal,
     /// and how long that holds.
-    pub fn listens_not(&self, address: IpAddr, fx: &mut Effects<'_>) -> Option<(Refusal, Duration)> {
-        let wait = self.addresses.failures_end(address, fx.settings, fx.now)?;
+    pub fn listens_not(
+        &self,
+        address: IpAddr,
+        shown: Credential,
+        fx: &mut Effects<'_>,
+    ) -> Option<(Refusal, Duration)> {
+        let wait = self.addresses.failures_end((address, shown), fx.settings, fx.now)?;
         fx.stats.reached(Limit::AuthFailures);
-        let message = "too many credentials from this address were none";
+        let message = match shown {
+            Credential::Token | Credential::Refresh => "too many tokens from this address were none",
+            Credential::Service => "too many service keys from this address were none",
+        };
         Some((Refusal::new(Code::RateLimited, message).retry_after(wait), wait))
     }
 

@@ -20,8 +20,23 @@ pub struct Addresses(BTreeMap<IpAddr, Used>);
 struct Used {
     connections: u32,
     arrivals: Bucket,
-    failures: Window,
+    failures: [Window; KINDS],
 }
+
+/// What somebody shows. Each kind is counted by itself: who comes with bad tokens locks out neither a backend behind
+/// the same address nor those who are in already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Credential {
+    /// The token of a user who comes in.
+    Token,
+    /// The service key, or a signature in its place.
+    Service,
+    /// A new token for a connection that goes on.
+    Refresh,
+}
+
+/// How many kinds of credentials there are.
+const KINDS: usize = 3;
 
 /// The address that a request comes from: the peer's, or what a trusted proxy says of it.
 pub fn address(peer: IpAddr, head: &RequestHead, settings: &Settings) -> IpAddr {
@@ -67,22 +82,33 @@ impl Addresses {
 
     /// A credential from this address was none. Only what may have been guessed counts: who comes with a token that is
     /// over, or for somebody else, has had a good one.
-    pub fn failed(&mut self, address: IpAddr, why: &AuthFailure, settings: &Settings, now: Timestamp) {
+    pub fn failed(
+        &mut self,
+        (address, shown): (IpAddr, Credential),
+        why: &AuthFailure,
+        settings: &Settings,
+        now: Timestamp,
+    ) {
         if settings.auth_failures_per_address == 0 || is_exempt(address, settings) || !why.may_be_a_guess() {
             return;
         }
         let network = network(address);
         // Who only guesses takes no room from those who come in.
         if self.0.contains_key(&network) || self.0.len() < ADDRESSES_MAX / 2 {
-            self.0.entry(network).or_default().failures.count(now);
+            self.0.entry(network).or_default().failures[shown as usize].count(now);
         }
     }
 
-    /// How long this address is not listened to, if as many of its credentials were none as may be.
-    pub fn failures_end(&self, address: IpAddr, settings: &Settings, now: Timestamp) -> Option<Duration> {
+    /// How long no such credential of this address is looked at, if as many of them were none as may be.
+    pub fn failures_end(
+        &self,
+        (address, shown): (IpAddr, Credential),
+        settings: &Settings,
+        now: Timestamp,
+    ) -> Option<Duration> {
         let most = settings.auth_failures_per_address;
         let used = self.0.get(&network(address)).filter(|_| most > 0 && !is_exempt(address, settings))?;
-        used.failures.reached(most, now)
+        used.failures[shown as usize].reached(most, now)
     }
 
     /// Whether as many connections come from this address as may.
@@ -115,7 +141,9 @@ impl Addresses {
     /// Forgets addresses that use nothing.
     pub fn tidy(&mut self, now: Timestamp) {
         self.0.retain(|_, used| {
-            used.connections > 0 || !used.arrivals.is_full(now) || used.failures.is_recent(now)
+            used.connections > 0
+                || !used.arrivals.is_full(now)
+                || used.failures.iter().any(|failures| failures.is_recent(now))
         });
     }
 }
@@ -153,28 +181,36 @@ mod tests {
         let (guesser, other) = (IpAddr::from([203, 0, 113, 1]), IpAddr::from([203, 0, 113, 2]));
         let at = |second: u64| Timestamp(second * 1_000_000);
         for why in [AuthFailure::Missing, AuthFailure::Expired, AuthFailure::Claim("aud".into())] {
-            (0..20).for_each(|_| addresses.failed(guesser, &why, &settings, at(100)));
+            (0..20).for_each(|_| addresses.failed((guesser, Credential::Token), &why, &settings, at(100)));
         }
         for second in 0..10 {
-            assert_eq!(addresses.failures_end(guesser, &settings, at(100 + second)), None);
-            addresses.failed(guesser, &AuthFailure::Bad, &settings, at(100 + second));
+            assert_eq!(
+                addresses.failures_end((guesser, Credential::Token), &settings, at(100 + second)),
+                None
+            );
+            addresses.failed((guesser, Credential::Token), &AuthFailure::Bad, &settings, at(100 + second));
         }
         // A line of IPv6 has 2^64 addresses, which are one here.
         let ipv6 = |text: &str| text.parse::<IpAddr>().unwrap();
         for host in 0..10 {
             let guesser = ipv6(&format!("2001:db8:1:2::{host:x}"));
-            addresses.failed(guesser, &AuthFailure::Bad, &settings, at(100));
+            addresses.failed((guesser, Credential::Token), &AuthFailure::Bad, &settings, at(100));
         }
-        let ends = |address, second| addresses.failures_end(address, &settings, at(second));
+        let ends =
+            |address, second| addresses.failures_end((address, Credential::Token), &settings, at(second));
         assert_eq!(ends(guesser, 110), Some(Duration::from_secs(50)));
         assert_eq!((ends(guesser, 160), ends(other, 110)), (None, None));
         assert!(ends(ipv6("2001:db8:1:2:ffff::1"), 110).is_some());
         assert_eq!(ends(ipv6("2001:db8:1:3::1"), 110), None);
+        for other in [Credential::Service, Credential::Refresh] {
+            assert_eq!(addresses.failures_end((guesser, other), &settings, at(110)), None);
+        }
         let off = Settings { auth_failures_per_address: 0, ..Settings::default() };
-        assert_eq!(addresses.failures_end(guesser, &off, at(110)), None);
+        assert_eq!(addresses.failures_end((guesser, Credential::Token), &off, at(110)), None);
         let here = IpAddr::from([127, 0, 0, 1]);
-        (0..20).for_each(|_| addresses.failed(here, &AuthFailure::Bad, &settings, at(110)));
-        assert_eq!(addresses.failures_end(here, &settings, at(110)), None);
+        (0..20)
+            .for_each(|_| addresses.failed((here, Credential::Token), &AuthFailure::Bad, &settings, at(110)));
+        assert_eq!(addresses.failures_end((here, Credential::Token), &settings, at(110)), None);
         addresses.tidy(at(159));
         assert_eq!(addresses.len(), 2);
         addresses.tidy(at(160));

@@ -19,7 +19,7 @@ mod writing;
 pub use answering::{dressed, refusal_response, refused};
 pub use asking::{Asked, no_route};
 pub use decided::{Admitted, Changed, Decided, Post, ToEngine};
-pub use limits::Addresses;
+pub use limits::{Addresses, Credential};
 pub use route::{NoRoute, Operation, leads_nowhere};
 use route::{Route, UserCall};
 
@@ -181,8 +181,8 @@ impl Door {
             ctx.fx.stats.reached(Limit::Waiting);
             return Some(crowding::later(Refusal::busy(), RETRY_WAIT));
         }
-        if asked.shows_a_credential()
-            && let Some((refusal, wait)) = self.listens_not(asked.address, &mut ctx.fx)
+        if let Some(shown) = asked.shown()
+            && let Some((refusal, wait)) = self.listens_not(asked.address, shown, &mut ctx.fx)
         {
             return Some(crowding::later(refusal, wait));
         }

@@ -106,8 +106,16 @@ impl Room {
     }
 
     /// Whether somebody is on the way to what is told now.
-    pub fn is_being_read(&self) -> bool {
+    pub(super) fn is_being_read(&self) -> bool {
         self.behind > 0 || self.first_pages > 0 || !self.reading.is_empty()
+    }
+
+    /// Whether somebody is on the way to what is told now, and has not come to this place yet.
+    pub fn is_read_before(&self, upto: Seq) -> bool {
+        let mut present = self.present.values();
+        self.first_pages > 0
+            || self.reading.first().is_some_and(|at| *at < upto)
+            || present.any(|present| present.heard(self.head) < upto)
     }
 
     /// Whether nobody is here and nothing is under way.

@@ -8,7 +8,7 @@ use crate::apps::drafts::{self, Asks, Drafts};
 use crate::auth::{AuthFailure, TOKEN_BYTES_MAX, User};
 use crate::connection::{Endpoint, MALFORMED_MAX, Waiting};
 use crate::context::Caller;
-use crate::door::Admitted;
+use crate::door::{Admitted, Credential};
 use crate::envelope::{Envelope, Event, Malformed};
 use crate::frame::Frame;
 use crate::ids::ConnectionId;
@@ -178,7 +178,8 @@ impl Parts<'_> {
             return self.on_token_late(id);
         }
         let address = self.connections.find(id).map(|known| known.address);
-        if address.is_some_and(|address| self.door.listens_not(address, &mut self.ctx.fx).is_some()) {
+        let listens_not = |from| self.door.listens_not(from, Credential::Token, &mut self.ctx.fx);
+        if address.and_then(listens_not).is_some() {
             return self.on_token_late(id);
         }
         self.drafts.stop_reading(id, &mut self.ctx);
@@ -216,7 +217,8 @@ impl Parts<'_> {
         let Some(user) = user.filter(|user| !is_other(user)).map(Arc::new) else {
             self.ctx.fx.stats.auth_failures += 1;
             let address = connection.address;
-            self.door.addresses.failed(address, &failure, self.ctx.fx.settings, self.ctx.fx.now);
+            let shown = (address, Credential::Token);
+            self.door.addresses.failed(shown, &failure, self.ctx.fx.settings, self.ctx.fx.now);
             let record = Record::new(Level::Warn, "auth.failed").with("reason", "a document's token is bad");
             self.ctx.fx.log(record.with("address", address.to_string()));
             self.deny(id, document, DENIED);

@@ -5,6 +5,7 @@ use super::sessions::NAMESPACE;
 use crate::apps;
 use crate::auth::{AuthFailure, TOKEN_BYTES_MAX, User};
 use crate::connection::{Endpoint, Names, Resumption, Waiting, name};
+use crate::door::Credential;
 use crate::frame::Frame;
 use crate::ids::ConnectionId;
 use crate::job::{Job, Outcome};
@@ -33,7 +34,8 @@ impl Parts<'_> {
             Err(_) => return self.refuse_connect(id, &AuthFailure::Bad),
         };
         let address = self.connections.find(id).map(|known| known.address);
-        if let Some((refusal, _)) = address.and_then(|from| self.door.listens_not(from, &mut self.ctx.fx)) {
+        let listens_not = |from| self.door.listens_not(from, Credential::Token, &mut self.ctx.fx);
+        if let Some((refusal, _)) = address.and_then(listens_not) {
             self.connect_error(id, &refusal.message.clone(), &json!(refusal));
             return self.count_in_vain(id);
         }
@@ -61,7 +63,8 @@ impl Parts<'_> {
         let record = Record::new(Level::Warn, "auth.failed").with("reason", failure.to_string());
         let address = self.connections.find(id).map(|known| known.address);
         if let Some(address) = address {
-            self.door.addresses.failed(address, failure, self.ctx.fx.settings, self.ctx.fx.now);
+            let shown = (address, Credential::Token);
+            self.door.addresses.failed(shown, failure, self.ctx.fx.settings, self.ctx.fx.now);
         }
         self.ctx
             .fx

@@ -4,6 +4,7 @@ use super::Parts;
 use crate::auth::{AuthFailure, TOKEN_BYTES_MAX, User};
 use crate::connection::Waiting;
 use crate::context::Caller;
+use crate::door::Credential;
 use crate::envelope::Event;
 use crate::input::KeysFetched;
 use crate::job::{Job, Outcome};
@@ -22,7 +23,8 @@ impl Parts<'_> {
             token: String,
         }
         let address = self.connections.find(caller.connection).map(|known| known.address);
-        if let Some((refusal, _)) = address.and_then(|from| self.door.listens_not(from, &mut self.ctx.fx)) {
+        let listens_not = |from| self.door.listens_not(from, Credential::Refresh, &mut self.ctx.fx);
+        if let Some((refusal, _)) = address.and_then(listens_not) {
             return self.refuse(app, &caller, &refusal);
         }
         match crate::json::object::<Refresh>(data) {
@@ -58,7 +60,8 @@ impl Parts<'_> {
         }
         let app = App::of(connection.endpoint, "auth:refresh");
         if let Outcome::Token(Err(failure)) = &outcome {
-            self.door.addresses.failed(connection.address, failure, self.ctx.fx.settings, self.ctx.fx.now);
+            let shown = (connection.address, Credential::Refresh);
+            self.door.addresses.failed(shown, failure, self.ctx.fx.settings, self.ctx.fx.now);
         }
         match outcome {
             Outcome::Token(Ok(user)) if user.id == caller.user.id && user.firm == caller.user.firm => {

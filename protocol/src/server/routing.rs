@@ -2,6 +2,7 @@
 
 use super::Parts;
 use crate::action::{Action, CloseCause};
+use crate::clean_up;
 use crate::connection::{Endpoint, Waiting, name};
 use crate::context::Caller;
 use crate::door::{Admitted, Changed, Decided, Post, refused};
@@ -44,10 +45,17 @@ impl Parts<'_> {
             Some(Pending::Drafts(waiting)) => self.drafts.on_stored(waiting, reply, &mut self.ctx),
             Some(Pending::Dashboards(waiting)) => self.dashboards.on_stored(waiting, reply, &mut self.ctx),
             Some(Pending::Hook(waiting)) => self.hook.on_stored(waiting, reply, &mut self.ctx.fx),
-            Some(Pending::CleanUp(waiting)) => {
-                self.clean_up.on_stored(waiting, reply, self.documents, &mut self.ctx);
-            }
+            Some(Pending::CleanUp(waiting)) => self.on_cleaned_up(waiting, reply),
             Some(Pending::Connection(_)) | None => {}
+        }
+    }
+
+    fn on_cleaned_up(&mut self, waiting: clean_up::Waiting, reply: StoreReply) {
+        let trimmed = self.clean_up.on_stored(waiting, reply, self.documents, &mut self.ctx);
+        if let Some(room) = trimmed {
+            // Whoever is loading it may have read where it began before.
+            self.chat.on_room_changed(&room);
+            self.projects.on_room_changed(&room);
         }
     }
 
@@ -84,9 +92,7 @@ impl Parts<'_> {
             }
             Pending::Dashboards(waiting) => self.dashboards.on_late(waiting, &mut self.ctx),
             Pending::Hook(waiting) => self.hook.on_late(waiting, &mut self.ctx.fx),
-            Pending::CleanUp(waiting) => {
-                self.clean_up.on_stored(waiting, StoreReply::Unknown, self.documents, &mut self.ctx);
-            }
+            Pending::CleanUp(waiting) => self.on_cleaned_up(waiting, StoreReply::Unknown),
             Pending::Connection(Waiting::Refresh(caller)) => self.refuse_late(&caller),
             Pending::Connection(Waiting::Connect { connection, .. }) => self.connect_late(connection),
         }

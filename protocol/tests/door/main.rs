@@ -2,6 +2,7 @@
 //! answer when a test says so.
 
 mod answers;
+mod clean_up;
 mod crowds;
 mod hook;
 mod operators;

@@ -6,8 +6,12 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use std::time::Duration;
 
-const LIMITS: SocketLimits =
-    SocketLimits { message_bytes_max: 70_000, fragments_max: 3, message_wait_max: Duration::ZERO };
+const LIMITS: SocketLimits = SocketLimits {
+    message_bytes_max: 70_000,
+    fragments_max: 3,
+    message_wait_max: Duration::ZERO,
+    for_providers: false,
+};
 
 /// A masked frame, its length in the shortest form.
 fn frame(first: u8, length: usize) -> Vec<u8> {

@@ -3,6 +3,7 @@
 use crate::floods::metric;
 use crate::{answer, ask, get, on_both, status, upgrade};
 use parlor_tests::client::{SECRET, SERVICE_KEY, token};
+use parlor_tests::wire::{FIN, TEXT, frame};
 use std::fs;
 use std::net::SocketAddr;
 
@@ -23,30 +24,35 @@ fn a_guess(number: usize) -> String {
     format!("{said}.{number:043}")
 }
 
-/// Shows ten credentials that are none.
-fn guess_ten_times(address: SocketAddr, guesser: &str) {
+/// Shows ten tokens that are none.
+fn guess_ten_tokens(address: SocketAddr, guesser: &str) {
     for number in 0..10 {
-        let request = match number % 3 {
+        let request = match number % 2 {
             0 => get("/api/templates", &from(guesser, &bearer(&a_guess(number)))),
-            1 => get("/api/admin/templates", &from(guesser, &bearer("a key that is none"))),
             _ => upgrade(&format!("/chat?token={}", a_guess(number)), &[], &from(guesser, "")),
         };
         assert_eq!(status(address, request), "401", "{number}");
     }
 }
 
+fn is_told_to_wait(address: SocketAddr, name: &str, request: String) {
+    let (status, head, body) = answer(&mut ask(address, request));
+    let wait = head.lines().find_map(|line| line.strip_prefix("retry-after: ")?.parse::<u64>().ok());
+    assert_eq!(status, "429", "{name}");
+    assert!(wait.is_some_and(|wait| (1..=60).contains(&wait)), "{name}: {head}");
+    assert!(String::from_utf8_lossy(&body).contains("RATE_LIMITED"), "{name}");
+}
+
 #[test]
-fn the_eleventh_credential_that_is_none_in_a_minute_is_429_wherever_it_is_shown() {
+fn the_eleventh_token_that_is_none_in_a_minute_is_429_wherever_it_is_shown() {
     on_both(&BEHIND_A_PROXY, |process, _| {
         let address = process.address();
         let (guesser, other) = ("203.0.113.7", "203.0.113.8");
-        guess_ten_times(address, guesser);
+        guess_ten_tokens(address, guesser);
         let with = |more: &str| from(guesser, more);
         for (name, request) in [
             ("REST", get("/api/templates", &with(&bearer(&a_guess(10))))),
             ("a good token", get("/api/templates", &with(&bearer(&token("ada"))))),
-            ("the good key", get("/api/admin/templates", &with(&bearer(SERVICE_KEY)))),
-            ("a signature", get("/api/admin/templates", &with("X-Parlor-Signature: t=1,v1=00\r\n"))),
             ("a WebSocket", upgrade(&format!("/chat?token={}", token("ada")), &[], &with(""))),
             (
                 "where refusals are closes",
@@ -55,19 +61,66 @@ fn the_eleventh_credential_that_is_none_in_a_minute_is_429_wherever_it_is_shown(
             ("hocuspocus", upgrade("/hocuspocus", &[], &with(""))),
             ("Socket.IO", get("/socket.io/?EIO=4&transport=polling", &with(""))),
         ] {
-            let (status, head, body) = answer(&mut ask(address, request));
-            let wait = head.lines().find_map(|line| line.strip_prefix("retry-after: ")?.parse::<u64>().ok());
-            assert_eq!(status, "429", "{name}");
-            assert!(wait.is_some_and(|wait| (1..=60).contains(&wait)), "{name}: {head}");
-            assert!(String::from_utf8_lossy(&body).contains("RATE_LIMITED"), "{name}");
+            is_told_to_wait(address, name, request);
         }
         assert_eq!(status(address, get("/health", &with(""))), "200", "who shows nothing is served");
+        let backend = get("/api/admin/templates", &with(&bearer(SERVICE_KEY)));
+        assert_eq!(status(address, backend), "200", "a backend behind the same address is");
         assert_eq!(status(address, get("/api/templates", &with(""))), "401");
         assert_eq!(status(address, get("/api/templates", &from(other, &bearer(&token("ada"))))), "200");
         // Who writes the header itself, left of the proxy, is counted where it is.
         let forged = format!("X-Forwarded-For: 198.51.100.1, {guesser}\r\n{}", bearer(&token("ada")));
         assert_eq!(status(address, get("/api/templates", &forged)), "429");
-        assert!(metric(address, "parlor_limit_hits_total{limit=\"auth_failures\"}") >= 8);
+        assert!(metric(address, "parlor_limit_hits_total{limit=\"auth_failures\"}") >= 6);
+    });
+}
+
+#[test]
+fn the_eleventh_service_key_that_is_none_in_a_minute_is_429_and_users_are_served() {
+    on_both(&BEHIND_A_PROXY, |process, _| {
+        let address = process.address();
+        let with = |more: &str| from("203.0.113.10", more);
+        let ask_with = |more: &str| get("/api/admin/templates", &with(more));
+        for number in 0..10 {
+            let shown = match number % 2 {
+                0 => bearer("a key that is none"),
+                _ => "X-Parlor-Signature: t=1,v1=00\r\n".to_string(),
+            };
+            assert_eq!(status(address, ask_with(&shown)), "401", "{number}");
+        }
+        is_told_to_wait(address, "the good key", ask_with(&bearer(SERVICE_KEY)));
+        is_told_to_wait(address, "a signature", ask_with("X-Parlor-Signature: t=1,v1=00\r\n"));
+        assert_eq!(status(address, get("/api/templates", &with(&bearer(&token("ada"))))), "200");
+    });
+}
+
+#[test]
+fn who_is_in_gets_a_new_token_looked_at_while_others_guess_and_cannot_guess_itself() {
+    on_both(&BEHIND_A_PROXY, |process, _| {
+        let address = process.address();
+        let with = from("203.0.113.11", "");
+        let mut ada = ask(address, upgrade(&format!("/chat?token={}", token("ada")), &[], &with));
+        assert_eq!(answer(&mut ada).0, "101");
+        guess_ten_tokens(address, "203.0.113.11");
+        let mut refresh = |shown: &str| {
+            let call =
+                serde_json::json!({"event": "auth:refresh", "data": {"token": shown}, "requestId": "r"});
+            ada.write(&frame(FIN | TEXT, call.to_string().as_bytes())).expect("it is written");
+            loop {
+                let (_, told) = ada.read_frame().expect("it is answered");
+                let told = String::from_utf8(told).expect("it is text");
+                if told.contains("requestId") {
+                    return told;
+                }
+            }
+        };
+        assert!(refresh(&token("ada")).contains("auth:refreshed"));
+        for number in 0..10 {
+            assert!(refresh(&a_guess(number)).contains("AUTH_FAILED"), "{number}");
+        }
+        let told = refresh(&token("ada"));
+        assert!(told.contains("RATE_LIMITED") && told.contains("retryAfterMs"), "{told}");
+        is_told_to_wait(address, "at the door", get("/api/templates", &(with + &bearer(&token("ada")))));
     });
 }
 

@@ -45,19 +45,21 @@ fn a_message_that_brings_little_is_given_up_when_its_time_is_over_and_a_quick_on
                 assert!(took >= Duration::from_secs(1) && took < Duration::from_secs(5), "{took:?}");
                 assert!(drip.join().expect("it does not panic") < 1_000);
             });
-            scope.spawn(move || {
-                // Fragment by fragment, with pings between, none of which is the end of it.
-                let mut wire = Wire::open(address, "/echo");
-                wire.write(&frame(TEXT, b"a")).expect("it is open");
-                let mut writer = wire.other_half();
-                thread::spawn(move || {
-                    while writer.write(&[frame(FIN | PING, b""), frame(CONTINUATION, b"b")].concat()).is_ok()
-                    {
-                        thread::sleep(Duration::from_millis(200));
-                    }
+            for (target, code) in [("/echo", 1008), ("/hocuspocus", 4403)] {
+                scope.spawn(move || {
+                    // Fragment by fragment, with pings between, none of which is the end of it.
+                    let mut wire = Wire::open(address, target);
+                    wire.write(&frame(BINARY, b"a")).expect("it is open");
+                    let mut writer = wire.other_half();
+                    let more = [frame(FIN | PING, b""), frame(CONTINUATION, b"b")].concat();
+                    thread::spawn(move || {
+                        while writer.write(&more).is_ok() {
+                            thread::sleep(Duration::from_millis(200));
+                        }
+                    });
+                    assert_eq!(closed(&mut wire), code, "{target}");
                 });
-                assert_eq!(closed(&mut wire), 1008);
-            });
+            }
             scope.spawn(move || {
                 // 16 KiB a second, for three times as long.
                 let mut wire = Wire::open(address, "/echo");

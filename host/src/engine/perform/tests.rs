@@ -16,8 +16,12 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-const LIMITS: SocketLimits =
-    SocketLimits { message_bytes_max: 64, fragments_max: 4, message_wait_max: Duration::ZERO };
+const LIMITS: SocketLimits = SocketLimits {
+    message_bytes_max: 64,
+    fragments_max: 4,
+    message_wait_max: Duration::ZERO,
+    for_providers: false,
+};
 
 /// Tells what it is asked, and answers when it is allowed to.
 struct Gate {
