@@ -32,15 +32,13 @@ pub fn note_certificate_expiry(seconds: u64) {
     CERTIFICATE_EXPIRY.store(seconds, Ordering::Relaxed);
 }
 
-/// What is known of the process as a whole. Memory is 0 where the system does not tell.
+/// What is known of the process as a whole.
 pub fn measured() -> Measured {
     let (mut dropped, mut limits) = (ByApp::default(), ByLimit::default());
     App::ALL.iter().for_each(|app| dropped.add(*app, DROPPED[*app as usize].load(Ordering::Relaxed)));
     Limit::ALL.iter().for_each(|limit| limits.add(*limit, LIMITS[*limit as usize].load(Ordering::Relaxed)));
-    let status = read("/proc/self/status");
     Measured {
-        memory_bytes: kibibytes(&status, "VmRSS:").unwrap_or_default(),
-        memory_max_bytes: memory_max(),
+        memory_bytes: resident_bytes(),
         dropped,
         limits,
         certificate_expiry: CERTIFICATE_EXPIRY.load(Ordering::Relaxed),
@@ -49,8 +47,13 @@ pub fn measured() -> Measured {
     }
 }
 
-/// How much memory the process may take: what its cgroup allows, and no more than there is.
-fn memory_max() -> u64 {
+/// How much memory the process has; 0: the system does not tell.
+pub fn resident_bytes() -> u64 {
+    kibibytes(&read("/proc/self/status"), "VmRSS:").unwrap_or_default()
+}
+
+/// How much it may take: what its cgroup allows, and no more than there is; 0: the system does not tell.
+pub fn memory_max() -> u64 {
     let machine = kibibytes(&read("/proc/meminfo"), "MemTotal:");
     let file = cgroup(&read("/proc/self/cgroup")).map(|cgroup| format!("/sys/fs/cgroup{cgroup}/memory.max"));
     let allowed = file.and_then(|file| read(&file).trim().parse::<u64>().ok());
@@ -83,7 +86,7 @@ mod tests {
         assert_eq!(kibibytes("Name:\tparlor\n", "VmRSS:"), None);
         let measured = measured();
         assert!(measured.memory_bytes > 1 << 16, "{measured:?}");
-        assert!(measured.memory_max_bytes > measured.memory_bytes, "{measured:?}");
+        assert!(memory_max() > measured.memory_bytes, "{measured:?}");
     }
 
     #[test]

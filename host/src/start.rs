@@ -150,6 +150,7 @@ fn outside(configuration: &Configuration, clock: Clock, log: Arc<Log>) -> Outsid
         keys: Keyring::new(configuration.keys.clone(), configuration.jwks_interval),
         jwks: configuration.jwks.clone(),
         document_job_max: configuration.document_job_max,
+        memory_max: configuration.memory_max,
         recorder: None,
         asset: console::asset,
     }

@@ -68,6 +68,11 @@ pub enum Input {
     /// The keys for users' tokens were fetched, or why they could not be. The driver holds them; the core is told how
     /// it went.
     KeysFetched(Result<KeysFetched, String>),
+    /// The process has nearly all the memory that it may take, or has not any more.
+    Memory {
+        /// Whether there is none for anybody new.
+        short: bool,
+    },
     /// `next_deadline` has come.
     Tick,
     /// The process was asked to stop: take in nothing new and finish.

@@ -237,6 +237,7 @@ impl Parts<'_> {
             Input::Called { ticket, said } => self.on_called(ticket, said),
             Input::Flushed { socket } => self.on_flushed(socket),
             Input::KeysFetched(fetched) => self.on_keys_fetched(fetched),
+            Input::Memory { short } => self.door.short_of_memory = short,
             Input::Tick => self.on_tick(),
             Input::Draining => self.on_draining(),
         }

@@ -61,6 +61,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         keys: Keyring::new(configuration.keys.clone(), configuration.jwks_interval),
         jwks: None,
         document_job_max: Duration::from_secs(10),
+        memory_max: 0,
         recorder: None,
         asset: |_| None,
     };

@@ -168,6 +168,13 @@ impl Process {
         self.signal(Signal::CONT);
     }
 
+    /// How many bytes of memory it has.
+    pub fn resident_bytes(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.id())).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("Linux says so");
+        1_024 * line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number")
+    }
+
     /// How much of a processor it has used.
     pub fn processor_time(&self) -> Duration {
         let line = fs::read_to_string(format!("/proc/{}/stat", self.id())).expect("it runs");

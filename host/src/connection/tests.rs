@@ -87,6 +87,7 @@ fn bench() -> Bench {
         keys: Keyring::new(keys, Duration::from_secs(60)),
         jwks: None,
         document_job_max: Duration::from_secs(10),
+        memory_max: 0,
         recorder: None,
         asset: |_| -> Option<Asset> { Some(("application/octet-stream", &LARGE)) },
     };

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// How many lines are taken out of the core at a time, to look at what waits for them.
-const LINES_LOOKED_AT: usize = 1_024;
+pub(super) const LINES_LOOKED_AT: usize = 1_024;
 
 /// An answer that is not complete.
 #[derive(Debug)]
@@ -81,6 +81,7 @@ impl Engine {
             reads: reads as u64,
         };
         Measured {
+            memory_max_bytes: self.memory.max(),
             held: self.held().spread(),
             appends: self.store.appends(),
             lines: self.lines_open.count() as u64,

@@ -7,6 +7,7 @@ mod documents;
 mod held;
 mod keys;
 mod late;
+mod memory;
 mod open_lines;
 mod outside;
 mod perform;
@@ -27,6 +28,7 @@ use crate::line::Line;
 use crate::lock::locked;
 use bytes::Bytes;
 use documents::Documents;
+use memory::Memory;
 use parlor_protocol::action::Actions;
 use parlor_protocol::frame::Frame;
 use parlor_protocol::http::RequestHead;
@@ -56,6 +58,7 @@ pub struct Engine {
     timer: Timer,
     shutdown: Shutdown,
     lines_open: OpenLines,
+    memory: Memory,
     bodies: Arc<Bodies>,
 }
 
@@ -75,6 +78,7 @@ impl Engine {
     pub fn start(server: Server, outside: Outside, stores: Stores) -> std::io::Result<Arc<Self>> {
         let lines_open = OpenLines::new(server.settings());
         let documents = Arc::new(Documents::new(outside.document_job_max));
+        let memory = Memory::new(outside.memory_max);
         let engine = Arc::new(Self {
             core: Mutex::new(Core {
                 server,
@@ -92,6 +96,7 @@ impl Engine {
             timer: Timer::default(),
             shutdown: Shutdown::default(),
             lines_open,
+            memory,
             bodies: Arc::default(),
         });
         engine.handle(Input::Started);
@@ -99,6 +104,7 @@ impl Engine {
         workers::start(&engine)?;
         engine.documents.start(engine.clone())?;
         timer::start(&engine)?;
+        memory::start(&engine)?;
         engine.keep_keys();
         Ok(engine)
     }

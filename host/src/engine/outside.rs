@@ -28,6 +28,8 @@ pub struct Outside {
     pub jwks: Option<Jwks>,
     /// How long a job of a document may take.
     pub document_job_max: Duration,
+    /// How many bytes of memory the process may take; 0: what the system gives.
+    pub memory_max: u64,
     /// Takes down what the core is told, when it is recorded.
     pub recorder: Option<Recorder>,
     /// Finds a file of the console.

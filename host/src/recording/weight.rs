@@ -33,6 +33,7 @@ pub fn of_fact(input: &Input) -> usize {
         | Input::Called { .. }
         | Input::KeysFetched(_)
         | Input::Flushed { .. }
+        | Input::Memory { .. }
         | Input::Tick
         | Input::Draining => 0,
     };

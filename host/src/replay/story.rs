@@ -104,6 +104,8 @@ impl Story {
             }
             Input::Called { said, .. } => self.line(now, &format!("# A service said: {said:?}")),
             Input::KeysFetched(fetched) => self.line(now, &format!("# The keys for tokens: {fetched:?}")),
+            Input::Memory { short: true } => self.line(now, "# There is no memory for anybody new."),
+            Input::Memory { short: false } => self.line(now, "# There is memory again."),
             Input::Stored(_) | Input::Flushed { .. } | Input::Tick => {}
         }
         None

@@ -50,6 +50,8 @@ pub struct Configuration {
     pub durability: Durability,
     /// How long a job of a document may take.
     pub document_job_max: Duration,
+    /// How many bytes of memory the process may take; 0: what the system gives.
+    pub memory_max: u64,
     /// Who is called.
     pub services: Services,
     /// How much is logged.

@@ -41,6 +41,7 @@ pub fn configuration(given: &Given, folder: &Path) -> Result<Configuration, Stop
             _ => Durability::PowerLoss,
         },
         document_job_max: given.time("DOCUMENT_JOB_MAX"),
+        memory_max: u64::from(given.count("MEMORY_MAX")) << 20,
         services,
         log_level: log_level(given),
         log_format: log_format(given),

@@ -400,6 +400,7 @@ fn times_modes_and_the_ai_service_reach_the_core() {
             ("FILE_BYTES_MAX", "1024"),
             ("DOCUMENT_JOB_MAX", "250"),
             ("DOCUMENT_MEMORY_MAX", "3"),
+            ("MEMORY_MAX", "5"),
             ("RATE_LIMIT_SIGNALS", "3"),
             ("RATE_LIMIT_DASHBOARD", "7"),
             ("DURABILITY", "process"),
@@ -431,7 +432,7 @@ fn times_modes_and_the_ai_service_reach_the_core() {
         ..Settings::default()
     };
     assert_eq!(loaded.core, expected);
-    assert_eq!(loaded.document_job_max, Duration::from_millis(250));
+    assert_eq!((loaded.document_job_max, loaded.memory_max), (Duration::from_millis(250), 5 << 20));
     assert_eq!(
         format!("{:?}", loaded.services.ai),
         "Some(AiService { url: \"http://127.0.0.1:9/ai\", key: false })"

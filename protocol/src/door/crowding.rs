@@ -65,6 +65,11 @@ impl Door {
         if self.draining {
             return Some(later(Refusal::busy(), RETRY_WAIT));
         }
+        if self.short_of_memory {
+            fx.stats.reached(Limit::Memory);
+            let message = "there is no memory for another connection";
+            return Some(later(Refusal::new(Code::Overloaded, message), FULL_WAIT));
+        }
         let most = fx.settings.connections_max;
         let full = most > 0 && connections.len() >= most as usize;
         full.then(|| {

@@ -99,6 +99,8 @@ pub struct Door {
     pub addresses: Addresses,
     /// Whether nobody new comes in.
     pub draining: bool,
+    /// Whether there is no memory for anybody new.
+    pub short_of_memory: bool,
 }
 
 impl Door {

@@ -71,11 +71,13 @@ pub enum Limit {
     Handshakes,
     /// `AUTH_FAILURES_PER_ADDRESS`
     AuthFailures,
+    /// The memory of the process
+    Memory,
 }
 
 impl Limit {
     /// Every limit that is counted.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Connections,
         Self::ConnectionsPerUser,
         Self::ConnectionsPerAddress,
@@ -91,6 +93,7 @@ impl Limit {
         Self::Bodies,
         Self::Handshakes,
         Self::AuthFailures,
+        Self::Memory,
     ];
 
     /// Its name, as a label says it.
@@ -111,6 +114,7 @@ impl Limit {
             Self::Bodies => "bodies",
             Self::Handshakes => "handshakes",
             Self::AuthFailures => "auth_failures",
+            Self::Memory => "memory",
         }
     }
 }

@@ -66,3 +66,26 @@ fn who_was_on_the_way_in_when_the_server_began_to_stop_stays_outside() {
     assert_eq!(response.status, 503);
     assert!(response.headers.iter().any(|(name, _)| name == "retry-after"), "{response:?}");
 }
+
+#[test]
+fn nobody_new_comes_in_while_there_is_no_memory_and_who_is_there_is_served() {
+    let mut world = World::new(Settings::default());
+    let (request, ticket) = world.knock("/chat");
+    world.verified(ticket, user("ann"));
+    assert!(world.upgraded(request).is_some());
+    let (on_the_way, ticket) = world.knock("/chat");
+    world.tell(Input::Memory { short: true });
+    world.verified(ticket, user("ben"));
+    let late = world.ask_for_socket("/chat");
+    for (name, request) in [("on the way", on_the_way), ("late", late)] {
+        let (status, body) = world.said(request);
+        assert_eq!((status, &body["error"]["code"]), (503, &"OVERLOADED".into()), "{name}");
+    }
+    let rest = world.ask("GET /api/rooms", "Authorization: Bearer token\r\n", "");
+    assert_eq!(world.response(rest), None, "it is looked at");
+    world.work();
+    world.tell(Input::Memory { short: false });
+    let (request, ticket) = world.knock("/chat");
+    world.verified(ticket, user("ben"));
+    assert!(world.upgraded(request).is_some());
+}

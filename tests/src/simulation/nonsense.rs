@@ -161,6 +161,7 @@ impl Nonsense {
                 self.draining = true;
                 self.fact(Input::Draining);
             }
+            20 if c < 16 => self.fact(Input::Memory { short: c % 2 == 0 }),
             20 => self.fact(Input::Tick),
             21 => self.wait(Duration::from_secs(u64::from(a) * u64::from(b))),
             _ => self.wait(Duration::from_millis(u64::from(c) * 4)),

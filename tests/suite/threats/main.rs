@@ -6,6 +6,7 @@ mod clock;
 mod floods;
 mod guesses;
 mod handshakes;
+mod memory;
 mod names;
 mod page;
 mod resources;

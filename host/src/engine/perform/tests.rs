@@ -80,6 +80,7 @@ fn bench() -> Bench {
         keys: Keyring::new(Keys::default(), Duration::from_secs(60)),
         jwks: None,
         document_job_max: Duration::from_secs(10),
+        memory_max: 0,
         recorder: None,
         asset: |name| (name == "app.js").then_some(("text/javascript", b"run()")),
     };
