@@ -144,6 +144,13 @@ export class Parlor {
     return text ? JSON.parse(text) : null;
   }
 
+  /** A request of a user; its answer. */
+  async get(path, user) {
+    const answer = await fetch(this.url + path, { headers: { authorization: `Bearer ${token(user)}` } });
+    assert.ok(answer.ok, `${path}: ${answer.status}`);
+    return answer.json();
+  }
+
   /** Makes a chat room, open to all of the firm or to these. */
   async room(id, members = []) {
     const visibility = members.length ? 'private' : 'public';
