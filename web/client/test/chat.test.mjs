@@ -119,6 +119,42 @@ test('what was said while one was away is told when coming back, more than a pag
   assert.deepEqual(atBen.heard.map(({ seq }) => seq), numbers(201, 450));
 });
 
+test('who was told that joining took too long is not in the room', async (t) => {
+  const server = await Parlor.start(t);
+  const [ada, ben] = [chat(t, server, 'ada'), chat(t, server, 'ben')];
+  await Promise.all([ada.connect(), ben.connect()]);
+  await ada.createRoom({ roomId: 'team', name: 'Team', visibility: 'public' });
+  await ada.joinRoom('team');
+  const atBen = listen(ben);
+  server.signal('SIGSTOP');
+  await assert.rejects(ben.joinRoom('team', { timeout: 50 }), { code: 'CONNECTION_LOST' });
+  server.signal('SIGCONT');
+  const hasHeardAll = () => ben.leaveRoom('another');
+  await hasHeardAll();
+  await ada.sendMessage('team', 'Is Ben here?');
+  await hasHeardAll();
+  assert.deepEqual(atBen.heard, []);
+  const { messages } = await ben.joinRoom('team');
+  assert.deepEqual(messages.map(({ content }) => content), ['Is Ben here?']);
+});
+
+test('who settles an escalation hears what follows without joining anew', async (t) => {
+  const server = await Parlor.start(t);
+  const sue = chat(t, server, 'sue', { token: () => token('sue', { userType: 'supervisor' }) });
+  const ada = chat(t, server, 'ada');
+  await Promise.all([ada.connect(), sue.connect()]);
+  await ada.createRoom({ roomId: 'team', name: 'Team', visibility: 'public' });
+  await ada.joinRoom('team');
+  await sue.joinRoom('team');
+  let rejoins = 0;
+  sue.client.on('rejoined', () => (rejoins += 1));
+  const { escalationId } = await ada.escalate('team', 'A customer is angry');
+  assert.equal((await sue.resolveEscalation(escalationId)).seq, 2);
+  const said = next(sue.client, 'chat:message:received');
+  await ada.sendMessage('team', 'Thank you');
+  assert.deepEqual([(await said).seq, rejoins], [3, 0]);
+});
+
 test('a server that is asked to stop says so, and is come back to', async (t) => {
   const server = await Parlor.start(t);
   const ada = chat(t, server, 'ada');
