@@ -2,7 +2,7 @@
 //! no store.
 
 use crate::crowd::{Crowd, Say, Script};
-use crate::fanout::BODY_BYTES;
+use crate::members::BODY_BYTES;
 use crate::process::Process;
 use crate::report::{Sample, quantile};
 use crate::target::{Place, Target};

@@ -2,17 +2,14 @@
 //! sender an acknowledgement; then the next follows. Nobody may miss, repeat or reorder anything.
 
 use crate::crowd::{Crowd, Say, Script};
-use crate::frames::{TEXT, masked};
-use crate::order::{Seqs, mark, marked};
+use crate::members::Members;
 use crate::process::Process;
 use crate::report::{Sample, quantile};
-use crate::target::{Place, Target};
+use crate::target::Target;
 use std::collections::VecDeque;
 use std::io;
 use std::time::{Duration, Instant};
 
-/// How long a body is.
-pub const BODY_BYTES: usize = 64;
 /// How long joins and leaves are told about at most before it is quiet.
 const SETTLE: Duration = Duration::from_millis(1_500);
 /// How long what is under way at the end may take.
@@ -36,11 +33,8 @@ pub struct Work {
 /// Measures CPU for each delivery: a message at a member, or its acknowledgement at its sender.
 pub fn measure(target: Target, server: &Process, work: Work) -> io::Result<Sample> {
     let mut script = Fanout::new(target, work);
-    let paths: Vec<String> = (0..work.rooms * work.members)
-        .map(|line| target.path(Place::Room(script.room_of(line)), line))
-        .collect();
     let mut crowd = Crowd::new(server.address())?;
-    crowd.gather(&paths, &mut script)?;
+    crowd.gather(&script.members.paths(), &mut script)?;
     crowd.run(&mut script, Instant::now() + SETTLE, |_| false)?;
     let (cpu, since) = (server.cpu()?, Instant::now());
     let mut say = Say::default();
@@ -54,18 +48,15 @@ pub fn measure(target: Target, server: &Process, work: Work) -> io::Result<Sampl
 }
 
 struct Fanout {
-    target: Target,
+    members: Members,
     work: Work,
-    welcomed: usize,
     senders: Vec<Sender>,
     /// What each member is to hear next of each sender of its room.
     expected: Vec<u32>,
-    seqs: Vec<Seqs>,
     over: bool,
     under_way: usize,
     delivered: u64,
     times: Vec<f64>,
-    fault: Option<String>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -78,24 +69,16 @@ struct Sender {
 
 impl Fanout {
     fn new(target: Target, work: Work) -> Self {
-        let lines = work.rooms * work.members;
         Self {
-            target,
+            members: Members::new(target, work.rooms, work.members),
             work,
-            welcomed: 0,
             senders: vec![Sender::default(); work.rooms * work.senders],
-            expected: vec![0; lines * work.senders],
-            seqs: vec![Seqs::default(); lines],
+            expected: vec![0; work.rooms * work.members * work.senders],
             over: false,
             under_way: 0,
             delivered: 0,
             times: Vec::new(),
-            fault: None,
         }
-    }
-
-    fn room_of(&self, line: usize) -> usize {
-        line / self.work.members
     }
 
     fn begin(&mut self, say: &mut Say) {
@@ -107,9 +90,7 @@ impl Fanout {
     fn say_next(&mut self, sender: usize, say: &mut Say) {
         let (room, voice) = (sender / self.work.senders, sender % self.work.senders);
         let place = &mut self.senders[sender];
-        let body = format!("{:.<BODY_BYTES$}", mark(voice, place.next));
-        let line = room * self.work.members + voice;
-        say.frame(line, masked(TEXT, self.target.saying(Place::Room(room), place.next, &body).as_bytes()));
+        self.members.speak(room, voice, place.next, say);
         place.next += 1;
         place.waiting.push_back((Instant::now(), 0));
         self.under_way += 1;
@@ -118,12 +99,12 @@ impl Fanout {
     fn deliver(&mut self, line: usize, voice: usize, number: u32, say: &mut Say) {
         let expected = &mut self.expected[line * self.work.senders + voice];
         if *expected != number {
-            let fault = format!("member {line} heard {number} of sender {voice} and not {expected}");
-            self.fault.get_or_insert(fault);
+            self.members
+                .blame(|| format!("member {line} heard {number} of sender {voice} and not {expected}"));
         }
         *expected = number + 1;
         self.delivered += 1;
-        let sender = self.room_of(line) * self.work.senders + voice;
+        let sender = self.members.room_of(line) * self.work.senders + voice;
         let place = &mut self.senders[sender];
         if let Some((_, heard)) = place.waiting.get_mut(number.wrapping_sub(place.first) as usize) {
             *heard += 1;
@@ -155,34 +136,23 @@ impl Fanout {
 
 impl Script for Fanout {
     fn opened(&mut self, line: usize, say: &mut Say) {
-        match self.target.hello(Place::Room(self.room_of(line))) {
-            Some(hello) => say.text(line, &hello),
-            None => self.welcomed += 1,
-        }
+        self.members.opened(line, say);
     }
 
     fn heard(&mut self, line: usize, text: &[u8], say: &mut Say) {
-        if let Some((voice, number)) = marked(text) {
-            if self.target.is_ours()
-                && let Err(wrong) = self.seqs[line].look_at(text, self.target.is_answer(text))
-            {
-                self.fault.get_or_insert(format!("member {line} heard {wrong}"));
+        if let Some((voice, number)) = self.members.heard(line, text, say) {
+            if let Err(wrong) = self.members.in_order(line, text) {
+                self.members.blame(|| format!("member {line} heard {wrong}"));
             }
             self.deliver(line, voice, number, say);
-        } else if self.target.is_welcome(text) {
-            self.welcomed += 1;
-        } else if let Some(reply) = self.target.reply(Place::Room(self.room_of(line)), text) {
-            say.text(line, &reply);
-        } else if memchr::memmem::find(text, b"error").is_some() {
-            self.fault.get_or_insert(String::from_utf8_lossy(text).into_owned());
         }
     }
 
     fn ready(&self) -> usize {
-        self.welcomed
+        self.members.ready()
     }
 
     fn fault(&self) -> Option<&str> {
-        self.fault.as_deref()
+        self.members.fault()
     }
 }

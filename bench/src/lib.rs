@@ -13,6 +13,7 @@ pub mod editors;
 pub mod fanout;
 pub mod frames;
 pub mod idle;
+mod members;
 pub mod order;
 pub mod process;
 pub mod provider;

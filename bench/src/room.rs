@@ -3,18 +3,17 @@
 //! whether every member has every one once and in order.
 
 use crate::crowd::{Crowd, Say, Script};
-use crate::fanout::BODY_BYTES;
-use crate::frames::{TEXT, masked};
-use crate::order::{Seqs, mark, marked};
+use crate::members::Members;
 use crate::process::{Process, own_cpu};
 use crate::report::{Sample, quantile};
-use crate::target::{Place, Target};
+use crate::target::Target;
 use crate::times::Times;
 use std::io;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 /// How long joins are told about at most before it is quiet.
-pub(crate) const SETTLE: Duration = Duration::from_millis(2_500);
+const SETTLE: Duration = Duration::from_millis(2_500);
 /// How long is said before what is heard counts.
 pub(crate) const WARM_UP: Duration = Duration::from_secs(1);
 /// How long what is under way at the end may take.
@@ -58,12 +57,7 @@ pub fn measure(target: Target, server: &Process, work: Work) -> io::Result<Sampl
     }
     let empty = server.resident_kib()?;
     let mut script = Room::new(target, work, total);
-    let paths: Vec<String> = (0..work.rooms * work.members)
-        .map(|line| target.path(Place::Room(script.room_of(line)), line))
-        .collect();
-    let mut crowd = Crowd::new(server.address())?;
-    crowd.gather(&paths, &mut script)?;
-    crowd.run(&mut script, Instant::now() + SETTLE, |_| false)?;
+    let mut crowd = script.gather(server.address())?;
     script.speak_until(&mut crowd, work.messages(WARM_UP))?;
     let before = server.resident_kib()?;
     let (cpu, own, since) = (server.cpu()?, own_cpu()?, Instant::now());
@@ -93,15 +87,13 @@ pub fn measure(target: Target, server: &Process, work: Work) -> io::Result<Sampl
 
 /// The script of such rooms.
 pub(crate) struct Room {
-    target: Target,
+    members: Members,
     work: Work,
     total: usize,
-    welcomed: usize,
     /// When each message was due, and when it was said.
     said: Vec<(Instant, Instant)>,
     /// A bit for each message at each member: it has it.
     has: Vec<u64>,
-    seqs: Vec<Seqs>,
     /// The last message that each member had of each sender.
     last: Vec<Option<u32>>,
     heard: usize,
@@ -111,7 +103,6 @@ pub(crate) struct Room {
     times_due: Times,
     /// How late each message was said, in milliseconds.
     late: Vec<f64>,
-    fault: Option<String>,
     wrong: Option<String>,
 }
 
@@ -120,13 +111,11 @@ impl Room {
     pub(crate) fn new(target: Target, work: Work, total: usize) -> Self {
         let lines = work.rooms * work.members;
         Self {
-            target,
+            members: Members::new(target, work.rooms, work.members),
             work,
             total,
-            welcomed: 0,
             said: Vec::with_capacity(total),
             has: vec![0; (total / work.rooms * lines).div_ceil(64)],
-            seqs: vec![Seqs::default(); lines],
             last: vec![None; lines * work.senders],
             heard: 0,
             repeated: 0,
@@ -134,7 +123,6 @@ impl Room {
             times: Times::default(),
             times_due: Times::default(),
             late: Vec::new(),
-            fault: None,
             wrong: None,
         }
     }
@@ -147,8 +135,12 @@ impl Room {
         self.said.len() == self.total
     }
 
-    pub(crate) fn room_of(&self, line: usize) -> usize {
-        line / self.work.members
+    /// Everybody in the rooms, and what is told about that over.
+    pub(crate) fn gather(&mut self, address: SocketAddr) -> io::Result<Crowd> {
+        let mut crowd = Crowd::new(address)?;
+        crowd.gather(&self.members.paths(), self)?;
+        crowd.run(self, Instant::now() + SETTLE, |_| false)?;
+        Ok(crowd)
     }
 
     /// Says message after message when it is due, up to so many in all.
@@ -200,22 +192,17 @@ impl Room {
     pub(crate) fn say_next(&mut self, due: Instant, say: &mut Say) {
         let all = self.said.len();
         let (room, number) = (all % self.work.rooms, all / self.work.rooms);
-        let voice = number % self.work.senders;
-        let call = number as u32;
-        let body = format!("{:.<BODY_BYTES$}", mark(voice, call));
-        let saying = self.target.saying(Place::Room(room), call, &body);
-        say.frame(room * self.work.members + voice, masked(TEXT, saying.as_bytes()));
+        self.members.speak(room, number % self.work.senders, number as u32, say);
         let now = Instant::now();
         self.late.push((now - due).as_secs_f64() * 1e3);
         self.said.push((due, now));
     }
 
     fn deliver(&mut self, line: usize, voice: usize, number: u32, text: &[u8]) {
-        let room = self.room_of(line);
+        let room = self.members.room_of(line);
         let said = self.said.get(number as usize * self.work.rooms + room);
         let Some((due, said)) = said else {
-            let fault = format!("member {line} heard message {number}, which nobody said");
-            self.fault.get_or_insert(fault);
+            self.members.blame(|| format!("member {line} heard message {number}, which nobody said"));
             return;
         };
         if self.has(line, number as usize) {
@@ -228,16 +215,13 @@ impl Room {
         let now = Instant::now();
         self.times.add(now - *said);
         self.times_due.add(now - *due);
-        let ours = match self.target.is_ours() {
-            true => self.seqs[line].look_at(text, self.target.is_answer(text)),
-            false => Ok(()),
-        };
+        let in_order = self.members.in_order(line, text);
         let last = &mut self.last[line * self.work.senders + voice];
         let after_last = last.is_none_or(|last| last < number);
         *last = Some(number);
-        if ours.is_err() || !after_last {
+        if in_order.is_err() || !after_last {
             self.out_of_order += 1;
-            let what = ours.err().unwrap_or_else(|| format!("message {number} of sender {voice}"));
+            let what = in_order.err().unwrap_or_else(|| format!("message {number} of sender {voice}"));
             self.wrong.get_or_insert(format!("member {line} heard {what}"));
         }
     }
@@ -257,29 +241,20 @@ impl Room {
 
 impl Script for Room {
     fn opened(&mut self, line: usize, say: &mut Say) {
-        match self.target.hello(Place::Room(self.room_of(line))) {
-            Some(hello) => say.text(line, &hello),
-            None => self.welcomed += 1,
-        }
+        self.members.opened(line, say);
     }
 
     fn heard(&mut self, line: usize, text: &[u8], say: &mut Say) {
-        if let Some((voice, number)) = marked(text) {
+        if let Some((voice, number)) = self.members.heard(line, text, say) {
             self.deliver(line, voice, number, text);
-        } else if self.target.is_welcome(text) {
-            self.welcomed += 1;
-        } else if let Some(reply) = self.target.reply(Place::Room(self.room_of(line)), text) {
-            say.text(line, &reply);
-        } else if memchr::memmem::find(text, b"error").is_some() {
-            self.fault.get_or_insert(String::from_utf8_lossy(text).into_owned());
         }
     }
 
     fn ready(&self) -> usize {
-        self.welcomed
+        self.members.ready()
     }
 
     fn fault(&self) -> Option<&str> {
-        self.fault.as_deref()
+        self.members.fault()
     }
 }

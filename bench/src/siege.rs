@@ -8,8 +8,8 @@ mod leaving;
 use crate::crowd::Crowd;
 use crate::process::{Cores, Process, own_cpu, resident_kib};
 use crate::report::Sample;
-use crate::room::{self, FINISH_WAIT_MAX, Room, SETTLE, WARM_UP};
-use crate::target::{Place, Target};
+use crate::room::{self, FINISH_WAIT_MAX, Room, WARM_UP};
+use crate::target::Target;
 use crate::times::Times;
 pub use attackers::Attack;
 use attackers::Attackers;
@@ -44,12 +44,7 @@ pub fn measure(target: Target, server: &mut Process, work: Work, cores: Cores) -
     let rooms = work.room;
     let spoken = WARM_UP + rooms.time * 2 + GATHER;
     let mut script = Room::new(target, rooms, rooms.messages(spoken) + rooms.messages(STOP_WAIT_MAX));
-    let paths: Vec<String> = (0..rooms.rooms * rooms.members)
-        .map(|line| target.path(Place::Room(script.room_of(line)), line))
-        .collect();
-    let mut crowd = Crowd::new(server.address())?;
-    crowd.gather(&paths, &mut script)?;
-    crowd.run(&mut script, Instant::now() + SETTLE, |_| false)?;
+    let mut crowd = script.gather(server.address())?;
     script.speak_until(&mut crowd, rooms.messages(WARM_UP))?;
     script.take_times();
     script.speak_until(&mut crowd, rooms.messages(WARM_UP + rooms.time))?;

@@ -45,9 +45,9 @@ pub enum What {
 #[derive(Debug)]
 pub struct Saying {
     text: String,
-    /// The room it belongs to.
+    /// The room it belongs to, if it names one.
     pub room: Option<Room>,
-    /// Whether the answer's `seq` is a place in that room's log.
+    /// Whether the answer's `seq` is a place in the log of that room, or of the one that the answer names.
     pub stores: bool,
     repeat: Repeat,
     /// A message's id.
@@ -97,7 +97,11 @@ impl Saying {
         };
         let stores = matches!(
             name,
-            "chat:message:send" | "chat:robot:interact" | "chat:file:upload" | "chat:escalation:create"
+            "chat:message:send"
+                | "chat:robot:interact"
+                | "chat:file:upload"
+                | "chat:escalation:create"
+                | "chat:escalation:resolve"
         );
         let text = envelope::write(name, &data, &format!("c{}", call.0));
         let room = room.filter(|_| name.starts_with("chat:")).map(Room::Chat);

@@ -5,8 +5,10 @@ use std::time::Duration;
 /// The settings of a client. `Config::new` has the numbers that fit a server with its defaults.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
-    /// The endpoint, `ws://host:port/api/connect` or `…/chat`.
+    /// The endpoint, `ws://host:port/api/connect` or `…/chat`, or the same with `wss://`.
     pub url: String,
+    /// For `wss://`: whom to believe, as certificates in PEM; `None`: public authorities.
+    pub ca: Option<String>,
     /// How long the first wait before a reconnect is at most; each further one is at most twice as long.
     pub backoff_first: Duration,
     /// How long any such wait is at most.
@@ -36,6 +38,7 @@ impl Config {
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
+            ca: None,
             backoff_first: Duration::from_secs(1),
             backoff_max: Duration::from_secs(30),
             attempts_max: None,

@@ -29,7 +29,8 @@
 //! * **Everything is bounded** ([`config::Config`]): 1 000 calls or 1 MiB wait, beyond that `OVERLOADED`; 128 rooms;
 //!   and who does not take events is read no further for.
 //!
-//! There is no TLS here: a `wss://` URL is an error that names it.
+//! To `wss://` it speaks TLS 1.2 and 1.3, and believes the authorities of [`config::Config::ca`], or those that browsers
+//! believe. A server that is not believed is one that cannot be reached: it is tried again.
 //!
 //! # A whole conversation
 //!
@@ -130,3 +131,5 @@ pub mod smol;
 mod target;
 #[cfg(feature = "threads")]
 pub mod threads;
+#[cfg(any(feature = "smol", feature = "threads"))]
+mod tls;

@@ -1,5 +1,7 @@
 //! The driver on smol: one task carries out orders and keeps the time, one more lives as long as each connection.
 
+mod wire;
+
 use crate::config::Config;
 use crate::connection::{Connection, Events};
 use crate::desk::{Desk, Order, Outgoing, poll_read};
@@ -8,7 +10,6 @@ use crate::input::Input;
 use crate::target::{Target, failed, heard, limits, seed};
 use async_tungstenite::{WebSocketReceiver, WebSocketSender, WebSocketStream, client_async_with_config};
 use smol::future::{FutureExt, pending, poll_fn};
-use smol::net::TcpStream;
 use smol::stream::Stream;
 use smol::{Timer, spawn};
 use std::fmt;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 use tungstenite::Message;
+use wire::{Wire, reach};
 
 /// How long a connection that ends may take to send what is left.
 const GOODBYE_MAX: Duration = Duration::from_secs(2);
@@ -29,7 +31,7 @@ where
     T: Future<Output = Result<String, E>> + Send + 'static,
     E: fmt::Display + Send + 'static,
 {
-    let target = Target::read(&config.url)?;
+    let target = Target::read(&config)?;
     let desk = Arc::new(Desk::new(config, seed()));
     spawn(drive(desk.clone(), target, token)).detach();
     Ok(Connection::new(&desk))
@@ -92,17 +94,15 @@ async fn live(desk: Arc<Desk>, line: u64, target: Target, token: String) {
     desk.end_line(line, how);
 }
 
-async fn connect(target: &Target, token: &str) -> Result<WebSocketStream<TcpStream>, Input> {
+async fn connect(target: &Target, token: &str) -> Result<WebSocketStream<Wire>, Input> {
     let nothing = Input::Failed { status: None, retry_after: None };
-    let stream = TcpStream::connect((target.host.as_str(), target.port)).await.map_err(|_| nothing)?;
-    // Small messages are not to wait for each other; where that cannot be had, they do.
-    stream.set_nodelay(true).unwrap_or_default();
+    let stream = reach(target).await.map_err(|_| nothing)?;
     let request = target.request(token).map_err(|error| failed(&error))?;
     let opened = client_async_with_config(request, stream, Some(limits())).await;
     opened.map(|(socket, _)| socket).map_err(|error| failed(&error))
 }
 
-async fn read(desk: &Desk, line: u64, mut receiver: WebSocketReceiver<TcpStream>) -> Option<u16> {
+async fn read(desk: &Desk, line: u64, mut receiver: WebSocketReceiver<Wire>) -> Option<u16> {
     loop {
         let next = poll_fn(|cx| poll_read(desk, line, cx, |cx| Pin::new(&mut receiver).poll_next(cx)));
         match next.await?.ok().map(heard)? {
@@ -117,7 +117,7 @@ async fn read(desk: &Desk, line: u64, mut receiver: WebSocketReceiver<TcpStream>
     }
 }
 
-async fn write(desk: &Desk, line: u64, mut sender: WebSocketSender<TcpStream>) -> Option<u16> {
+async fn write(desk: &Desk, line: u64, mut sender: WebSocketSender<Wire>) -> Option<u16> {
     let mut writing = pin!(async {
         while let Some(outgoing) = poll_fn(|cx| desk.poll_outgoing(line, cx)).await {
             let message = match outgoing {

@@ -1,7 +1,9 @@
 //! Where a connection goes and how it asks to be let in, for both drivers.
 
+use crate::config::Config;
 use crate::error::{CLIENT_ERROR, Error};
 use crate::input::Input;
+use crate::tls::Tls;
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 use tungstenite::client::ClientRequestBuilder;
@@ -14,29 +16,32 @@ use tungstenite::{Message, client::IntoClientRequest};
 const MESSAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// A server's address.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Target {
     uri: Uri,
     pub host: String,
     pub port: u16,
+    /// How sessions begin, where TLS is spoken.
+    pub tls: Option<Tls>,
 }
 
 impl Target {
-    /// Reads a URL.
-    pub fn read(url: &str) -> Result<Self, Error> {
+    /// Reads the URL, and whom to believe there.
+    pub fn read(config: &Config) -> Result<Self, Error> {
+        let Config { url, ca, .. } = config;
         let wrong = |why: &str| Error::new(CLIENT_ERROR, format!("{url}: {why}"), false);
         let uri: Uri = url.parse().map_err(|_| wrong("is no URL"))?;
-        match uri.scheme_str() {
-            Some("ws") => {}
-            Some("wss") => {
-                return Err(wrong("this client speaks no TLS: connect with ws:// to something that does"));
-            }
-            Some(_) | None => return Err(wrong("does not begin with ws://")),
-        }
+        let is_secure = match uri.scheme_str() {
+            Some("ws") if ca.is_some() => return Err(wrong("a ca is for wss:// only")),
+            Some("ws") => false,
+            Some("wss") => true,
+            Some(_) | None => return Err(wrong("begins with neither ws:// nor wss://")),
+        };
         let host = uri.host().filter(|host| !host.is_empty()).ok_or_else(|| wrong("names no host"))?;
         let host = host.trim_start_matches('[').trim_end_matches(']').to_string();
-        let port = uri.port_u16().unwrap_or(80);
-        Ok(Self { host, port, uri })
+        let port = uri.port_u16().unwrap_or(if is_secure { 443 } else { 80 });
+        let tls = is_secure.then(|| Tls::to(&host, ca.as_deref())).transpose().map_err(|why| wrong(&why))?;
+        Ok(Self { host, port, uri, tls })
     }
 
     pub fn request(&self, token: &str) -> Result<Request, tungstenite::Error> {
@@ -91,16 +96,33 @@ mod tests {
 
     #[test]
     fn a_url_is_read_or_refused_by_name() {
-        let target = Target::read("ws://localhost:8080/api/connect").expect("a URL");
-        assert_eq!((target.host.as_str(), target.port), ("localhost", 8080));
-        assert_eq!(
-            Target::read("ws://[::1]/chat").map(|target| (target.host, target.port)),
-            Ok(("::1".into(), 80))
-        );
-        let error = Target::read("wss://parlor.example/chat").expect_err("no TLS");
-        assert!(error.message.starts_with("wss://parlor.example/chat: this client speaks no TLS"), "{error}");
-        for url in ["", "http://a/", "/chat", "ws:///chat"] {
-            assert_eq!(Target::read(url).expect_err(url).code, CLIENT_ERROR);
+        for (url, host, port, is_secure) in [
+            ("ws://localhost:8080/api/connect", "localhost", 8080, false),
+            ("ws://[::1]/chat", "::1", 80, false),
+            ("wss://parlor.example/chat", "parlor.example", 443, true),
+            ("wss://[::1]:8443/chat", "::1", 8443, true),
+        ] {
+            let target = Target::read(&Config::new(url)).expect(url);
+            assert_eq!((target.host.as_str(), target.port, target.tls.is_some()), (host, port, is_secure));
+        }
+        for url in ["", "http://a/", "/chat", "ws:///chat", "wss://-/chat"] {
+            assert_eq!(Target::read(&Config::new(url)).expect_err(url).code, CLIENT_ERROR);
+        }
+    }
+
+    #[test]
+    fn who_is_believed_is_read_before_anything_is_opened() {
+        let broken = "-----BEGIN CERTIFICATE-----\n?\n-----END CERTIFICATE-----\n";
+        let empty = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        for (url, ca, why) in [
+            ("ws://a/chat", empty, "ws://a/chat: a ca is for wss:// only"),
+            ("wss://a/chat", "", "wss://a/chat: the ca holds no certificate"),
+            ("wss://a/chat", broken, "wss://a/chat: the ca is not PEM: "),
+            ("wss://a/chat", empty, "wss://a/chat: the ca cannot be used: "),
+        ] {
+            let config = Config { ca: Some(ca.to_string()), ..Config::new(url) };
+            let error = Target::read(&config).expect_err(why);
+            assert!(error.message.starts_with(why), "{error}");
         }
     }
 

@@ -2,6 +2,7 @@
 //! connection, and one as long as a token is asked for.
 
 mod bell;
+mod wire;
 
 use crate::config::Config;
 use crate::connection::{Connection, Events};
@@ -12,12 +13,12 @@ use crate::target::{Target, failed, heard, limits, seed};
 use bell::Bell;
 use std::fmt;
 use std::io;
-use std::net::{TcpStream, ToSocketAddrs};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::thread;
 use std::time::{Duration, Instant};
 use tungstenite::{HandshakeError, Message, WebSocket, client::client_with_config};
+use wire::{Wire, reach};
 
 /// How long a connection that ends may take to send what is left.
 const GOODBYE_MAX: Duration = Duration::from_secs(2);
@@ -27,7 +28,7 @@ pub fn open<E: fmt::Display>(
     config: Config,
     token: impl FnMut() -> Result<String, E> + Send + 'static,
 ) -> Result<(Connection, Events), Error> {
-    let target = Target::read(&config.url)?;
+    let target = Target::read(&config)?;
     let desk = Arc::new(Desk::new(config, seed()));
     let (driven, token) = (desk.clone(), Arc::new(Mutex::new(token)));
     thread::spawn(move || drive(&driven, &target, &token));
@@ -70,7 +71,7 @@ fn live(desk: &Desk, line: u64, target: &Target, token: &str) {
     desk.end_line(line, how);
 }
 
-fn connect(target: &Target, token: &str, until: Instant) -> Result<WebSocket<TcpStream>, Input> {
+fn connect(target: &Target, token: &str, until: Instant) -> Result<WebSocket<Wire>, Input> {
     let request = target.request(token).map_err(|error| failed(&error))?;
     let stream = reach(target, until).map_err(|_| Input::Failed { status: None, retry_after: None })?;
     client_with_config(request, stream, Some(limits())).map(|(socket, _)| socket).map_err(|error| match error
@@ -80,30 +81,9 @@ fn connect(target: &Target, token: &str, until: Instant) -> Result<WebSocket<Tcp
     })
 }
 
-fn reach(target: &Target, until: Instant) -> io::Result<TcpStream> {
-    let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
-    for address in (target.host.as_str(), target.port).to_socket_addrs()? {
-        let left = until.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
-        match TcpStream::connect_timeout(&address, left) {
-            Ok(stream) => {
-                stream.set_nodelay(true)?;
-                stream.set_read_timeout(Some(left))?;
-                stream.set_write_timeout(Some(left))?;
-                return Ok(stream);
-            }
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
-}
-
 /// Sends and reads by turns, and waits when there is nothing to do. Returns the close code.
-fn talk(
-    desk: &Desk,
-    line: u64,
-    socket: &mut WebSocket<TcpStream>,
-) -> Result<Option<u16>, tungstenite::Error> {
-    socket.get_ref().set_nonblocking(true)?;
+fn talk(desk: &Desk, line: u64, socket: &mut WebSocket<Wire>) -> Result<Option<u16>, tungstenite::Error> {
+    socket.get_ref().tcp().set_nonblocking(true)?;
     let bell = Bell::new()?;
     let waker = bell.waker();
     let mut cx = Context::from_waker(&waker);
@@ -134,14 +114,14 @@ fn talk(
                 }
             }
         }
-        bell.wait(socket.get_ref(), may_read, is_blocked);
+        bell.wait(socket.get_ref().tcp(), may_read, is_blocked);
     }
 }
 
 /// Sends what is left, and that this is the end.
-fn say_goodbye(socket: &mut WebSocket<TcpStream>) -> Result<Option<u16>, tungstenite::Error> {
-    socket.get_ref().set_nonblocking(false)?;
-    socket.get_ref().set_write_timeout(Some(GOODBYE_MAX))?;
+fn say_goodbye(socket: &mut WebSocket<Wire>) -> Result<Option<u16>, tungstenite::Error> {
+    socket.get_ref().tcp().set_nonblocking(false)?;
+    socket.get_ref().tcp().set_write_timeout(Some(GOODBYE_MAX))?;
     socket.close(None)?;
     socket.flush()?;
     Ok(None)

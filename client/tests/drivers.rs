@@ -181,8 +181,8 @@ fn a_server_that_does_not_answer_is_given_up_and_calls_time_out_meanwhile() {
 #[test]
 fn a_url_that_cannot_be_gone_to_is_refused_at_once() {
     for open in DRIVERS {
-        let error = open(Config::new("wss://parlor.example/chat")).expect_err("no TLS");
+        let error = open(Config::new("https://parlor.example/chat")).expect_err("no WebSocket");
         assert_eq!(error.code, CLIENT_ERROR);
-        assert!(error.message.contains("wss://parlor.example/chat"), "{error}");
+        assert!(error.message.contains("https://parlor.example/chat"), "{error}");
     }
 }

@@ -314,6 +314,15 @@ fn a_room_is_joined_again_behind_what_was_heard_and_calls_to_it_wait_for_that() 
 }
 
 #[test]
+fn what_settles_an_escalation_is_heard_by_its_answer_although_its_call_names_no_room() {
+    let mut case = Case::inside();
+    case.call("chat:escalation:resolve", json!({"escalationId": "e"}));
+    case.answer("c2", "chat:escalation:resolved", message(6));
+    case.close(1012);
+    assert_eq!(sent(&case.connect())[0].1, json!({"roomId": "a", "since": 6}));
+}
+
+#[test]
 fn the_log_that_goes_back_is_told_as_a_reset() {
     let mut case = Case::inside();
     case.close(1012);

@@ -29,9 +29,12 @@ export function setting(name) {
   return value;
 }
 
-/** @returns {Promise<import('playwright-core').Browser>} */
-export function launch() {
-  return chromium.launch({ executablePath: process.env.PARLOR_CHROMIUM || '/usr/bin/chromium', args: FLAGS });
+/**
+ * @param {string[]} [flags] of Chromium, besides
+ * @returns {Promise<import('playwright-core').Browser>}
+ */
+export function launch(flags = []) {
+  return chromium.launch({ executablePath: process.env.PARLOR_CHROMIUM || '/usr/bin/chromium', args: [...FLAGS, ...flags] });
 }
 
 /** A tab; `page` is Playwright's. */

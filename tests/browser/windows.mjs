@@ -1,6 +1,6 @@
 // Windows of several people, and a server of the test's own that can be stopped and started again.
 
-import { Server, token } from '../../web/client/test/server.mjs';
+import { Parlor, token } from '../clients/parlor.mjs';
 import { Tab, launch } from './tab.mjs';
 
 export const DESKTOP = { viewport: { width: 1280, height: 820 } };
@@ -37,7 +37,7 @@ export async function windows(test, place, people) {
  * @param {import('node:test').TestContext} test
  */
 export async function ownServer(test) {
-  const server = await Server.start(test, { CREATE_ON_OPEN: 'true' });
+  const server = await Parlor.start(test, { CREATE_ON_OPEN: 'true' });
   const person = (name, more = {}) => ({ token: token(name), url: server.url, ...more });
   return { server, person };
 }

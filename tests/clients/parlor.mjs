@@ -137,11 +137,12 @@ export class Parlor {
   /** A request of the backend; its answer, where there is one. */
   async backend(method, path, body) {
     const headers = { authorization: `Bearer ${SERVICE_KEY}`, 'content-type': 'application/json' };
-    const init = { method, headers, body: JSON.stringify(body) };
-    const answer = await (this.#ca ? askSecurely(this.url + path, this.#ca, init) : fetch(this.url + path, init));
-    const text = await answer.text();
-    assert.ok(answer.ok, `${method} ${path}: ${answer.status} ${text}`);
-    return text ? JSON.parse(text) : null;
+    return this.#ask(path, { method, headers, body: JSON.stringify(body) });
+  }
+
+  /** A request of a user; its answer. */
+  async get(path, user) {
+    return this.#ask(path, { method: 'GET', headers: { authorization: `Bearer ${token(user)}` } });
   }
 
   /** Makes a chat room, open to all of the firm or to these. */
@@ -161,6 +162,13 @@ export class Parlor {
       await this.backend('PUT', `/api/admin/rooms/project/${id}/members/${member}`, { role });
     }
     return id;
+  }
+
+  async #ask(path, init) {
+    const answer = await (this.#ca ? askSecurely(this.url + path, this.#ca, init) : fetch(this.url + path, init));
+    const text = await answer.text();
+    assert.ok(answer.ok, `${init.method} ${path}: ${answer.status} ${text}`);
+    return text ? JSON.parse(text) : null;
   }
 
   async #end() {

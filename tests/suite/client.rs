@@ -8,10 +8,13 @@ use parlor_client::connection::{Answer, Connection, Events};
 use parlor_client::error::Error;
 use parlor_client::{smol, threads};
 use parlor_tests::client::{KEYS, admin, token};
-use parlor_tests::process::{Folder, Process, steady_port};
+use parlor_tests::process::{BINARIES, Folder, Process, steady_port};
+use parlor_tests::secure::Authority;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::fs;
+use std::iter;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -21,6 +24,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const KILLS: usize = 6;
 /// How many messages each of the two says between two kills.
 const SAID_BETWEEN: usize = 14;
+/// How many long messages are said at once, and how long they are.
+const LONG: usize = 40;
+const LONG_BYTES: usize = 15_000;
 
 type Opened = Result<(Connection, Events), Error>;
 type Driver = fn(Config, &'static str) -> Opened;
@@ -45,15 +51,32 @@ fn config(address: SocketAddr) -> Config {
     }
 }
 
-fn start(binary: &str, port: u16, folder: &Folder) -> Process {
-    let flags = [&KEYS[..], &["--rate-limit-calls", "0", "--log-level", "error"]].concat();
+/// The same over TLS, to a server that these authorities vouch for.
+fn secure(address: SocketAddr, ca: &str) -> Config {
+    let (url, ca) = (format!("wss://{address}/chat"), Some(ca.to_string()));
+    Config { url, ca, ..config(address) }
+}
+
+fn start(binary: &str, port: u16, folder: &Folder, tls: &[String]) -> Process {
+    let tls: Vec<_> = tls.iter().map(String::as_str).collect();
+    let flags = [&KEYS[..], &["--rate-limit-calls", "0", "--log-level", "error"], &tls].concat();
     Process::start_at(port, binary, folder, &flags)
 }
 
 fn with_room(binary: &str, folder: &Folder) -> Process {
-    let process = start(binary, steady_port(), folder);
+    let process = start(binary, steady_port(), folder, &[]);
     admin(process.address(), "PUT", "rooms/chat/lobby", &json!({"name": "Lobby"})).expect("a room is made");
     process
+}
+
+/// The same server, which speaks TLS from now on. Returns its flags for that, and whom to believe.
+fn with_tls(binary: &str, folder: &Folder, process: &mut Process) -> (Vec<String>, String) {
+    let authority = Authority::new();
+    let flags = authority.issue(folder.path()).0.flags().to_vec();
+    let ca = fs::read_to_string(authority.write(folder.path())).expect("it is written");
+    process.kill();
+    *process = start(binary, process.address().port(), folder, &flags);
+    (flags, ca)
 }
 
 /// Says some things; answers are waited for later.
@@ -77,12 +100,18 @@ fn hear_up_to(events: &mut Events, own: &BTreeMap<u64, String>, last: u64) -> BT
     heard
 }
 
-fn talk_through_kills(binary: &str, [first, second]: [Driver; 2]) {
+fn talk_through_kills(binary: &str, [first, second]: [Driver; 2], is_secure: bool) {
     let folder = Folder::new();
     let mut process = with_room(binary, &folder);
     let address = process.address();
-    let people =
-        [first(config(address), "ada"), second(config(address), "ben")].map(|opened| opened.expect("a URL"));
+    let (config, tls) = match is_secure {
+        true => {
+            let (tls, ca) = with_tls(binary, &folder, &mut process);
+            (secure(address, &ca), tls)
+        }
+        false => (config(address), Vec::new()),
+    };
+    let people = [first(config.clone(), "ada"), second(config, "ben")].map(|opened| opened.expect("a URL"));
     for (connection, _) in &people {
         assert_eq!(connection.join_room("lobby").wait().expect("all may join").name, "Lobby");
     }
@@ -98,7 +127,7 @@ fn talk_through_kills(binary: &str, [first, second]: [Driver; 2]) {
                 first_answers.insert(answer.wait().expect(&text).seq, text);
             }
             process.kill();
-            process = start(binary, address.port(), &folder);
+            process = start(binary, address.port(), &folder, &tls);
         }
     }
     let mut own = said.map(|said| {
@@ -130,13 +159,64 @@ fn talk_through_kills(binary: &str, [first, second]: [Driver; 2]) {
 
 #[test]
 fn people_talk_through_kills_of_parlor_and_lose_nothing() {
-    talk_through_kills("parlor", DRIVERS);
+    talk_through_kills("parlor", DRIVERS, false);
 }
 
 #[test]
 fn people_talk_through_kills_of_parlor_threads_and_lose_nothing() {
     let [threads, smol] = DRIVERS;
-    talk_through_kills("parlor-threads", [smol, threads]);
+    talk_through_kills("parlor-threads", [smol, threads], false);
+}
+
+#[test]
+fn people_talk_over_tls_through_kills_of_both_servers_and_lose_nothing() {
+    BINARIES.into_iter().for_each(|binary| talk_through_kills(binary, DRIVERS, true));
+}
+
+#[test]
+fn much_is_said_and_heard_over_tls_on_both_servers() {
+    for binary in BINARIES {
+        let folder = Folder::new();
+        let mut process = with_room(binary, &folder);
+        let (_, ca) = with_tls(binary, &folder, &mut process);
+        let [threads, smol] = DRIVERS;
+        for (one, other) in [(threads, smol), (smol, threads)] {
+            let open = |open: Driver, user| open(secure(process.address(), &ca), user).expect("a URL");
+            let ((ada, _), (ben, mut events)) = (open(one, "ada"), open(other, "ben"));
+            for connection in [&ada, &ben] {
+                connection.join_room("lobby").wait().expect("all may join");
+            }
+            while events.wait_at_most(Duration::ZERO).is_some() {}
+            let texts: Vec<_> =
+                (0..LONG).map(|number| Value::from(format!("{number:>LONG_BYTES$}"))).collect();
+            let said: Vec<_> = texts.iter().map(|text| ada.send_message("lobby", text.clone())).collect();
+            said.into_iter().for_each(|answer| assert!(answer.wait().is_ok()));
+            let heard = iter::from_fn(|| events.wait_at_most(PATIENCE));
+            let heard = heard.filter_map(|event| event.message()).map(|message| message.content);
+            assert!(heard.take(LONG).eq(texts), "{binary}");
+        }
+    }
+}
+
+#[test]
+fn a_server_that_is_not_believed_is_told_nothing() {
+    let folder = Folder::new();
+    let mut process = with_room("parlor", &folder);
+    let stranger = Folder::new();
+    with_tls("parlor", &folder, &mut process);
+    let ca = fs::read_to_string(Authority::new().write(stranger.path())).expect("it is written");
+    for (open, ca) in DRIVERS.into_iter().flat_map(|open| [(open, Some(ca.clone())), (open, None)]) {
+        let config = Config { ca, attempts_max: Some(1), ..secure(process.address(), "") };
+        let (connection, mut events) = open(config, "ada").expect("a URL");
+        let answer = connection.join_room("lobby");
+        let mut heard = Vec::new();
+        while let Some(event) = events.wait_at_most(PATIENCE) {
+            heard.push(event);
+        }
+        assert_eq!(heard.last(), Some(&Event::State(State::Ended(End::AttemptsOver(1)))));
+        assert!(!heard.contains(&Event::State(State::Open)));
+        assert_eq!(answer.wait().expect_err("nobody hears it").code, "CONNECTION_LOST");
+    }
 }
 
 #[test]

@@ -18,7 +18,8 @@ const STORE_NOTHING = new Set(['chat:message:read', 'chat:message:history', 'cha
 
 /**
  * @typedef {{call: number, event: string, body: string, text: string, bytes: number, timeoutMs: number, until: number,
- *   mayRepeat: boolean, isSent: boolean, roomId: string|null, ownId: string|null, ifLost: any}} Call
+ *   mayRepeat: boolean, isSent: boolean, stores: boolean, roomId: string|null, ownId: string|null, ifLost: any}} Call
+ *   `stores`: what it is answered with may be an entry of a chat room; `roomId`: where the call itself names one
  */
 
 /** The calls of one client. */
@@ -53,7 +54,8 @@ export class Calls {
     if (this.#bytes + bytes > CALL_BYTES_MAX) {
       return fault('OVERLOADED', `calls of ${this.#bytes} bytes wait already, of at most ${CALL_BYTES_MAX}`);
     }
-    const storesInRoom = event.startsWith('chat:') && typeof data.roomId === 'string' && !STORE_NOTHING.has(event);
+    const stores = event.startsWith('chat:') && !STORE_NOTHING.has(event);
+    const roomId = typeof data.roomId === 'string' ? data.roomId : null;
     this.#bytes += bytes;
     this.#byRequest.set(String(call), {
       call,
@@ -64,8 +66,9 @@ export class Calls {
       until: timeoutMs > 0 ? now + timeoutMs : Infinity,
       mayRepeat,
       isSent: false,
-      roomId: storesInRoom ? data.roomId : null,
-      ownId: hasOwnId && storesInRoom ? data.id : null,
+      stores,
+      roomId,
+      ownId: hasOwnId && stores ? data.id : null,
       ifLost,
     });
     return null;

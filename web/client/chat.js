@@ -35,7 +35,7 @@ export class Chat {
 
   /** @param {string} roomId */
   leaveRoom(roomId) {
-    return this.client.leave('chat', roomId, 'chat:room:leave', { roomId });
+    return this.client.leave('chat', roomId);
   }
 
   /**

@@ -109,12 +109,10 @@ export class Client {
    * Leaves a room.
    * @param {import('./rooms.js').Kind} kind
    * @param {string} id
-   * @param {string} event the call that does it
-   * @param {object} data
    * @returns {Promise<any>}
    */
-  leave(kind, id, event, data) {
-    return this.#ask((call) => ({ fact: 'leave', call, kind, id, event, data, answer: data, timeoutMs: this.#callTimeout }));
+  leave(kind, id) {
+    return this.#ask((call) => ({ fact: 'leave', call, kind, id, timeoutMs: this.#callTimeout }));
   }
 
   /**

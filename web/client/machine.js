@@ -8,7 +8,7 @@
 import { Calls, overdue } from './calls.js';
 import { PLAIN, fault, isFault } from './frames.js';
 import { Backoff, Heartbeat, PING_WAIT_MS_MAX } from './pacing.js';
-import { ROOMS_MAX, Rooms } from './rooms.js';
+import { ROOMS_MAX, Room, Rooms } from './rooms.js';
 
 /** How long opening may take, with asking for the token. */
 export const OPENING_MS_MAX = 15_000;
@@ -287,7 +287,7 @@ export class Machine {
     const call = this.#calls.take(requestId);
     if (!call) return;
     if (isError) return this.#reject(call.call, data);
-    const own = Number.isInteger(data?.seq) && call.roomId !== null ? this.#rooms.find('chat', call.roomId) : undefined;
+    const own = call.stores && Number.isInteger(data?.seq) ? this.#rooms.find('chat', call.roomId ?? data.roomId) : undefined;
     if (own?.confirm(data.seq)) own.step = 'out';
     this.#order('resolve', { call: call.call, data });
   }
@@ -347,17 +347,19 @@ export class Machine {
     if (late.length === 0) return;
     room.waiting = room.waiting.filter(({ until }) => until > this.#now);
     for (const { call, timeoutMs } of late) this.#reject(call, overdue(room.call.event, timeoutMs));
-    if (room.waiting.length === 0 && !room.wasIn) this.#rooms.forget(room);
+    if (room.waiting.length > 0 || room.wasIn) return;
+    this.#rooms.forget(room);
+    // The server may let the client in all the same, or have done so.
+    if (room.step === 'asked' && room.goodbye) this.#ask(room.goodbye);
   }
 
-  #leave({ call, kind, id, event, data, answer, timeoutMs }) {
-    const room = this.#rooms.find(kind, id);
-    if (room) {
-      this.#rooms.forget(room);
-      this.#endWaiting(room, fault('CLIENT_ERROR', 'left before it was joined'));
-    }
-    if (!this.#isOpen) return this.#order('resolve', { call, data: answer });
-    this.#call({ call, event, data, timeoutMs, ifLost: answer });
+  #leave({ call, kind, id, timeoutMs }) {
+    const room = this.#rooms.find(kind, id) ?? new Room(kind, id);
+    this.#rooms.forget(room);
+    this.#endWaiting(room, fault('CLIENT_ERROR', 'left before it was joined'));
+    const { event, data } = room.goodbye ?? { data: {} };
+    if (!this.#isOpen || !event) return this.#order('resolve', { call, data });
+    this.#call({ call, event, data, timeoutMs, ifLost: data });
   }
 
   #roomClosed(id) {
@@ -369,8 +371,7 @@ export class Machine {
 
   #refresh(token) {
     if (!this.#isOpen) return;
-    this.#refreshId = this.#requestId();
-    this.#send('auth:refresh', { token }, this.#refreshId);
+    this.#refreshId = this.#ask({ event: 'auth:refresh', data: { token } });
   }
 
   #refreshFailed(error) {
@@ -384,17 +385,16 @@ export class Machine {
     if (!this.#isOpen) return;
     for (const room of this.#rooms.all) {
       if (room.step !== 'out' || room.notBefore > this.#now) continue;
-      const { event, data } = room.call;
       room.step = 'asked';
-      room.requestId = this.#requestId();
-      this.#send(event, data, room.requestId);
+      room.requestId = this.#ask(room.call);
     }
     for (const text of this.#calls.send(this.#pausedUntil > this.#now)) this.#order('send', { text });
   }
 
-  /** Requests of our own are told from the app's, which are numbers. */
-  #requestId() {
-    this.#requests += 1;
-    return `own-${this.#requests}`;
+  /** Asks something of our own: its request is told from the app's, which are numbers. @returns {string} its id */
+  #ask({ event, data }) {
+    const requestId = `own-${(this.#requests += 1)}`;
+    this.#send(event, data, requestId);
+    return requestId;
   }
 }

@@ -78,7 +78,7 @@ export class Client {
   /** `repeat`: doing it twice does no harm; `ownId`: the `id` in its data is no one else's. */
   call<Answer = any>(event: string, data?: object, options?: { timeout?: number; repeat?: boolean; ownId?: boolean }): Promise<Answer>;
   join<Answer = any>(kind: Kind, id: string, options?: JoinOptions & { all?: number }): Promise<Answer>;
-  leave<Answer = any>(kind: Kind, id: string, event: string, data: object): Promise<Answer>;
+  leave<Answer = any>(kind: Kind, id: string): Promise<Answer>;
   refresh(token: string): void;
   on<Name extends keyof OwnEvents>(event: Name, handler: (data: OwnEvents[Name], event: string) => void): Off;
   on(event: string, handler: (data: any, event: string) => void): Off;

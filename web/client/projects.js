@@ -33,7 +33,7 @@ export class WebSocketClient {
 
   /** @param {string} projectId */
   leaveProject(projectId) {
-    return this.client.leave('project', projectId, 'leave_project', { projectId });
+    return this.client.leave('project', projectId);
   }
 
   /**

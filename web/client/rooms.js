@@ -68,6 +68,18 @@ export class Room {
     }
   }
 
+  /** @returns {{event: string, data: object}|null} the call that leaves it; a feed nobody leaves */
+  get goodbye() {
+    switch (this.kind) {
+      case 'chat':
+        return { event: 'chat:room:leave', data: { roomId: this.id } };
+      case 'project':
+        return { event: 'leave_project', data: { projectId: this.id } };
+      default:
+        return null;
+    }
+  }
+
   /** The connection is lost, and nobody listens any more. */
   lose() {
     this.step = 'out';

@@ -51,13 +51,8 @@ impl Client {
 
     fn on_call_answer(&mut self, call: CallId, result: Result<Value, Error>, actions: &mut Vec<Action>) {
         let Some(answered) = self.calls.answered(call) else { return };
-        if let (What::Say(Saying { room: Some(room), stores: true, .. }), Ok(data)) =
-            (&answered.what, &result)
-        {
-            let seat = self.rooms.seat(room);
-            if let (Some(seat), Some(seq)) = (seat, data.get("seq").and_then(Value::as_u64)) {
-                seat.hear(&Place { room: room.clone(), log: Log::Own, seq });
-            }
+        if let (What::Say(Saying { room, stores: true, .. }), Ok(data)) = (&answered.what, &result) {
+            self.on_stored(room.clone(), data);
         }
         actions.push(match answered.stage {
             calls::Stage::Overdue => Action::Tell(Event::AnsweredLate { call, result }),
@@ -65,6 +60,15 @@ impl Client {
                 Action::Answer { call, result }
             }
         });
+    }
+
+    /// An own entry is heard by the answer to its call.
+    fn on_stored(&mut self, room: Option<Room>, answer: &Value) {
+        let named = || Some(Room::Chat(answer.get("roomId")?.as_str()?.to_string()));
+        let Some(room) = room.or_else(named) else { return };
+        if let (Some(seat), Some(seq)) = (self.rooms.seat(&room), answer.get("seq").and_then(Value::as_u64)) {
+            seat.hear(&Place { room, log: Log::Own, seq });
+        }
     }
 
     /// A join or a goodbye is answered. What was stored meanwhile is told in front of the answer to a join.

@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Chat, ParlorError } from '../parlor.js';
-import { Server, next, token } from './server.mjs';
+import { Parlor, seconds, token } from '../../../tests/clients/parlor.mjs';
+import { next } from './next.mjs';
 
 /** A chat of this user's, that ends with the test. */
 function chat(test, server, user, options = {}) {
@@ -23,7 +24,7 @@ function listen(client) {
 const numbers = (from, to) => Array.from({ length: to - from + 1 }, (_, index) => from + index);
 
 test('two people talk', async (t) => {
-  const server = await Server.start(t);
+  const server = await Parlor.start(t);
   const [ada, ben] = [chat(t, server, 'ada'), chat(t, server, 'ben')];
   await Promise.all([ada.connect(), ben.connect()]);
   const created = await ada.createRoom({ roomId: 'team', name: 'Team', visibility: 'public' });
@@ -44,7 +45,7 @@ test('two people talk', async (t) => {
 });
 
 test('a refusal is an error with its code', async (t) => {
-  const server = await Server.start(t);
+  const server = await Parlor.start(t);
   const ada = chat(t, server, 'ada');
   await ada.connect();
   await assert.rejects(ada.joinRoom('nowhere'), (error) => {
@@ -55,7 +56,7 @@ test('a refusal is an error with its code', async (t) => {
 });
 
 test('who is not let in hears why, and does not try again', async (t) => {
-  const server = await Server.start(t);
+  const server = await Parlor.start(t);
   const nobody = chat(t, server, 'ada', { token: 'nonsense' });
   await assert.rejects(nobody.connect(), { code: 'CONNECTION_LOST', details: { code: 1008, reason: 'authentication failed' } });
   assert.equal(nobody.client.state, 'closed');
@@ -63,7 +64,7 @@ test('who is not let in hears why, and does not try again', async (t) => {
 
 for (const round of [1, 2, 3]) {
   test(`a server that is killed loses nothing and repeats nothing: round ${round}`, async (t) => {
-    const server = await Server.start(t);
+    const server = await Parlor.start(t);
     const [ada, phone, ben] = [chat(t, server, 'ada'), chat(t, server, 'ada'), chat(t, server, 'ben')];
     await Promise.all([ada, phone, ben].map((one) => one.connect()));
     await ada.createRoom({ roomId: 'team', name: 'Team', visibility: 'public' });
@@ -103,7 +104,7 @@ for (const round of [1, 2, 3]) {
 }
 
 test('what was said while one was away is told when coming back, more than a page of it too', async (t) => {
-  const server = await Server.start(t);
+  const server = await Parlor.start(t);
   const [ada, ben] = [chat(t, server, 'ada'), chat(t, server, 'ben')];
   await Promise.all([ada.connect(), ben.connect()]);
   await ada.createRoom({ roomId: 'team', name: 'Team', visibility: 'public' });
@@ -118,8 +119,44 @@ test('what was said while one was away is told when coming back, more than a pag
   assert.deepEqual(atBen.heard.map(({ seq }) => seq), numbers(201, 450));
 });
 
+test('who was told that joining took too long is not in the room', async (t) => {
+  const server = await Parlor.start(t);
+  const [ada, ben] = [chat(t, server, 'ada'), chat(t, server, 'ben')];
+  await Promise.all([ada.connect(), ben.connect()]);
+  await ada.createRoom({ roomId: 'team', name: 'Team', visibility: 'public' });
+  await ada.joinRoom('team');
+  const atBen = listen(ben);
+  server.signal('SIGSTOP');
+  await assert.rejects(ben.joinRoom('team', { timeout: 50 }), { code: 'CONNECTION_LOST' });
+  server.signal('SIGCONT');
+  const hasHeardAll = () => ben.leaveRoom('another');
+  await hasHeardAll();
+  await ada.sendMessage('team', 'Is Ben here?');
+  await hasHeardAll();
+  assert.deepEqual(atBen.heard, []);
+  const { messages } = await ben.joinRoom('team');
+  assert.deepEqual(messages.map(({ content }) => content), ['Is Ben here?']);
+});
+
+test('who settles an escalation hears what follows without joining anew', async (t) => {
+  const server = await Parlor.start(t);
+  const sue = chat(t, server, 'sue', { token: () => token('sue', { userType: 'supervisor' }) });
+  const ada = chat(t, server, 'ada');
+  await Promise.all([ada.connect(), sue.connect()]);
+  await ada.createRoom({ roomId: 'team', name: 'Team', visibility: 'public' });
+  await ada.joinRoom('team');
+  await sue.joinRoom('team');
+  let rejoins = 0;
+  sue.client.on('rejoined', () => (rejoins += 1));
+  const { escalationId } = await ada.escalate('team', 'A customer is angry');
+  assert.equal((await sue.resolveEscalation(escalationId)).seq, 2);
+  const said = next(sue.client, 'chat:message:received');
+  await ada.sendMessage('team', 'Thank you');
+  assert.deepEqual([(await said).seq, rejoins], [3, 0]);
+});
+
 test('a server that is asked to stop says so, and is come back to', async (t) => {
-  const server = await Server.start(t);
+  const server = await Parlor.start(t);
   const ada = chat(t, server, 'ada');
   await ada.connect();
   const goodbye = next(ada.client, 'server_shutdown');
@@ -136,11 +173,11 @@ test('a server that is asked to stop says so, and is come back to', async (t) =>
 });
 
 test('a token that ends is renewed while connected', async (t) => {
-  const server = await Server.start(t);
+  const server = await Parlor.start(t);
   let asked = 0;
   const short = () => {
     asked += 1;
-    return token('ada', asked === 1 ? 61 : 3_600);
+    return token('ada', { exp: seconds() + (asked === 1 ? 61 : 3_600) });
   };
   const ada = chat(t, server, 'ada', { token: short });
   const refreshed = next(ada.client, 'auth:refreshed');

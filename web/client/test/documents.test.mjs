@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DocAPI } from '../parlor.js';
-import { Server, token } from './server.mjs';
+import { Parlor, token } from '../../../tests/clients/parlor.mjs';
 
 const LETTER = {
   name: 'Letter',
@@ -15,7 +15,7 @@ const LETTER = {
 };
 
 async function withLetter(t) {
-  const server = await Server.start(t);
+  const server = await Parlor.start(t);
   await server.backend('PUT', '/api/admin/templates/letter', LETTER);
   return server;
 }

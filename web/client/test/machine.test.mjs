@@ -391,6 +391,13 @@ test('an own message counts as heard once it is answered', () => {
   assert.deepEqual(world.comeBack()[1], '> own-2 chat:room:join {"roomId":"team","since":5}');
 });
 
+test('what settles an escalation counts as heard, too, although its call does not name the room', () => {
+  const world = inTeam();
+  world.call('chat:escalation:resolve', { escalationId: 'e' });
+  world.hear('chat:escalation:resolved', { ...message(4), escalationId: 'e', by: 'ada' }, '2');
+  assert.deepEqual(world.hear('chat:message:received', message(5)), [told(5)]);
+});
+
 test('an own message whose answer was lost is answered by the page that has it, and told to nobody', () => {
   const world = inTeam();
   world.say('mine');
@@ -504,12 +511,39 @@ test('joining while there is no connection waits for one, and leaving takes it b
   world.take({ fact: 'connect' });
   assert.deepEqual(world.join('chat', 'team'), []);
   assert.deepEqual(world.join('chat', 'other'), []);
-  const leave = { fact: 'leave', call: 3, kind: 'chat', id: 'other', event: 'chat:room:leave', data: { roomId: 'other' }, answer: { roomId: 'other' }, timeoutMs: 0 };
+  const leave = { fact: 'leave', call: 3, kind: 'chat', id: 'other', timeoutMs: 0 };
   assert.deepEqual(world.take(leave), ['reject 2 CLIENT_ERROR', 'resolve 3 {"roomId":"other"}']);
   assert.deepEqual(world.letIn(), ['open {}', '> own-1 chat:room:join {"roomId":"team"}']);
   world.lose();
   assert.deepEqual(world.comeBack()[1], '> own-2 chat:room:join {"roomId":"team"}', 'the caller still waits');
   assert.deepEqual(world.hear('chat:room:joined', joined(0), 'own-2').length, 1);
+});
+
+test('a room whose joining took too long is left, whether the server let the client in or not', () => {
+  const world = new World();
+  world.open();
+  world.join('chat', 'team', { timeoutMs: 100 });
+  world.join('chat', 'team', { timeoutMs: 200 });
+  assert.deepEqual(world.wait(), ['reject 1 CONNECTION_LOST'], 'another still waits');
+  assert.deepEqual(world.wait(), ['reject 2 CONNECTION_LOST', '> own-2 chat:room:leave {"roomId":"team"}']);
+  assert.deepEqual(world.hear('chat:room:joined', joined(0), 'own-1'), []);
+  assert.deepEqual(world.hear('chat:room:left', { roomId: 'team' }, 'own-2'), []);
+  assert.deepEqual(world.join('chat', 'team'), ['> own-3 chat:room:join {"roomId":"team"}']);
+  world.hear('chat:room:joined', joined(0), 'own-3');
+  assert.deepEqual(world.join('chat', 'team', { timeoutMs: 100 }), ['> own-4 chat:room:join {"roomId":"team"}']);
+  assert.deepEqual(world.wait(), ['reject 4 CONNECTION_LOST'], 'it was in before, and stays');
+  world.join('project', 'saga', { timeoutMs: 100 });
+  assert.deepEqual(world.wait(), ['reject 5 CONNECTION_LOST', '> own-6 leave_project {"projectId":"saga"}']);
+  world.join('feed', '', { timeoutMs: 100 });
+  assert.deepEqual(world.wait(), ['reject 6 CONNECTION_LOST'], 'nobody leaves a feed');
+});
+
+test('nothing is said of a room whose joining took too long while there was no connection', () => {
+  const world = new World();
+  world.take({ fact: 'connect' });
+  world.join('chat', 'team', { timeoutMs: 100 });
+  assert.deepEqual(world.wait(), ['reject 1 CONNECTION_LOST']);
+  assert.deepEqual(world.letIn(), ['open {}']);
 });
 
 test('a token that ends is renewed, and asked for again when that fails', () => {

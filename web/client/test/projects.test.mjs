@@ -3,11 +3,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Chat, WebSocketClient } from '../parlor.js';
-import { Server, next, token } from './server.mjs';
+import { Parlor, token } from '../../../tests/clients/parlor.mjs';
+import { next } from './next.mjs';
 
 /** A server with a project that Ada facilitates and Ben tells stories in. */
 async function withProject(t) {
-  const server = await Server.start(t);
+  const server = await Parlor.start(t);
   await server.backend('PUT', '/api/admin/rooms/project/saga', { name: 'Saga', firmId: 'acme' });
   await server.backend('PUT', '/api/admin/rooms/project/saga/members/ada', { role: 'facilitator' });
   await server.backend('PUT', '/api/admin/rooms/project/saga/members/ben', { role: 'storyteller' });

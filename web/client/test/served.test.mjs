@@ -2,10 +2,10 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Server } from './server.mjs';
+import { Parlor } from '../../../tests/clients/parlor.mjs';
 
 test('a server carries the client with all that it imports', async (t) => {
-  const server = await Server.start(t);
+  const server = await Parlor.start(t);
   const waiting = ['/client/parlor.js'];
   const loaded = new Set();
   for (let path = waiting.pop(); path; path = waiting.pop()) {
