@@ -43,6 +43,44 @@ pub enum Pending {
     CleanUp(clean_up::Waiting),
 }
 
+/// What somebody waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Awaited {
+    /// An answer of the store.
+    Stored,
+    /// The end of a job.
+    Worked,
+    /// A call of the AI service.
+    Attempt,
+    /// Another call.
+    Called,
+}
+
+impl Pending {
+    /// What this waits for.
+    pub fn awaits(&self) -> Awaited {
+        match self {
+            Self::Documents(documents::Waiting::Attempt(_)) => Awaited::Attempt,
+            Self::Chat(waiting) if waiting.is_attempt() => Awaited::Attempt,
+            Self::Chat(waiting) if waiting.is_call() => Awaited::Called,
+            Self::Hook(hook::Waiting::Delivery) => Awaited::Called,
+            // Their steps tell a job's end from the store's answer themselves.
+            Self::Door(_) | Self::Connection(_) => Awaited::Worked,
+            Self::Chat(waiting) if waiting.is_job() => Awaited::Worked,
+            Self::Drafts(waiting) if waiting.is_job() => Awaited::Worked,
+            Self::Dashboards(waiting) if waiting.is_job() => Awaited::Worked,
+            Self::Chat(_)
+            | Self::Drafts(_)
+            | Self::Dashboards(_)
+            | Self::Documents(_)
+            | Self::Hook(_)
+            | Self::Room(_)
+            | Self::Projects(_)
+            | Self::CleanUp(_) => Awaited::Stored,
+        }
+    }
+}
+
 /// All that is waited for.
 #[derive(Debug, Default)]
 pub struct Tickets {

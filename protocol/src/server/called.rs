@@ -1,36 +1,22 @@
 //! What calls tell: to whom it goes.
 
 use super::Parts;
-use crate::apps::documents;
 use crate::call::Said;
-use crate::hook;
 use crate::ids::Ticket;
-use crate::tickets::Pending;
+use crate::tickets::{Awaited, Pending};
 
 impl Parts<'_> {
     pub(super) fn on_called(&mut self, ticket: Ticket, said: Said) {
-        let waits = match self.ctx.fx.tickets.holder(ticket) {
-            Some(Pending::Documents(waiting)) => matches!(waiting, documents::Waiting::Attempt(_)),
-            Some(Pending::Chat(waiting)) => waiting.is_call(),
-            Some(Pending::Hook(waiting)) => matches!(waiting, hook::Waiting::Delivery),
-            Some(
-                Pending::Door(_)
-                | Pending::Connection(_)
-                | Pending::Room(_)
-                | Pending::Projects(_)
-                | Pending::Drafts(_)
-                | Pending::Dashboards(_)
-                | Pending::CleanUp(_),
-            )
-            | None => false,
-        };
-        if !waits {
+        let awaited = self.ctx.fx.tickets.holder(ticket).map(Pending::awaits);
+        if !matches!(awaited, Some(Awaited::Attempt | Awaited::Called)) {
             return;
         }
         if let Said::Delta(text) = &said {
             return self.on_delta(ticket, text);
         }
-        self.note_attempt(ticket);
+        if awaited == Some(Awaited::Attempt) {
+            self.note_attempt(ticket);
+        }
         match self.ctx.fx.tickets.take(ticket) {
             Some(Pending::Documents(waiting)) => self.documents.on_called(&waiting, said, &mut self.ctx),
             Some(Pending::Chat(waiting)) => self.chat.on_called(waiting, said, &mut self.ctx),

@@ -1,12 +1,10 @@
 //! What metrics are made of (WIRE §0.11): the numbers as they are now. They are written as text elsewhere, outside the lock.
 
 use super::Parts;
-use crate::apps::documents;
 use crate::http::{Body, Response};
 use crate::ids::Ticket;
 use crate::metrics::{MEDIA_TYPE, Snapshot};
 use crate::refusal::Code;
-use crate::tickets::Pending;
 use std::borrow::Cow;
 
 impl Parts<'_> {
@@ -45,25 +43,10 @@ impl Parts<'_> {
         }
     }
 
-    /// A call ended: if it was an attempt at the AI service, how long that took.
+    /// An attempt at the AI service ended: how long it took.
     pub(super) fn note_attempt(&mut self, ticket: Ticket) {
         let fx = &mut self.ctx.fx;
-        let is_attempt = match fx.tickets.holder(ticket) {
-            Some(Pending::Documents(waiting)) => matches!(waiting, documents::Waiting::Attempt(_)),
-            Some(Pending::Chat(waiting)) => waiting.is_attempt(),
-            Some(
-                Pending::Door(_)
-                | Pending::Connection(_)
-                | Pending::Room(_)
-                | Pending::Projects(_)
-                | Pending::Drafts(_)
-                | Pending::Dashboards(_)
-                | Pending::Hook(_)
-                | Pending::CleanUp(_),
-            )
-            | None => false,
-        };
-        if let Some(since) = fx.tickets.since(ticket).filter(|_| is_attempt) {
+        if let Some(since) = fx.tickets.since(ticket) {
             fx.stats.ai.note(fx.now.since(since));
         }
     }

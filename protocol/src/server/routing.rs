@@ -15,7 +15,7 @@ use crate::record::{Level, Record};
 use crate::room::Told;
 use crate::settings::Interviewer;
 use crate::store::{MemberRow, RoomRow, StoreReply};
-use crate::tickets::Pending;
+use crate::tickets::{Awaited, Pending};
 use serde_json::json;
 use std::borrow::Cow;
 
@@ -109,21 +109,7 @@ impl Parts<'_> {
     }
 
     pub(super) fn on_worked(&mut self, ticket: Ticket, outcome: Outcome) {
-        let is_job = match self.ctx.fx.tickets.holder(ticket) {
-            Some(Pending::Door(_) | Pending::Connection(_)) => true,
-            Some(Pending::Chat(waiting)) => waiting.is_job(),
-            Some(Pending::Drafts(waiting)) => waiting.is_job(),
-            Some(Pending::Dashboards(waiting)) => waiting.is_job(),
-            Some(
-                Pending::Room(_)
-                | Pending::Documents(_)
-                | Pending::Projects(_)
-                | Pending::Hook(_)
-                | Pending::CleanUp(_),
-            )
-            | None => false,
-        };
-        if !is_job {
+        if self.ctx.fx.tickets.holder(ticket).map(Pending::awaits) != Some(Awaited::Worked) {
             return;
         }
         match self.ctx.fx.tickets.take(ticket) {

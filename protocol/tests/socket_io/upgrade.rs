@@ -170,9 +170,7 @@ fn a_websocket_that_comes_too_late_is_closed() {
     let request = |slot| RequestId { slot, generation: 0 };
     let mut session =
         Session::open_polling(Sid::from("x"), request(0), now, Config::default().into(), &mut orders);
-    assert!(session.may_probe());
     session.on_post(request(1), "1".into(), true, now, &mut orders);
-    assert!(!session.may_probe());
     let socket = SocketId { slot: 0, generation: 0 };
     session.on_probe_opened(socket, now, &mut orders);
     assert_eq!(orders.pop(), Some(Order::Close { socket }));

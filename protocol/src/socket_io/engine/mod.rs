@@ -185,13 +185,8 @@ impl Session {
         self.end(Ended::TransportLost, orders);
     }
 
-    /// Whether a WebSocket with the session's id may take over. One that may not is let in all the same, and then
-    /// closed by `on_probe_opened`: so does the reference, and clients take a refusal for a fault of the server.
-    pub fn may_probe(&self) -> bool {
-        matches!(&self.transport, Transport::Polling(polling) if polling.may_probe())
-    }
-
-    /// A WebSocket with the session's id has opened.
+    /// A WebSocket with the session's id has opened. One that may not take over is let in all the same, and then closed
+    /// here: so does the reference, and clients take a refusal for a fault of the server.
     pub fn on_probe_opened(&mut self, socket: SocketId, now: Timestamp, orders: &mut Vec<Order>) {
         let until = now + self.config.upgrade_timeout;
         match &mut self.transport {
