@@ -19,6 +19,7 @@ pub use spoken::SpokenReader;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::time::Duration;
 
 /// One attempt.
@@ -101,6 +102,17 @@ pub enum CallFailure {
     },
     /// An answer that is not what it should be.
     BadReply(String),
+}
+
+/// For the log: in words of ours, because what a service says may be a user's.
+impl fmt::Display for CallFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Passing { .. } => f.write_str("no answer in time, or 429, 502, 503, 504"),
+            Self::Refused { status } => write!(f, "status {status}"),
+            Self::BadReply(_) => f.write_str("an answer that is not what it should be"),
+        }
+    }
 }
 
 /// What a status means, for every service that answers with JSON: what stands behind 200 is for `read`.

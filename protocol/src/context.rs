@@ -7,7 +7,7 @@ use crate::apps::dashboards::Visited;
 use crate::apps::drafts::Submitted;
 use crate::apps::projects::Posting;
 use crate::auth::User;
-use crate::call::Call;
+use crate::call::{Call, Said};
 use crate::connection::{Transports, name};
 use crate::envelope::{Envelope, Event, Mark, ReplyId, socket_io};
 use crate::frame::Frame;
@@ -224,6 +224,18 @@ impl Effects<'_> {
         let message = told.as_ref().and_then(|told| told["message"].as_str()).unwrap_or_default();
         let record = Record::new(Level::Error, "ws.error").with("error", message);
         self.log(record.with("connectionId", name(connection)).with("context", &*event.name));
+    }
+
+    /// An attempt at the AI service ended.
+    pub fn note_ai(&mut self, said: &Said) {
+        let failure = if let Said::Failed(failure) = said { Some(failure) } else { None };
+        if self.stats.ai_service.note(failure.is_some(), self.now) {
+            let record = match failure {
+                Some(failure) => Record::new(Level::Warn, "ai.down").with("reason", failure.to_string()),
+                None => Record::new(Level::Info, "ai.up"),
+            };
+            self.log(record);
+        }
     }
 
     /// Writes a line to the log.

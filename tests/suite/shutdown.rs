@@ -131,6 +131,8 @@ fn a_full_disk_refuses_what_it_cannot_take_loses_nothing_and_needs_no_restart() 
             load.wait_until("room again", |load| load.answered() >= before + ANSWERED_MIN);
         }
         assert_eq!(at_the_end(load, process, &folder), []);
+        let log = folder.log();
+        assert!(log.contains("store.down") && log.contains("nothing can be stored"), "{log}");
     }
 }
 

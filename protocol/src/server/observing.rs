@@ -36,7 +36,7 @@ impl Parts<'_> {
             responses: stats.responses,
             limits: stats.limits,
             store_up: !stats.store_down(),
-            ai_up: fx.settings.has_ai_service().then_some(!stats.ai_down),
+            ai_up: fx.settings.has_ai_service().then_some(!stats.ai_service.down),
             delivery: stats.delivery.spread(),
             ai: stats.ai.spread(),
             lasted: stats.lasted.spread(),

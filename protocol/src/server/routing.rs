@@ -67,6 +67,17 @@ impl Parts<'_> {
             Some(false) => self.ctx.fx.stats.reads_fail = in_vain,
             None => {}
         }
+        let fx = &mut self.ctx.fx;
+        let down = fx.stats.store_down();
+        if fx.stats.store.note(down, fx.now) {
+            let record = if down {
+                let why = if fx.stats.commits_fail { "nothing can be stored" } else { "nothing can be read" };
+                Record::new(Level::Error, "store.down").with("reason", why)
+            } else {
+                Record::new(Level::Info, "store.up")
+            };
+            fx.log(record);
+        }
     }
 
     /// An answer never came: whoever waited hears that nothing is known.
@@ -342,7 +353,7 @@ impl Parts<'_> {
         let up = |down: bool| if down { "down" } else { "ok" };
         let ai = match fx.settings.interviewer {
             Interviewer::BuiltIn => "off",
-            Interviewer::Service => up(fx.stats.ai_down),
+            Interviewer::Service => up(fx.stats.ai_service.down),
         };
         let ok = !fx.stats.store_down() && !fx.stats.keys_down && ai != "down" && !draining;
         let body = json!({

@@ -48,5 +48,7 @@ fn an_answer_that_is_elsewhere_too_large_or_none_is_told_once_and_the_session_go
         let question = next_of(&mut client, "next_question");
         assert_eq!(question["question"], "Q?", "{question}");
         assert_eq!(ai.asked().len(), plays().len() + 1, "nothing of this is worth another attempt");
+        let log = folder.log();
+        assert_eq!(log.matches("ai.down").count(), 1, "{log}");
     });
 }

@@ -193,7 +193,7 @@ impl Chat {
         {
             self.attempt(next, ctx);
         }
-        ctx.fx.stats.ai_down = matches!(said, Said::Failed(_));
+        ctx.fx.note_ai(&said);
         let Some(prompt) = self.robot.prompts.get_mut(key) else { return };
         let Work::Asking { tries, out, .. } = &mut prompt.work else { return };
         *out = false;

@@ -106,7 +106,7 @@ impl Documents {
         let Waiting::Attempt(asked) = waiting else { return };
         let id = &asked.session;
         self.call_ended(ctx);
-        ctx.fx.stats.ai_down = matches!(said, Said::Failed(_));
+        ctx.fx.note_ai(&said);
         let Some(session) = self.sessions.get_mut(id) else { return };
         let Work::Asking { tries, out, spoken } = &mut session.work else { return };
         if !asked.is_at(&session.log) {
