@@ -7,8 +7,12 @@ use parlor_protocol::action::SocketLimits;
 use parlor_protocol::walker::Walker;
 use std::time::Duration;
 
-const LIMITS: SocketLimits =
-    SocketLimits { message_bytes_max: 70_000, fragments_max: 5, message_wait_max: Duration::ZERO };
+const LIMITS: SocketLimits = SocketLimits {
+    message_bytes_max: 70_000,
+    fragments_max: 5,
+    message_wait_max: Duration::ZERO,
+    for_providers: false,
+};
 
 fuzz_target!(|input: &[u8]| {
     let Some((size, bytes)) = input.split_first() else { return };
