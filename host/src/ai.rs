@@ -83,9 +83,8 @@ impl AiService {
         request: &NextQuestionRequest,
         hang_up: &HangUp,
     ) -> Said {
-        let post = Post { name: "next-question", idempotency_key, accept: JSON };
-        let answer = self.post(&agent(self.patience.attempt), &post, request, hang_up);
-        answer.map_or_else(Said::Failed, |answer| said(answer, ANSWER_BYTES_MAX, read_next_question))
+        // One that speaks unasked is heard to its reply: nobody listens meanwhile.
+        self.ask(&Post { name: "next-question", idempotency_key, accept: JSON }, request, hang_up, &|_| {})
     }
 
     /// The same, and asks to hear the question while it is spoken: what comes of it goes to `delta`, in order. The
@@ -97,10 +96,19 @@ impl AiService {
         hang_up: &HangUp,
         delta: &dyn Fn(Said),
     ) -> Said {
-        let post = Post { name: "next-question", idempotency_key, accept: EVENTS };
+        self.ask(&Post { name: "next-question", idempotency_key, accept: EVENTS }, request, hang_up, delta)
+    }
+
+    fn ask(
+        &self,
+        post: &Post<'_>,
+        request: &NextQuestionRequest,
+        hang_up: &HangUp,
+        delta: &dyn Fn(Said),
+    ) -> Said {
         let deadline = Deadline::after(self.patience.attempt);
         let agent = until(&deadline, self.patience.attempt, self.patience.spoken);
-        match self.post(&agent, &post, request, hang_up) {
+        match self.post(&agent, post, request, hang_up) {
             Ok(Ok(response)) if speaks(&response) => hear(response, &deadline, self.patience.silence, delta),
             Ok(answer) => said(answer, ANSWER_BYTES_MAX, read_next_question),
             Err(failure) => Said::Failed(failure),

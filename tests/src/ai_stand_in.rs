@@ -40,6 +40,8 @@ pub enum Play {
     Hang,
     /// Answer with a stream of events, if it is asked for; else as a whole with the data of the last one.
     Speak(Speech),
+    /// Answer with a stream of events, whether it is asked for or not.
+    SpeakUnasked(Speech),
     /// Answer once with this JSON, and at once a second time with the other.
     Twice(Value, Value),
 }
@@ -328,6 +330,7 @@ fn perform(play: Play, asked: &Asked, mut stream: &TcpStream, stage: &Stage) -> 
         Play::Speak(speech) if asked.headers.get("accept").is_some_and(|word| word == EVENTS) => {
             return speak(&speech, stream, stage);
         }
+        Play::SpeakUnasked(speech) => return speak(&speech, stream, stage),
         Play::Speak(speech) => ok(&speech.whole()),
         Play::Interview => ok(&interview(body).to_string()),
         Play::Reply(value) => ok(&value.to_string()),

@@ -328,6 +328,13 @@ fn who_did_not_ask_for_it_gets_the_reply_as_a_whole() {
 }
 
 #[test]
+fn a_service_that_speaks_unasked_is_heard_to_its_reply() {
+    let speech = || Speech::default().delta("Whe").delta("re?");
+    assert_eq!(said(Play::SpeakUnasked(speech().reply(&asks("Where?")))), question("Where?"));
+    assert_eq!(said(Play::SpeakUnasked(speech())), passing(None));
+}
+
+#[test]
 fn a_stream_that_is_none_is_a_bad_reply() {
     let begun = Speech::default().delta("Whe");
     let garbage = begun.clone().bytes(b"event: delta\ndata: re\n\n").reply(&asks("Where?"));

@@ -82,7 +82,7 @@ fn whole(play: Play, call: &Call) -> Said {
     };
     let good = |body: &[u8]| read(200, None, body);
     match play {
-        Play::Speak(speech) => good(speech.whole().as_bytes()),
+        Play::Speak(speech) | Play::SpeakUnasked(speech) => good(speech.whole().as_bytes()),
         Play::Interview => {
             let request = request.expect("a request is JSON");
             good(interview(&request).to_string().as_bytes())
