@@ -2,6 +2,7 @@
 
 use crate::call::CallFailure;
 use crate::context::Effects;
+use crate::refusal::{Code, Refusal};
 use std::time::Duration;
 
 /// How many calls about documents may be out at once; further sessions wait their turn.
@@ -50,6 +51,17 @@ pub fn after(failure: CallFailure, tries: u32, fx: &mut Effects<'_>) -> Next {
         CallFailure::BadReply(why) => (true, format!("the AI service's answer is none: {why}")),
     };
     Next::Over(Failure { bad_reply, message })
+}
+
+/// When whoever was told of it may have the service asked again: it was asked for some seconds already.
+const AGAIN_WAIT: Duration = Duration::from_secs(5);
+
+/// How it is told (WIRE §0.5).
+pub fn refusal(bad_reply: bool, message: String) -> Refusal {
+    match bad_reply {
+        true => Refusal::new(Code::AiBadReply, message),
+        false => Refusal::new(Code::AiUnavailable, message).retry_after(AGAIN_WAIT),
+    }
 }
 
 impl Failure {

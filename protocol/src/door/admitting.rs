@@ -99,9 +99,10 @@ impl Door {
     ) -> Option<Decided> {
         match &asked.route {
             Route::Open(_)
-                if let Some(response) = crowding::too_many_of_user(&user, connections, &mut ctx.fx) =>
+                if let Some((refusal, wait)) =
+                    crowding::too_many_of_user(&user, connections, &mut ctx.fx) =>
             {
-                self.answer(&asked, response, ctx);
+                self.answer(&asked, crowding::later(refusal, wait), ctx);
                 None
             }
             Route::Open(Endpoint::Documents) => {

@@ -181,14 +181,12 @@ impl Door {
         }
         if self.waiting.len() > REQUESTS_MAX || ctx.fx.is_busy() {
             ctx.fx.stats.reached(Limit::Waiting);
-            return Some(crowding::later(Refusal::busy(), RETRY_WAIT));
+            return Some(crowding::put_off(&asked.route, (Refusal::busy(), RETRY_WAIT)));
         }
-        if let Some(shown) = asked.shown()
-            && let Some((refusal, wait)) = self.listens_not(asked.address, shown, &mut ctx.fx)
-        {
-            return Some(crowding::later(refusal, wait));
-        }
-        opens.then(|| self.has_no_room(asked.address, connections, ctx)).flatten()
+        let not_now = asked.shown().and_then(|shown| self.listens_not(asked.address, shown, &mut ctx.fx));
+        let not_now =
+            not_now.or_else(|| opens.then(|| self.has_no_room(asked.address, connections, ctx)).flatten());
+        not_now.map(|not_now| crowding::put_off(&asked.route, not_now))
     }
 
     /// A job of a request is done.

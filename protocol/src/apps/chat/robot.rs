@@ -9,7 +9,7 @@ use crate::auth::Permission;
 use crate::call::{Call, CallFailure, RobotReply, RobotRequest, Said};
 use crate::context::{Caller, Context};
 use crate::ids::{EntryId, RoomId, Seq, UserId};
-use crate::refusal::{Code, Refusal};
+use crate::refusal::Refusal;
 use crate::room::{Origin, Submission, Told};
 use crate::store::{
     Append, Change, Entry, FOUND_ROWS_MAX, NewEntry, PromptRow, Query, Row, RowKey, StoreReply, StoreRequest,
@@ -217,8 +217,7 @@ impl Chat {
     }
 
     fn keep_failure(&mut self, key: &PromptKey, failure: Failure, ctx: &mut Context<'_>) {
-        let code = if failure.bad_reply { Code::AiBadReply } else { Code::AiUnavailable };
-        self.keep_reply(key, Err(&Refusal::new(code, failure.message)), ctx);
+        self.keep_reply(key, Err(&attempts::refusal(failure.bad_reply, failure.message)), ctx);
     }
 
     fn keep_reply(&mut self, key: &PromptKey, reply: Result<RobotReply, &Refusal>, ctx: &mut Context<'_>) {

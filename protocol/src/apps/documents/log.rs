@@ -1,9 +1,9 @@
 //! What a session's entries mean: folded one by one they are the session.
 
+use crate::apps::attempts;
 use crate::call::{Progress, Role, Turn};
 use crate::envelope::Event;
 use crate::ids::{DocumentId, EntryId, Seq};
-use crate::refusal::{Code, Refusal};
 use crate::store::Entry;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -184,10 +184,10 @@ pub fn told(entry: &Entry) -> Option<Event> {
             let complete = json!({"sessionId": session, "documentId": document_id.as_str()});
             Some(Event::new("document_complete", &complete).of("document"))
         }
-        Kept::Failed { bad_reply, message } => {
-            let code = if bad_reply { Code::AiBadReply } else { Code::AiUnavailable };
-            Some(super::refused(&Refusal::new(code, message)).within("sessionId", entry.room.name.clone()))
-        }
+        Kept::Failed { bad_reply, message } => Some(
+            super::refused(&attempts::refusal(bad_reply, message))
+                .within("sessionId", entry.room.name.clone()),
+        ),
         Kept::Claimed { .. } | Kept::Abandoned | Kept::Answer { .. } | Kept::Retried { .. } => None,
     }
 }

@@ -80,14 +80,20 @@ pub fn is_text(head: &RequestHead) -> bool {
     !media_type.trim().eq_ignore_ascii_case("application/octet-stream")
 }
 
+#[derive(Serialize)]
+struct Body<'a> {
+    code: u8,
+    message: &'a str,
+}
+
+/// The response, with a status of its own, to a client that is not wanted now: to its kind that is forbidden.
+pub fn not_now(status: u16, message: &str) -> Response {
+    Response::json(status, &Body { code: Refused::Forbidden as u8, message })
+}
+
 impl Refused {
     /// The response that tells it.
     pub fn response(self) -> Response {
-        #[derive(Serialize)]
-        struct Body {
-            code: u8,
-            message: &'static str,
-        }
         let message = match self {
             Self::UnknownTransport => "Transport unknown",
             Self::UnknownSid => "Session ID unknown",

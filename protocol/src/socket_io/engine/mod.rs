@@ -16,7 +16,7 @@ mod opening;
 mod order;
 mod polling;
 
-pub use asking::{Asked, Refused, is_text, read_request};
+pub use asking::{Asked, Refused, is_text, not_now, read_request};
 pub use opening::{Config, Sid};
 pub use order::{Ended, Order};
 
