@@ -6,6 +6,8 @@
 //! *before* it tries the outbox. So a flush that finds the outbox taken may leave: either the other one
 //! flushes too and saw all there is, or it pushes and marks again.
 
+mod slow;
+
 use crate::lock::locked;
 use crate::measured::note_dropped;
 use crate::tls::Handshake;
@@ -191,14 +193,6 @@ impl Line {
         drop(outbox);
         self.end(ending);
         self.mark()
-    }
-
-    /// Gives up a client that takes nothing: what has not begun to be written is thrown away, and the line ends
-    /// as too slow. True: as with `push`.
-    #[must_use]
-    pub(crate) fn give_up(&self) -> bool {
-        locked(&self.outbox).forget_waiting();
-        self.close(Some(CloseCause::TooSlow.frame()), Ending::TooSlow)
     }
 
     /// Reads on, or no more.

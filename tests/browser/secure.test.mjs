@@ -101,7 +101,10 @@ test('a project, a dashboard and a draft connect by their own ways', async (t) =
 
   const draft = await open(t, 'ada', '/#/drafts/minutes');
   await draft.tab.page.locator('[data-testid="saved"][data-state="saved"]').waitFor();
-  await draft.tab.page.getByRole('textbox', { name: 'Text of the draft' }).fill('Ada was here.');
-  await draft.tab.page.locator('[data-testid="saved"][data-state="saved"]').waitFor();
+  const box = ({ tab }) => tab.page.getByRole('textbox', { name: 'Text of the draft' });
+  const beside = await open(t, 'ada', '/#/drafts/minutes');
+  await beside.tab.page.locator('[data-testid="saved"][data-state="saved"]').waitFor();
+  await box(draft).fill('Ada was here.');
+  await box(beside).filter({ hasText: 'Ada was here.' }).waitFor();
   assertSecure(draft, '/hocuspocus', '/ws');
 });

@@ -199,7 +199,7 @@ fn much_is_said_and_heard_over_tls_on_both_servers() {
 }
 
 #[test]
-fn a_server_that_is_not_believed_is_told_nothing() {
+fn no_connection_opens_to_a_server_that_is_not_believed() {
     let folder = Folder::new();
     let mut process = with_room("parlor", &folder);
     let stranger = Folder::new();

@@ -1,44 +1,38 @@
-//! The memory of the process as a whole. What each part may hold has a limit of its own; all of them together may be
-//! more than there is. Before the system would end the process, those for whom most waits are let go, and then nobody
-//! new is taken in.
+//! What waits for all clients together. Each may leave 1 MiB, and all of them more than there is: before the system
+//! would end the process, those who take nothing are let go, and meanwhile nobody new is taken in. It goes by what waits
+//! and not by what the process has, because memory that was let go is not given back at once, if ever.
 
 use super::late::LINES_LOOKED_AT;
 use super::{AbortOnPanic, Engine};
+use crate::line::Line;
 use crate::lock::locked;
-use crate::measured::{memory_max, note_limit, resident_bytes};
+use crate::measured::memory_max;
+use parlor_protocol::ids::SocketId;
 use parlor_protocol::input::Input;
-use parlor_protocol::metrics::Limit;
 use parlor_protocol::record::{Level, Record};
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 use std::time::Duration;
 
 /// How often it is looked at.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
-/// From how much of it on those are let go for whom most waits, and how much is to be left then, in hundredths.
-const SHED_FROM: u64 = 80;
-const SHED_TO: u64 = 75;
-/// From how much of it on nobody new is taken in.
-const SHORT_FROM: u64 = 90;
 /// Nobody is let go for whom less waits.
 const QUEUE_BYTES_MIN: usize = 64 * 1024;
 
-/// How much there is, and whether it is short.
-#[derive(Debug, Default)]
+/// How much memory there is.
+#[derive(Debug)]
 pub(super) struct Memory {
     /// 0: nobody knows.
     max: u64,
-    short: AtomicBool,
 }
 
 impl Memory {
     /// `max` bytes, or what the system gives if that is 0 or less.
     pub fn new(max: u64) -> Self {
-        let given = memory_max();
-        let max = [max, given].into_iter().filter(|bytes| *bytes > 0).min().unwrap_or_default();
-        Self { max, ..Self::default() }
+        let known = [max, memory_max()].into_iter().filter(|bytes| *bytes > 0);
+        Self { max: known.min().unwrap_or_default() }
     }
 
     /// How much the process may take; 0: nobody knows.
@@ -46,76 +40,105 @@ impl Memory {
         self.max
     }
 
-    fn part(&self, hundredths: u64) -> u64 {
-        self.max / 100 * hundredths
+    /// How much of it may wait for clients: half.
+    fn waiting_max(&self) -> usize {
+        match self.max {
+            0 => usize::MAX,
+            max => usize::try_from(max / 2).unwrap_or(usize::MAX),
+        }
     }
+}
 
-    /// How many bytes are to be let go when so many are used.
-    fn excess(&self, used: u64) -> Option<usize> {
-        let over = self.max > 0 && used > self.part(SHED_FROM);
-        over.then(|| (used - self.part(SHED_TO)) as usize)
-    }
+/// What the last look found.
+#[derive(Debug, Default)]
+struct Looked {
+    /// Whether there was too much.
+    short: bool,
+    /// For whom how much waited that the kernel did not take. Empty while it is not too much.
+    stuck: BTreeMap<SocketId, usize>,
 }
 
 impl Engine {
-    fn look_at_memory(self: &Arc<Self>) {
-        let used = resident_bytes();
-        let short = self.memory.max > 0 && used > self.memory.part(SHORT_FROM);
-        let was_short = self.memory.short.swap(short, Relaxed);
-        if short != was_short {
+    fn look_at_memory(self: &Arc<Self>, before: &Looked) -> Looked {
+        let (waiting, stuck) = self.waiting();
+        let max = self.memory.waiting_max();
+        // Where it has been too much, it is enough only when there is room again.
+        let enough = max - max / 8;
+        let short = waiting > if before.short { enough } else { max };
+        if short != before.short {
             self.tell(Input::Memory { short });
+            let level = if short { Level::Warn } else { Level::Info };
+            let record = Record::new(level, "memory").with("short", short);
+            self.log(record.with("waiting", waiting).with("max", max));
         }
-        let let_go = self.memory.excess(used).map_or(0, |excess| self.let_go(excess));
-        if let_go > 0 || short != was_short {
-            let level = if short || let_go > 0 { Level::Warn } else { Level::Info };
-            let record = Record::new(level, "memory").with("used", used).with("max", self.memory.max);
-            self.log(record.with("short", short).with("letGo", let_go));
+        if !short {
+            return Looked::default();
+        }
+        let excess = waiting.saturating_sub(enough);
+        let found = stuck.iter().map(|(id, (bytes, _))| (*id, *bytes));
+        let let_go = largest(still_stuck(found, &before.stuck), excess);
+        let gone = let_go.iter().filter(|(id, bytes)| self.let_go(&stuck[id].1, *bytes)).count();
+        if gone > 0 {
+            self.dirty.wake();
+            self.log(Record::new(Level::Warn, "memory").with("letGo", gone).with("waiting", waiting));
+        }
+        Looked { short, stuck: stuck.into_iter().map(|(id, (bytes, _))| (id, bytes)).collect() }
+    }
+
+    /// How much waits for all, and for whom how much of it that the kernel does not take.
+    fn waiting(&self) -> (usize, BTreeMap<SocketId, (usize, Arc<Line>)>) {
+        let (mut waiting, mut stuck, mut from) = (0, BTreeMap::new(), 0);
+        loop {
+            let lines = locked(&self.core).sockets.lines(from, LINES_LOOKED_AT);
+            let Some(lines) = lines else { return (waiting, stuck) };
+            for line in lines {
+                waiting += line.queued_bytes();
+                if let (Some(id), Some(bytes)) = (line.socket(), line.stuck_bytes()) {
+                    stuck.insert(id, (bytes, line));
+                }
+            }
+            from += LINES_LOOKED_AT;
         }
     }
 
-    /// Lets those go for whom most waits, until so many bytes waited for them. How many they are.
-    fn let_go(self: &Arc<Self>, excess: usize) -> usize {
-        let (mut found, mut from) = (Vec::new(), 0);
-        loop {
-            let lines = locked(&self.core).sockets.lines(from, LINES_LOOKED_AT);
-            let Some(lines) = lines else { break };
-            found.extend(lines.into_iter().map(|line| (line.queued_bytes(), line)));
-            from += LINES_LOOKED_AT;
+    fn let_go(&self, line: &Arc<Line>, bytes: usize) -> bool {
+        let marked = line.let_go(bytes);
+        if marked == Some(true) {
+            self.mark_dirty(line.clone());
         }
-        let chosen = largest(found, excess);
-        for line in &chosen {
-            note_limit(Limit::Memory);
-            if line.give_up() {
-                self.mark_dirty(line.clone());
-            }
-        }
-        if !chosen.is_empty() {
-            self.dirty.wake();
-        }
-        chosen.len()
+        marked.is_some()
     }
 }
 
+/// Those who have taken nothing since the last look: not less waits for them than then.
+fn still_stuck(
+    found: impl Iterator<Item = (SocketId, usize)>,
+    before: &BTreeMap<SocketId, usize>,
+) -> Vec<(SocketId, usize)> {
+    found.filter(|(id, bytes)| before.get(id).is_some_and(|then| bytes >= then)).collect()
+}
+
 /// Those with the largest queues, as many as hold `excess` bytes together, or all of the large ones.
-fn largest<L>(mut queues: Vec<(usize, L)>, excess: usize) -> Vec<L> {
-    queues.retain(|(bytes, _)| *bytes >= QUEUE_BYTES_MIN);
-    queues.sort_by_key(|(bytes, _)| std::cmp::Reverse(*bytes));
+fn largest(mut queues: Vec<(SocketId, usize)>, excess: usize) -> Vec<(SocketId, usize)> {
+    queues.retain(|(_, bytes)| *bytes >= QUEUE_BYTES_MIN);
+    queues.sort_by_key(|(_, bytes)| std::cmp::Reverse(*bytes));
     let mut before = 0;
-    let chosen = queues.into_iter().take_while(|(bytes, _)| {
+    let chosen = queues.into_iter().take_while(|(_, bytes)| {
         let wanted = before < excess;
         before += bytes;
         wanted
     });
-    chosen.map(|(_, line)| line).collect()
+    chosen.collect()
 }
 
 pub(super) fn start(engine: &Arc<Engine>) -> io::Result<()> {
     let engine = engine.clone();
     let look = move || {
         let _abort = AbortOnPanic;
+        let mut looked = Looked::default();
         loop {
             thread::sleep(LOOK_INTERVAL);
-            engine.look_at_memory();
+            looked = engine.look_at_memory(&looked);
         }
     };
     thread::Builder::new().name("memory".into()).spawn(look)?;
@@ -126,29 +149,33 @@ pub(super) fn start(engine: &Arc<Engine>) -> io::Result<()> {
 mod tests {
     use super::*;
 
+    fn id(slot: u32) -> SocketId {
+        SocketId { slot, generation: 0 }
+    }
+
     #[test]
     fn the_largest_queues_go_first_and_no_more_of_them_than_must() {
-        let queues = || vec![(100 << 10, 'a'), (1 << 20, 'b'), (63 << 10, 'c'), (900 << 10, 'd')];
-        assert_eq!(largest(queues(), 1), ['b']);
-        assert_eq!(largest(queues(), 1 << 20), ['b']);
-        assert_eq!(largest(queues(), (1 << 20) + 1), ['b', 'd']);
-        assert_eq!(largest(queues(), usize::MAX), ['b', 'd', 'a']);
+        let queues = || vec![(id(1), 100 << 10), (id(2), 1 << 20), (id(3), 63 << 10), (id(4), 900 << 10)];
+        let chosen = |excess| largest(queues(), excess).iter().map(|(id, _)| id.slot).collect::<Vec<_>>();
+        assert_eq!(chosen(0), [0_u32; 0]);
+        assert_eq!((chosen(1), chosen(1 << 20)), (vec![2], vec![2]));
+        assert_eq!(chosen((1 << 20) + 1), [2, 4]);
+        assert_eq!(chosen(usize::MAX), [2, 4, 1]);
     }
 
     #[test]
-    fn from_eighty_hundredths_on_it_is_brought_down_to_seventy_five() {
-        let memory = Memory { max: 1_000, ..Memory::default() };
-        assert_eq!(
-            (memory.excess(800), memory.excess(801), memory.excess(1_200)),
-            (None, Some(51), Some(450))
-        );
-        assert_eq!(Memory::default().excess(u64::MAX), None);
+    fn who_takes_something_or_has_just_come_is_not_stuck() {
+        let before = BTreeMap::from([(id(1), 500), (id(2), 500), (id(3), 500)]);
+        let found = [(id(1), 499), (id(2), 500), (id(3), 900), (id(4), 900)];
+        assert_eq!(still_stuck(found.into_iter(), &before), [(id(2), 500), (id(3), 900)]);
     }
 
     #[test]
-    fn what_is_given_counts_where_it_is_less_than_there_is() {
+    fn half_of_what_is_given_or_of_what_there_is_may_wait() {
         let there_is = Memory::new(0).max();
         assert!(there_is > 1 << 20);
         assert_eq!((Memory::new(1 << 20).max(), Memory::new(u64::MAX).max()), (1 << 20, there_is));
+        assert_eq!(Memory::new(1 << 20).waiting_max(), 1 << 19);
+        assert_eq!(Memory { max: 0 }.waiting_max(), usize::MAX);
     }
 }

@@ -184,7 +184,7 @@ pub const SETTINGS: &[Setting] = &[
         "MEMORY_MAX",
         number(0, 1 << 24, "MiB; 0 is what the system gives"),
         "0",
-        "How much memory the process may take: from 80 % on clients for whom most waits are closed with 4002, from 90 % on no new connection is taken in",
+        "How much memory the process may take: when half of it waits for clients, those who take nothing are closed with 4002, and no new connection is taken in",
     ),
     setting(
         "DOCUMENT_MEMORY_MAX",
@@ -221,7 +221,7 @@ pub const SETTINGS: &[Setting] = &[
         "AUTH_FAILURES_PER_ADDRESS",
         COUNT,
         "10",
-        "Tokens from one address that are none, in 60 s, after which none is looked at until they are over; service keys likewise",
+        "Tokens from one address that are none, in 60 s, after which none is looked at until they are over; service keys, and tokens to refresh with, likewise",
     ),
     setting("RATE_LIMIT_CALLS", COUNT, "100", "Calls of one user in any 60 s"),
     setting(

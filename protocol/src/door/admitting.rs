@@ -55,7 +55,7 @@ impl Door {
     }
 
     pub(super) fn verify(&mut self, asked: Box<Asked>, ctx: &mut Context<'_>) -> Option<Decided> {
-        let serves = matches!(asked.route, Route::User(UserCall::Document(_) | UserCall::Statistics));
+        let serves = matches!(&asked.route, Route::User(call) if call.serves_backends());
         if serves && matches!(asked.token, Ok(None)) && !matches!(asked.signed, Ok(None)) {
             return self.verify_service(asked, ctx);
         }

@@ -106,8 +106,14 @@ impl Asked {
             Route::Engine(call) => call.opens().then_some(Credential::Token),
             Route::Service(_) => (token || signed).then_some(Credential::Service),
             Route::User(_) if signed && !token => Some(Credential::Service),
+            Route::User(call) if call.serves_backends() && self.may_be_key() => Some(Credential::Service),
             Route::Open(_) | Route::User(_) => token.then_some(Credential::Token),
         }
+    }
+
+    /// Whether what it shows looks like a service key: no JWT, and in the header.
+    fn may_be_key(&self) -> bool {
+        self.by_header && matches!(&self.token, Ok(Some(token)) if token.matches('.').count() != 2)
     }
 
     /// The connection that this request becomes, if it asks for one.

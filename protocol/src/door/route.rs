@@ -80,6 +80,13 @@ pub enum UserCall {
     },
 }
 
+impl UserCall {
+    /// Whether a backend may ask it too.
+    pub fn serves_backends(&self) -> bool {
+        matches!(self, Self::Document(_) | Self::Statistics)
+    }
+}
+
 /// What a backend asks over REST.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ServiceCall {

@@ -115,7 +115,7 @@ impl Room {
         let mut present = self.present.values();
         self.first_pages > 0
             || self.reading.first().is_some_and(|at| *at < upto)
-            || present.any(|present| present.heard(self.head) < upto)
+            || self.behind > 0 && present.any(|present| present.heard(self.head) < upto)
     }
 
     /// Whether nobody is here and nothing is under way.

@@ -6,7 +6,7 @@ use super::calls::Asked;
 use crate::action::CloseCause;
 use crate::apps::drafts::{self, Asks, Drafts};
 use crate::auth::{AuthFailure, TOKEN_BYTES_MAX, User};
-use crate::connection::{Endpoint, MALFORMED_MAX, Waiting};
+use crate::connection::{Connection, Endpoint, MALFORMED_MAX, Waiting};
 use crate::context::Caller;
 use crate::door::{Admitted, Credential};
 use crate::envelope::{Envelope, Event, Malformed};
@@ -177,9 +177,9 @@ impl Parts<'_> {
         if self.ctx.fx.is_busy() {
             return self.on_token_late(id);
         }
-        let address = self.connections.find(id).map(|known| known.address);
-        let listens_not = |from| self.door.listens_not(from, Credential::Token, &mut self.ctx.fx);
-        if address.and_then(listens_not).is_some() {
+        let from = self.connections.find(id).map(|known| (known.address, shown_by(known)));
+        let listens_not = |(from, shown)| self.door.listens_not(from, shown, &mut self.ctx.fx);
+        if from.and_then(listens_not).is_some() {
             return self.on_token_late(id);
         }
         self.drafts.stop_reading(id, &mut self.ctx);
@@ -217,7 +217,7 @@ impl Parts<'_> {
         let Some(user) = user.filter(|user| !is_other(user)).map(Arc::new) else {
             self.ctx.fx.stats.auth_failures += 1;
             let address = connection.address;
-            let shown = (address, Credential::Token);
+            let shown = (address, shown_by(connection));
             self.door.addresses.failed(shown, &failure, self.ctx.fx.settings, self.ctx.fx.now);
             let record = Record::new(Level::Warn, "auth.failed").with("reason", "a document's token is bad");
             self.ctx.fx.log(record.with("address", address.to_string()));
@@ -248,4 +248,9 @@ impl Parts<'_> {
         }
         self.drafts.read_on(id, &mut self.ctx);
     }
+}
+
+/// What kind of credential a token for a document is: whoever has shown one before is in.
+fn shown_by(connection: &Connection) -> Credential {
+    if connection.user.is_some() { Credential::Refresh } else { Credential::Token }
 }

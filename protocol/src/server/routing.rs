@@ -1,7 +1,7 @@
 //! Which part a fact belongs to.
 
 use super::Parts;
-use crate::action::{Action, CloseCause};
+use crate::action::{Action, CloseCause, SocketLimits};
 use crate::clean_up;
 use crate::connection::{Endpoint, Waiting, name};
 use crate::context::Caller;
@@ -339,7 +339,8 @@ impl Parts<'_> {
         let Some(connection) = self.connections.remove(id) else { return };
         self.ctx.fx.stats.lasted.note(self.ctx.fx.now.since(connection.connected_at));
         self.door.addresses.went(connection.address);
-        let (code, reason) = ending(why, connection.closing);
+        let (code, reason) =
+            ending(why, connection.closing, &connection.endpoint.limits(self.ctx.fx.settings));
         let mut record = Record::new(Level::Info, "ws.disconnect").with("connectionId", name(id));
         if let Some(user) = &connection.user {
             record = record.with("userId", user.id.as_str());
@@ -369,14 +370,14 @@ impl Parts<'_> {
 }
 
 /// The code and the reason for the log; an order of the core says more than that it was carried out.
-fn ending(why: Ending, ordered: Option<CloseCause>) -> (u16, &'static str) {
+fn ending(why: Ending, ordered: Option<CloseCause>, limits: &SocketLimits) -> (u16, &'static str) {
     match why {
         Ending::ByClient(code) => (code.unwrap_or(1005), "closed by the client"),
         Ending::ByServer => {
             ordered.map_or((1005, "closed by the server"), |cause| (cause.code(), cause.reason()))
         }
         Ending::Lost => (1006, "connection lost"),
-        Ending::Faulty(fault) => (CloseCause::Faulty(fault).code(), CloseCause::Faulty(fault).reason()),
+        Ending::Faulty(fault) => (limits.cause(fault).code(), limits.cause(fault).reason()),
         Ending::TooSlow => (CloseCause::TooSlow.code(), CloseCause::TooSlow.reason()),
     }
 }

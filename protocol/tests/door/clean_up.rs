@@ -115,7 +115,7 @@ fn a_room_that_was_read_before_its_log_was_trimmed_is_read_again() {
 }
 
 #[test]
-fn what_somebody_has_yet_to_read_is_left_for_ten_minutes_and_what_lies_before_it_is_not() {
+fn what_somebody_has_yet_to_read_is_left_for_ten_minutes() {
     let mut world = world();
     let ada = come(&mut world);
     join(&mut world, ada, 20);
@@ -144,5 +144,19 @@ fn a_clean_up_that_the_store_cannot_do_is_tried_again_in_ten_minutes() {
     assert_eq!(clean_up(&mut world), None);
     assert!(logged(&world, "cleanup.logs").concat().contains("failed"));
     world.wait(AGAIN);
+    assert_eq!(clean_up(&mut world), Some(trim()));
+}
+
+#[test]
+fn who_reads_behind_what_goes_holds_nothing_up() {
+    let mut world = world();
+    let ada = come(&mut world);
+    join(&mut world, ada, OLD.0 + 10);
+    let read_now = record(&world, Seq::ZERO);
+    world.answer(read_now);
+    // Her first page does not reach the end: she goes on reading.
+    let entries = (OLD.0 + 11..=OLD.0 + 20).map(|seq| entry(&world, seq)).collect();
+    world.answer(StoreReply::Entries { entries, head: HEAD });
+    world.wait(FIRST);
     assert_eq!(clean_up(&mut world), Some(trim()));
 }

@@ -2,8 +2,10 @@
 
 use crate::floods::metric;
 use crate::{answer, ask, get, on_both, status, upgrade};
+use parlor_host::transcript::shown_hocuspocus;
+use parlor_protocol::y_sync::hocuspocus::{Frame, Said, Token};
 use parlor_tests::client::{SECRET, SERVICE_KEY, token};
-use parlor_tests::wire::{FIN, TEXT, frame};
+use parlor_tests::wire::{BINARY, FIN, TEXT, frame};
 use std::fs;
 use std::net::SocketAddr;
 
@@ -67,8 +69,10 @@ fn the_eleventh_token_that_is_none_in_a_minute_is_429_wherever_it_is_shown() {
             is_told_to_wait(address, name, request);
         }
         assert_eq!(status(address, get("/health", &with(""))), "200", "who shows nothing is served");
-        let backend = get("/api/admin/templates", &with(&bearer(SERVICE_KEY)));
-        assert_eq!(status(address, backend), "200", "a backend behind the same address is");
+        for path in ["/api/admin/templates", "/api/websocket/stats"] {
+            let backend = get(path, &with(&bearer(SERVICE_KEY)));
+            assert_eq!(status(address, backend), "200", "a backend behind the same address is: {path}");
+        }
         assert_eq!(status(address, get("/api/templates", &with(""))), "401");
         assert_eq!(status(address, get("/api/templates", &from(other, &bearer(&token("ada"))))), "200");
         // Who writes the header itself, left of the proxy, is counted where it is.
@@ -85,13 +89,18 @@ fn the_eleventh_service_key_that_is_none_in_a_minute_is_429_and_users_are_served
         let with = |more: &str| from("203.0.113.10", more);
         let ask_with = |more: &str| get("/api/admin/templates", &with(more));
         for number in 0..10 {
-            let shown = match number % 2 {
-                0 => bearer("a key that is none"),
-                _ => "X-Parlor-Signature: t=1,v1=00\r\n".to_string(),
+            let request = match number % 3 {
+                0 => ask_with(&bearer("a key that is none")),
+                // A user may ask for these too.
+                1 => get("/api/websocket/stats", &with(&bearer("a key that is none"))),
+                _ => ask_with("X-Parlor-Signature: t=1,v1=00\r\n"),
             };
-            assert_eq!(status(address, ask_with(&shown)), "401", "{number}");
+            assert_eq!(status(address, request), "401", "{number}");
         }
         is_told_to_wait(address, "the good key", ask_with(&bearer(SERVICE_KEY)));
+        let statistics = |shown: &str| get("/api/websocket/stats", &with(&bearer(shown)));
+        is_told_to_wait(address, "the good key elsewhere", statistics(SERVICE_KEY));
+        assert_eq!(status(address, statistics(&token("ada"))), "200");
         is_told_to_wait(address, "a signature", ask_with("X-Parlor-Signature: t=1,v1=00\r\n"));
         assert_eq!(status(address, get("/api/templates", &with(&bearer(&token("ada"))))), "200");
     });
@@ -124,6 +133,32 @@ fn who_is_in_gets_a_new_token_looked_at_while_others_guess_and_cannot_guess_itse
         let told = refresh(&token("ada"));
         assert!(told.contains("RATE_LIMITED") && told.contains("retryAfterMs"), "{told}");
         is_told_to_wait(address, "at the door", get("/api/templates", &(with + &bearer(&token("ada")))));
+    });
+}
+
+#[test]
+fn a_provider_that_is_in_gets_a_new_token_looked_at_while_others_guess() {
+    let flags = [&BEHIND_A_PROXY[..], &["--create-on-open", "true"]].concat();
+    on_both(&flags, |process, _| {
+        let address = process.address();
+        let mut ada = ask(address, upgrade("/hocuspocus", &[], &from("203.0.113.12", "")));
+        assert_eq!(answer(&mut ada).0, "101");
+        let mut shows = |shown: &str| {
+            let said = Said::Auth { token: Token(shown.to_string()), version: None };
+            let bytes = Frame::Said { document: "letter".into(), said }.write();
+            ada.write(&frame(FIN | BINARY, &bytes)).expect("it is written");
+            loop {
+                let (first, told) = ada.read_frame().expect("it is answered");
+                let told = shown_hocuspocus(&told).unwrap_or_else(|| format!("{first:x} {told:?}"));
+                if told.contains("authenticated") || told.contains("denied") {
+                    return told;
+                }
+            }
+        };
+        assert!(shows(&token("ada")).contains("authenticated"));
+        guess_ten_tokens(address, "203.0.113.12");
+        let told = shows(&token("ada"));
+        assert!(told.contains("authenticated"), "{told}");
     });
 }
 
