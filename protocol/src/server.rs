@@ -274,7 +274,7 @@ impl Parts<'_> {
             Timer::Heartbeat(connection) if self.documents.is_unread(connection) => {
                 self.connections.watch_heartbeat(connection, &mut self.ctx.fx);
             }
-            Timer::Heartbeat(connection) if self.drafts.is_unread(connection) => {
+            Timer::Heartbeat(connection) if self.drafts.is_unread(connection, self.ctx.fx.settings) => {
                 self.connections.watch_heartbeat(connection, &mut self.ctx.fx);
             }
             Timer::Heartbeat(connection) => self.connections.on_heartbeat(connection, &mut self.ctx.fx),

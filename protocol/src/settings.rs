@@ -68,6 +68,16 @@ pub struct Settings {
     pub rate_limit_dashboard: u32,
     /// `REFUSALS_MAX`: refusals in 60 s after which a connection is closed.
     pub refusals_max: u32,
+    /// `MALFORMED_MAX`: malformed messages in 60 s after which a connection is closed; 0: any number.
+    pub malformed_max: u32,
+    /// `RATE_LIMIT_PINGS`: pings, pongs and free calls of one connection in a second, twice as many at once; 0: any number.
+    pub rate_limit_pings: u32,
+    /// `RATE_LIMIT_UPDATES`: messages of one Yjs client in a second that are read; 0: any number.
+    pub rate_limit_updates: u32,
+    /// `RATE_LIMIT_UPDATE_BYTES`: bytes of them in a second; 0: any number.
+    pub rate_limit_update_bytes: u32,
+    /// `UPDATES_WAITING_MAX`: updates of one Yjs client that may wait for the store; 0: any number.
+    pub updates_waiting_max: u32,
     /// `AI_RETRY_FIRST`: the wait before the second attempt.
     pub ai_retry_first: Duration,
     /// `AI_RETRY_SECOND`: the wait before the third attempt.
@@ -157,6 +167,11 @@ impl Default for Settings {
             rate_limit_signals: 20,
             rate_limit_dashboard: 20,
             refusals_max: 1_000,
+            malformed_max: 10,
+            rate_limit_pings: 10,
+            rate_limit_updates: 50,
+            rate_limit_update_bytes: 256 << 10,
+            updates_waiting_max: 16,
             ai_retry_first: Duration::from_millis(500),
             ai_retry_second: Duration::from_millis(2_000),
             ai_overdue: Duration::from_secs(180),

@@ -237,6 +237,11 @@ pub const SETTINGS: &[Setting] = &[
         "Calls of one user to dashboards in a second; five times as many at once",
     ),
     setting("REFUSALS_MAX", COUNT, "1000", "Refusals in 60 s after which a connection is closed"),
+    setting("MALFORMED_MAX", COUNT, "10", "Malformed messages in 60 s after which a connection is closed"),
+    setting("RATE_LIMIT_PINGS", COUNT, "10", "Pings of one connection in a second; twice as many at once"),
+    setting("RATE_LIMIT_UPDATES", COUNT, "50", "Messages of one Yjs client that are read in a second"),
+    setting("RATE_LIMIT_UPDATE_BYTES", BYTES, "262144", "Bytes of one Yjs client that are read in a second"),
+    setting("UPDATES_WAITING_MAX", COUNT, "16", "Updates of one Yjs client that may wait for the store"),
     setting(
         "HEARTBEAT_INTERVAL",
         number(10, 3_600_000, "ms"),
@@ -328,6 +333,7 @@ pub const CONFIG: &str = "PARLOR_CONFIG";
 pub const LATER: &[&str] = &["COMPRESSION", "REDIS_URL"];
 
 const COUNT: Kind = number(0, 1_000_000, "; 0 is no limit");
+const BYTES: Kind = number(0, 1 << 30, "; 0 is no limit");
 
 const fn number(min: u64, max: u64, unit: &'static str) -> Kind {
     Number { min, max, unit }

@@ -26,9 +26,6 @@ use std::sync::Arc;
 /// The largest document of a draft, and so the largest message that brings one (WIRE §0.6).
 const DOCUMENT_BYTES_MAX: u32 = 8 << 20;
 
-/// How many malformed messages in a minute end a connection.
-pub const MALFORMED_MAX: u32 = 10;
-
 /// What a connection waits for.
 #[derive(Debug)]
 pub enum Waiting {
@@ -163,6 +160,14 @@ pub struct Connection {
     pub malformed: Window,
     /// The calls it was refused.
     pub refusals: Window,
+}
+
+impl Connection {
+    /// Whether one more ping is answered now, or pong or free call is taken; counts it.
+    pub fn may_ping(&mut self, settings: &Settings, now: Timestamp) -> bool {
+        let rate = settings.rate_limit_pings;
+        rate == 0 || self.pings.take(rate, rate.saturating_mul(2), now)
+    }
 }
 
 /// Every connection, by itself, by socket and by user.

@@ -6,7 +6,7 @@ use super::calls::Asked;
 use crate::action::CloseCause;
 use crate::apps::drafts::{self, Asks, Drafts};
 use crate::auth::{AuthFailure, TOKEN_BYTES_MAX, User};
-use crate::connection::{Connection, Endpoint, MALFORMED_MAX, Waiting};
+use crate::connection::{Connection, Endpoint, Waiting};
 use crate::context::Caller;
 use crate::door::{Admitted, Credential};
 use crate::envelope::{Envelope, Event, Malformed};
@@ -104,12 +104,7 @@ impl Parts<'_> {
     /// There is no word for what is malformed; too much of it ends the connection.
     fn on_bad_bytes(&mut self, id: ConnectionId) {
         self.ctx.fx.stats.malformed += 1;
-        let now = self.ctx.fx.now;
-        let count = self.connections.find(id).map_or(0, |known| known.malformed.count(now));
-        if count >= MALFORMED_MAX {
-            self.ctx.fx.stats.reached(Limit::Malformed);
-            self.ctx.fx.close(id, CloseCause::Abusive);
-        } else if self.connections.find(id).is_some_and(|known| known.user.is_none()) {
+        if !self.count_malformed(id) && self.connections.find(id).is_some_and(|known| known.user.is_none()) {
             // It says nothing that would let it in.
             self.ctx.fx.close(id, CloseCause::AuthenticationFailed);
         }

@@ -3,7 +3,7 @@
 use super::Parts;
 use crate::action::{Action, CloseCause};
 use crate::apps::{chat, dashboards, documents, drafts, projects};
-use crate::connection::{Endpoint, MALFORMED_MAX};
+use crate::connection::Endpoint;
 use crate::context::Caller;
 use crate::envelope::{Call, Envelope, Event, Malformed, ReplyId};
 use crate::frame::Frame;
@@ -26,9 +26,6 @@ const FREE_CALLS: [&str; 2] = ["ping", "pong"];
 const KEEPING_CALLS: [&str; 5] = ["ping", "pong", "PING", "PONG", "auth:refresh"];
 /// What clients of `/api/realtime` say that is taken in silence.
 const SILENT_CALLS: [&str; 3] = ["PONG", "ACK", "NACK"];
-/// How many pings a second, and how many at once, are answered; pongs and free calls count with them.
-const PINGS_PER_SECOND: u32 = 10;
-const PINGS_AT_ONCE: u32 = 20;
 /// How many echoed bytes may wait before reading stops until they are out.
 const ECHO_BYTES_MAX: usize = 256 * 1024;
 
@@ -90,14 +87,14 @@ impl App {
 
 impl Parts<'_> {
     pub(super) fn on_received(&mut self, socket: SocketId, message: Message) {
-        let now = self.ctx.fx.now;
+        let (now, settings) = (self.ctx.fx.now, self.ctx.fx.settings);
         let Some((id, connection)) = self.connections.by_socket(socket) else { return };
         if connection.closing.is_some() {
             return;
         }
         let over_engine = connection.endpoint == Endpoint::SocketIo;
         let is_ping = matches!(message, Message::Ping(_) | Message::Pong(_));
-        if over_engine && is_ping && !connection.pings.take(PINGS_PER_SECOND, PINGS_AT_ONCE, now) {
+        if over_engine && is_ping && !connection.may_ping(settings, now) {
             return self.end_flood(id);
         }
         if over_engine {
@@ -107,9 +104,7 @@ impl Parts<'_> {
         connection.pinged_at = None;
         let endpoint = connection.endpoint;
         match message {
-            Message::Ping(_) | Message::Pong(_)
-                if !connection.pings.take(PINGS_PER_SECOND, PINGS_AT_ONCE, now) =>
-            {
+            Message::Ping(_) | Message::Pong(_) if !connection.may_ping(settings, now) => {
                 self.end_flood(id);
             }
             Message::Ping(_) | Message::Pong(_) | Message::Close(_) => {}
@@ -178,12 +173,19 @@ impl Parts<'_> {
             refusal = refusal.with(json!({"supported": ["1"]}));
         }
         self.ctx.fx.reply(&caller, &refused(App::of(endpoint, ""), &refusal));
-        let now = self.ctx.fx.now;
-        let count = self.connections.find(caller.connection).map_or(0, |known| known.malformed.count(now));
-        if count >= MALFORMED_MAX {
+        self.count_malformed(caller.connection);
+    }
+
+    /// A connection said what is none, or showed it. True: it has done so too often, and is closed.
+    pub(super) fn count_malformed(&mut self, id: ConnectionId) -> bool {
+        let (now, most) = (self.ctx.fx.now, self.ctx.fx.settings.malformed_max);
+        let count = self.connections.find(id).map_or(0, |known| known.malformed.count(now));
+        let too_many = most > 0 && count >= most;
+        if too_many {
             self.ctx.fx.stats.reached(Limit::Malformed);
-            self.ctx.fx.close(caller.connection, CloseCause::Abusive);
+            self.ctx.fx.close(id, CloseCause::Abusive);
         }
+        too_many
     }
 
     pub(super) fn on_call(&mut self, endpoint: Endpoint, call: Call<'_>, caller: Caller) {
@@ -206,8 +208,8 @@ impl Parts<'_> {
         let free = pings || call.name == "auth:refresh";
         if free && !self.may_call_free(caller.connection) {
             self.ctx.fx.stats.reached(Limit::Pings);
-            let wait = Duration::from_secs(1) / PINGS_PER_SECOND;
-            let refusal = Refusal::rate_limited(PINGS_PER_SECOND, Duration::from_secs(1), wait);
+            let (most, span) = (self.ctx.fx.settings.rate_limit_pings, Duration::from_secs(1));
+            let refusal = Refusal::rate_limited(most, span, span / most.max(1));
             return self.refuse(app, &caller, &refusal);
         }
         match &*call.name {
@@ -241,9 +243,8 @@ impl Parts<'_> {
 
     /// What costs nothing of a user's budget is still not without limit: it shares the pings'.
     fn may_call_free(&mut self, id: ConnectionId) -> bool {
-        let now = self.ctx.fx.now;
-        let connection = self.connections.find(id);
-        connection.is_some_and(|known| known.pings.take(PINGS_PER_SECOND, PINGS_AT_ONCE, now))
+        let (now, settings) = (self.ctx.fx.now, self.ctx.fx.settings);
+        self.connections.find(id).is_some_and(|known| known.may_ping(settings, now))
     }
 
     /// Reads a call as its app does; `None`: it is to be ignored, whatever the caller's budget.

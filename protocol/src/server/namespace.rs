@@ -37,7 +37,8 @@ impl Parts<'_> {
         let listens_not = |from| self.door.listens_not(from, Credential::Token, &mut self.ctx.fx);
         if let Some((refusal, _)) = address.and_then(listens_not) {
             self.connect_error(id, &refusal.message.clone(), &json!(refusal));
-            return self.count_in_vain(id);
+            self.count_malformed(id);
+            return;
         }
         let Some(engine) = self.ctx.fx.transports.engine(id) else { return };
         let token = match (&engine.token.0, &auth.token) {
@@ -70,7 +71,7 @@ impl Parts<'_> {
             .fx
             .log(record.with("address", address.map(|address| address.to_string()).unwrap_or_default()));
         self.connect_error(id, "authentication failed", &json!({"code": Code::AuthFailed.as_str()}));
-        self.count_in_vain(id);
+        self.count_malformed(id);
     }
 
     fn connect_error(&mut self, id: ConnectionId, message: &str, data: &Value) {

@@ -4,7 +4,7 @@
 use super::Parts;
 use super::session_ends::{cause_of, code_of, ending};
 use crate::action::{Action, CloseCause};
-use crate::connection::{Credential, Endpoint, Engine, MALFORMED_MAX, Recovery, name};
+use crate::connection::{Credential, Endpoint, Engine, Recovery, name};
 use crate::door::{self, ToEngine};
 use crate::envelope::{Event, socket_io};
 use crate::ids::{ConnectionId, RequestId, SocketId};
@@ -287,7 +287,7 @@ impl Parts<'_> {
             Ok(Some(Said::Connect { auth, .. })) => self.on_connect(id, auth.as_deref()),
             Ok(Some(Said::Unknown { reply })) => {
                 self.ctx.fx.send(id, reply, Class::Kept);
-                self.count_in_vain(id);
+                self.count_malformed(id);
             }
             Ok(Some(Said::Event { id: ack, args, attachments, .. })) => {
                 let Some(caller) = self.connections.caller(id, None) else { return };
@@ -306,16 +306,6 @@ impl Parts<'_> {
                 self.ctx.fx.stats.malformed += 1;
                 self.ctx.fx.close(id, CloseCause::Faulty(Fault::Protocol));
             }
-        }
-    }
-
-    /// A namespace that there is not, or a credential that is none: too many of these end a session.
-    pub(super) fn count_in_vain(&mut self, id: ConnectionId) {
-        let now = self.ctx.fx.now;
-        let count = self.connections.find(id).map_or(0, |known| known.malformed.count(now));
-        if count >= MALFORMED_MAX {
-            self.ctx.fx.stats.reached(Limit::Malformed);
-            self.ctx.fx.close(id, CloseCause::Abusive);
         }
     }
 

@@ -1,7 +1,8 @@
 //! Many at once: what was room enough when they came is none when they have been verified.
 
 use crate::world::{World, user};
-use parlor_protocol::input::Input;
+use parlor_protocol::action::Action;
+use parlor_protocol::input::{Input, Message};
 use parlor_protocol::settings::Settings;
 use parlor_protocol::store::{Row, StoreReply, TemplateRow};
 use std::net::IpAddr;
@@ -88,4 +89,24 @@ fn nobody_new_comes_in_while_there_is_no_memory_and_who_is_there_is_served() {
     let (request, ticket) = world.knock("/chat");
     world.verified(ticket, user("ben"));
     assert!(world.upgraded(request).is_some());
+}
+
+/// How many malformed messages are taken before the connection is closed, of thirty.
+fn malformed_taken(malformed_max: u32) -> usize {
+    let mut world = World::new(Settings { malformed_max, ..Settings::default() });
+    let (request, ticket) = world.knock("/chat");
+    world.verified(ticket, user("ann"));
+    let socket = world.upgraded(request).expect("she is let in");
+    let is_closed = |world: &World| world.actions.iter().any(|action| matches!(action, Action::Close { .. }));
+    let mut taken = 0;
+    while taken < 30 && !is_closed(&world) {
+        world.tell(Input::Received { socket, message: Message::Text("{".into()) });
+        taken += 1;
+    }
+    taken
+}
+
+#[test]
+fn as_many_malformed_messages_close_a_connection_as_is_set_and_none_where_that_is_zero() {
+    assert_eq!([10, 3, 0].map(malformed_taken), [10, 3, 30]);
 }

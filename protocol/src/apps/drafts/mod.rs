@@ -39,6 +39,7 @@ use crate::job::Outcome;
 use crate::record::{Level, Record};
 use crate::refusal::{Code, Refusal};
 use crate::room::Parking;
+use crate::settings::Settings;
 use crate::store::StoreReply;
 use draft::{Draft, Task};
 use early::Early;
@@ -239,8 +240,8 @@ impl Drafts {
     }
 
     /// Whether it is not read because of what is still to be done: it cannot show a sign of life.
-    pub fn is_unread(&self, who: ConnectionId) -> bool {
-        self.readings.is_held(who)
+    pub fn is_unread(&self, who: ConnectionId, settings: &Settings) -> bool {
+        self.readings.is_held(who, settings)
     }
 
     /// Nobody uses a draft's room any more: its document is dropped.

@@ -3,19 +3,14 @@
 
 use crate::context::Effects;
 use crate::ids::ConnectionId;
+use crate::settings::Settings;
 use crate::time::Timestamp;
 use crate::timers::Timer;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// How many messages a second a connection may bring in the long run (WIRE §0.9).
-const MESSAGES_PER_SECOND: u32 = 50;
-/// How many bytes.
-const BYTES_PER_SECOND: u64 = 256 * 1024;
 /// How many seconds' worth may come at once.
 const BURST: Duration = Duration::from_secs(4);
-/// How many of a connection's updates may be on their way to the store.
-const UNANSWERED_MAX: u32 = 16;
 
 /// How the connections that bring updates are read.
 #[derive(Debug, Default)]
@@ -51,8 +46,10 @@ impl Readings {
     /// It brought something of so many bytes.
     pub fn brought(&mut self, who: ConnectionId, bytes: usize, fx: &mut Effects<'_>) {
         let reading = self.0.entry(who).or_default();
-        let by_count = Duration::from_secs(1) / MESSAGES_PER_SECOND;
-        let by_size = Duration::from_micros(bytes as u64 * 1_000_000 / BYTES_PER_SECOND);
+        let (messages, each) = (fx.settings.rate_limit_updates, Duration::from_secs(1));
+        let by_count = each.checked_div(messages).unwrap_or_default();
+        let by_size = (bytes as u64 * 1_000_000).checked_div(fx.settings.rate_limit_update_bytes.into());
+        let by_size = Duration::from_micros(by_size.unwrap_or_default());
         reading.paid_at = reading.paid_at.max(fx.now) + by_count.max(by_size);
         self.settle(who, fx);
     }
@@ -72,8 +69,9 @@ impl Readings {
     }
 
     /// Whether it is not read because of what is still to be done: it cannot show a sign of life.
-    pub fn is_held(&self, who: ConnectionId) -> bool {
-        self.0.get(&who).is_some_and(|reading| reading.holds > 0 || reading.unanswered >= UNANSWERED_MAX)
+    pub fn is_held(&self, who: ConnectionId, settings: &Settings) -> bool {
+        let most = waiting_max(settings);
+        self.0.get(&who).is_some_and(|reading| reading.holds > 0 || reading.unanswered >= most)
     }
 
     /// Its time may have come.
@@ -99,7 +97,8 @@ impl Readings {
         let ahead = reading.paid_at.since(fx.now);
         // Who is paused for its rate goes on when half of what may come at once is free again.
         let fast = ahead > if reading.paused { BURST / 2 } else { BURST };
-        let full = reading.unanswered >= if reading.paused { UNANSWERED_MAX / 2 } else { UNANSWERED_MAX };
+        let most = waiting_max(fx.settings);
+        let full = reading.unanswered >= if reading.paused { most.div_ceil(2) } else { most };
         let paused = reading.holds > 0 || fast || full;
         if fast && !reading.timed {
             reading.timed = true;
@@ -109,5 +108,13 @@ impl Readings {
             reading.paused = paused;
             fx.read(who, !paused);
         }
+    }
+}
+
+/// How many of a connection's updates may be on their way to the store.
+fn waiting_max(settings: &Settings) -> u32 {
+    match settings.updates_waiting_max {
+        0 => u32::MAX,
+        most => most,
     }
 }
