@@ -173,6 +173,11 @@ impl Server {
         &self.settings
     }
 
+    /// How many bytes wait for those who poll.
+    pub fn polled_bytes(&self) -> usize {
+        self.transports.all_polled_bytes()
+    }
+
     fn parts<'a>(&'a mut self, now: Timestamp, actions: &'a mut Actions) -> Parts<'a> {
         let fx = Effects {
             now,
@@ -237,7 +242,7 @@ impl Parts<'_> {
             Input::Called { ticket, said } => self.on_called(ticket, said),
             Input::Flushed { socket } => self.on_flushed(socket),
             Input::KeysFetched(fetched) => self.on_keys_fetched(fetched),
-            Input::Memory { short } => self.door.short_of_memory = short,
+            Input::Memory { short } => self.on_memory(short),
             Input::Tick => self.on_tick(),
             Input::Draining => self.on_draining(),
         }

@@ -107,8 +107,9 @@ pub enum StoreRequest {
     Look(Query),
 }
 
-/// The bytes of bodies after which a page of entries ends, however many were asked for.
-pub const PAGE_BYTES_MAX: usize = 256 * 1024;
+/// The bytes of bodies after which a page of entries ends, however many were asked for. On the wire some are written
+/// twice over, and a page still has to fit into what `room::Pacing` leaves it of an outbox.
+pub const PAGE_BYTES_MAX: usize = 128 * 1024;
 
 /// What the store answers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

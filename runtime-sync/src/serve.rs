@@ -1,7 +1,7 @@
 //! Accepts connections until the server drains, and ends when it has drained.
 
 use crate::bell::Bell;
-use crate::thread::{SPAWN_PAUSE, spawn};
+use crate::thread::{SPAWN_PAUSE, spawn, start_spares};
 use parlor_host::acceptor::{Accepted, Acceptor};
 use parlor_host::engine::{Engine, LEAVE_LOOK, LEAVE_WAIT_MAX, Phase};
 use std::io;
@@ -15,6 +15,7 @@ pub fn serve(acceptor: Acceptor) -> io::Result<()> {
     let engine = acceptor.engine().clone();
     let bell = Bell::new()?;
     start_flusher(&engine)?;
+    start_spares()?;
     let waker = bell.waker();
     while engine.phase(&waker) == Phase::Serving {
         accept(&acceptor, &bell);

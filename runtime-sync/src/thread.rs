@@ -6,8 +6,8 @@ use parlor_host::connection::{Connection, Ready, Step};
 use parlor_host::engine::Engine;
 use parlor_host::incoming::Incoming;
 use std::io;
-use std::sync::Arc;
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 use tungstenite::WebSocket;
@@ -106,10 +106,38 @@ fn rest(mut life: Box<Life>) {
     {
         socket.get_mut().set_readable();
     }
-    while let Some(kept) = hand_over(life, STACK_BYTES, live) {
-        life = kept;
-        thread::sleep(SPAWN_PAUSE);
+    if let Some(life) = hand_over(life, STACK_BYTES, live)
+        && let Some(spares) = SPARES.get()
+    {
+        // This thread ends, and with that there is one more to be had.
+        spares.send(life).unwrap_or_default();
     }
+}
+
+/// Takes those who rest and have something to do when the system gives no further thread. Else all of them would wait
+/// for each other.
+static SPARES: OnceLock<Sender<Box<Life>>> = OnceLock::new();
+/// How many threads are kept back for that.
+const SPARE_THREADS: usize = 4;
+
+/// Starts the threads that are kept back.
+pub fn start_spares() -> io::Result<()> {
+    let (give, take) = channel();
+    let take = Arc::new(Mutex::new(take));
+    for _ in 0..SPARE_THREADS {
+        let take = take.clone();
+        start(STACK_BYTES, move || {
+            while let Some(life) = next(&take) {
+                live(life);
+            }
+        })?;
+    }
+    SPARES.get_or_init(|| give);
+    Ok(())
+}
+
+fn next(take: &Mutex<Receiver<Box<Life>>>) -> Option<Box<Life>> {
+    take.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
 }
 
 fn read_messages(life: &mut Life, engine: &Arc<Engine>) -> Pause {

@@ -1,5 +1,5 @@
 //! What waits for all clients together. Each may leave 1 MiB, and all of them more than there is: before the system
-//! would end the process, those who take nothing are let go, and meanwhile nobody new is taken in. It goes by what waits
+//! would end the process, those who take little or nothing are let go, and meanwhile nobody new is taken in. It goes by what waits
 //! and not by what the process has, because memory that was let go is not given back at once, if ever.
 
 use super::late::LINES_LOOKED_AT;
@@ -56,6 +56,9 @@ struct Looked {
     short: bool,
     /// For whom how much waited that the kernel did not take. Empty while it is not too much.
     stuck: BTreeMap<SocketId, usize>,
+    /// How much each of them has to take until the next look. It doubles from look to look: that nobody new comes in
+    /// ends, however many trickle.
+    wanted: usize,
 }
 
 impl Engine {
@@ -65,8 +68,11 @@ impl Engine {
         // Where it has been too much, it is enough only when there is room again.
         let enough = max - max / 8;
         let short = waiting > if before.short { enough } else { max };
-        if short != before.short {
+        if short || before.short {
+            // While it is, the core looks for polling sessions that do not fetch what waits for them.
             self.tell(Input::Memory { short });
+        }
+        if short != before.short {
             let level = if short { Level::Warn } else { Level::Info };
             let record = Record::new(level, "memory").with("short", short);
             self.log(record.with("waiting", waiting).with("max", max));
@@ -76,18 +82,21 @@ impl Engine {
         }
         let excess = waiting.saturating_sub(enough);
         let found = stuck.iter().map(|(id, (bytes, _))| (*id, *bytes));
-        let let_go = largest(still_stuck(found, &before.stuck), excess);
+        let let_go = largest(still_stuck(found, before), excess);
         let gone = let_go.iter().filter(|(id, bytes)| self.let_go(&stuck[id].1, *bytes)).count();
         if gone > 0 {
             self.dirty.wake();
             self.log(Record::new(Level::Warn, "memory").with("letGo", gone).with("waiting", waiting));
         }
-        Looked { short, stuck: stuck.into_iter().map(|(id, (bytes, _))| (id, bytes)).collect() }
+        let stuck = stuck.into_iter().map(|(id, (bytes, _))| (id, bytes)).collect();
+        let wanted = before.wanted.saturating_mul(2).max(QUEUE_BYTES_MIN);
+        Looked { short, stuck, wanted }
     }
 
     /// How much waits for all, and for whom how much of it that the kernel does not take.
     fn waiting(&self) -> (usize, BTreeMap<SocketId, (usize, Arc<Line>)>) {
-        let (mut waiting, mut stuck, mut from) = (0, BTreeMap::new(), 0);
+        let (mut stuck, mut from) = (BTreeMap::new(), 0);
+        let mut waiting = locked(&self.core).server.polled_bytes();
         loop {
             let lines = locked(&self.core).sockets.lines(from, LINES_LOOKED_AT);
             let Some(lines) = lines else { return (waiting, stuck) };
@@ -110,12 +119,10 @@ impl Engine {
     }
 }
 
-/// Those who have taken nothing since the last look: not less waits for them than then.
-fn still_stuck(
-    found: impl Iterator<Item = (SocketId, usize)>,
-    before: &BTreeMap<SocketId, usize>,
-) -> Vec<(SocketId, usize)> {
-    found.filter(|(id, bytes)| before.get(id).is_some_and(|then| bytes >= then)).collect()
+/// Those who have taken too little since the last look, as far as one can tell from how much less waits for them.
+fn still_stuck(found: impl Iterator<Item = (SocketId, usize)>, before: &Looked) -> Vec<(SocketId, usize)> {
+    let took = |id: &SocketId, bytes: usize| before.stuck.get(id).map(|then| then.saturating_sub(bytes));
+    found.filter(|(id, bytes)| took(id, *bytes).is_some_and(|took| took < before.wanted)).collect()
 }
 
 /// Those with the largest queues, as many as hold `excess` bytes together, or all of the large ones.
@@ -164,10 +171,11 @@ mod tests {
     }
 
     #[test]
-    fn who_takes_something_or_has_just_come_is_not_stuck() {
-        let before = BTreeMap::from([(id(1), 500), (id(2), 500), (id(3), 500)]);
-        let found = [(id(1), 499), (id(2), 500), (id(3), 900), (id(4), 900)];
-        assert_eq!(still_stuck(found.into_iter(), &before), [(id(2), 500), (id(3), 900)]);
+    fn who_takes_enough_or_has_just_come_is_not_stuck() {
+        let stuck = BTreeMap::from([(id(1), 500), (id(2), 500), (id(3), 500)]);
+        let found = [(id(1), 300), (id(2), 301), (id(3), 900), (id(4), 900)];
+        let before = Looked { short: true, stuck, wanted: 200 };
+        assert_eq!(still_stuck(found.into_iter(), &before), [(id(2), 301), (id(3), 900)]);
     }
 
     #[test]

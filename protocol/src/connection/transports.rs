@@ -155,6 +155,17 @@ impl Transports {
         self.find(id).map_or(0, Transport::polled_bytes)
     }
 
+    /// Those who poll and for whom so many bytes wait, or more.
+    pub fn unfetched(&self, bytes: usize) -> Vec<ConnectionId> {
+        let places = self.places.iter().enumerate();
+        let found = places.filter_map(|(slot, place)| {
+            let (generation, transport) = place.as_ref()?;
+            let id = ConnectionId { slot: slot as u32, generation: *generation };
+            (transport.polled_bytes() >= bytes).then_some(id)
+        });
+        found.collect()
+    }
+
     /// How many bytes wait for all who poll.
     pub fn all_polled_bytes(&self) -> usize {
         self.places.iter().flatten().map(|(_, transport)| transport.polled_bytes()).sum()

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 /// How many bytes of pages a connection is sent before the last of them has to go out. With one more page they
 /// fit into the half of an outbox that is free when it says `Flushed`.
-const UNFLUSHED_BYTES_MAX: usize = 160 * 1024;
+pub(super) const UNFLUSHED_BYTES_MAX: usize = 160 * 1024;
 /// How many turns may wait for one connection before a further join is refused as busy.
 const TURNS_WAITING_MAX: usize = 256;
 

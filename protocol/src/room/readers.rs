@@ -254,3 +254,42 @@ fn bounded(entries: impl Iterator<Item = Entry>, max: usize) -> Vec<Entry> {
         .map(|(_, entry)| entry)
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::apps::chat::event_body;
+    use crate::envelope::Mark;
+    use crate::ids::{RoomId, RoomKind, UserId};
+    use crate::outbox::OUTBOX_BYTES_MAX;
+    use crate::room::pacing::UNFLUSHED_BYTES_MAX;
+    use crate::time::Timestamp;
+    use serde_json::json;
+
+    /// How many bytes a page of events with so much data each is on the wire.
+    fn on_the_wire(data_bytes: usize) -> usize {
+        let room = RoomId { kind: RoomKind::Chat, name: "team".into() };
+        let data = json!({"story": "x".repeat(data_bytes)});
+        let body = event_body("story_uploaded", data.as_object().expect("an object"));
+        let entry = |seq| Entry {
+            room: room.clone(),
+            seq: Seq(seq),
+            id: format!("event-{seq}").as_str().into(),
+            author: UserId::server(),
+            at: Timestamp(1_767_225_600_000_000),
+            body: body.clone(),
+        };
+        let page = bounded((1..).map(entry), PAGE_ENTRIES_MAX);
+        let mark = Mark::None;
+        let frames = page.iter().filter_map(apps::told).map(|event| Envelope::Event.encode(&event, &mark));
+        frames.flatten().map(|frame| frame.len()).sum()
+    }
+
+    #[test]
+    fn a_page_fits_into_what_is_free_of_an_outbox_however_its_entries_are_written() {
+        for data_bytes in [1, 300, 1_200, 2_000, 16_000, 60_000] {
+            let bytes = on_the_wire(data_bytes);
+            assert!(UNFLUSHED_BYTES_MAX + bytes <= OUTBOX_BYTES_MAX / 2, "{data_bytes}: {bytes}");
+        }
+    }
+}

@@ -1,11 +1,15 @@
 //! What metrics are made of (WIRE §0.11): the numbers as they are now. They are written as text elsewhere, outside the lock.
 
 use super::Parts;
+use crate::action::CloseCause;
 use crate::http::{Body, Response};
 use crate::ids::Ticket;
 use crate::metrics::{MEDIA_TYPE, Snapshot};
 use crate::refusal::Code;
 use std::borrow::Cow;
+
+/// Nobody is let go for whom less waits.
+const UNFETCHED_BYTES_MIN: usize = 64 * 1024;
 
 impl Parts<'_> {
     /// The answer to whoever asks for metrics.
@@ -48,6 +52,16 @@ impl Parts<'_> {
         let fx = &mut self.ctx.fx;
         if let Some(since) = fx.tickets.since(ticket) {
             fx.stats.ai.note(fx.now.since(since));
+        }
+    }
+
+    /// What waits for all clients together is too much, or is not any more. While it is, those who poll and do not fetch
+    /// what waits for them are let go, like those whom the driver sees: they may come back.
+    pub(super) fn on_memory(&mut self, short: bool) {
+        self.door.short_of_memory = short;
+        if short {
+            let unfetched = self.ctx.fx.transports.unfetched(UNFETCHED_BYTES_MIN);
+            unfetched.into_iter().for_each(|id| self.ctx.fx.close(id, CloseCause::TooSlow));
         }
     }
 }

@@ -69,7 +69,8 @@ proptest! {
                 prop_assert_eq!(head.all("host").count(), 1);
                 prop_assert!(length <= body_bytes_max(&head));
                 prop_assert!(!head.is_upgrade() || length == 0);
-                prop_assert_eq!(head.query().filter(|(name, _)| name.contains('&')).count(), 0);
+                // A name may be written to hold `&`, and is one name then.
+                prop_assert!(head.query().count() <= head.target.matches('&').count() + 1);
             }
             Err(fault) => prop_assert!((400..=505).contains(&fault.response().status)),
         }
