@@ -1,7 +1,6 @@
 //! What metrics are made of (WIRE §0.11): the numbers as they are now. They are written as text elsewhere, outside the lock.
 
 use super::Parts;
-use crate::action::CloseCause;
 use crate::http::{Body, Response};
 use crate::ids::Ticket;
 use crate::metrics::{MEDIA_TYPE, Snapshot};
@@ -61,7 +60,9 @@ impl Parts<'_> {
         self.door.short_of_memory = short;
         if short {
             let unfetched = self.ctx.fx.transports.unfetched(UNFETCHED_BYTES_MIN);
-            unfetched.into_iter().for_each(|id| self.ctx.fx.close(id, CloseCause::TooSlow));
+            unfetched
+                .into_iter()
+                .for_each(|id| self.with_session(id, |engine, _, orders| engine.session.give_up(orders)));
         }
     }
 }

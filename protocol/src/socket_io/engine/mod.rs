@@ -185,6 +185,11 @@ impl Session {
         self.end(Ended::TransportLost, orders);
     }
 
+    /// The client does not fetch what waits for it: it is let go, and all of that with it.
+    pub fn give_up(&mut self, orders: &mut Vec<Order>) {
+        self.end(Ended::TooSlow, orders);
+    }
+
     /// A WebSocket with the session's id has opened. One that may not take over is let in all the same, and then closed
     /// here: so does the reference, and clients take a refusal for a fault of the server.
     pub fn on_probe_opened(&mut self, socket: SocketId, now: Timestamp, orders: &mut Vec<Order>) {
