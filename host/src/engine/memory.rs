@@ -1,6 +1,6 @@
 //! What waits for all clients together. Each may leave 1 MiB, and all of them more than there is: before the system
-//! would end the process, those who take little or nothing are let go, and meanwhile nobody new is taken in. It goes by what waits
-//! and not by what the process has, because memory that was let go is not given back at once, if ever.
+//! would end the process, those who take little or nothing are let go, and meanwhile nobody new is taken in. It goes by
+//! what waits and not by what the process has, because memory that was let go is not given back at once, if ever.
 
 use super::late::LINES_LOOKED_AT;
 use super::{AbortOnPanic, Engine};

@@ -184,7 +184,7 @@ pub const SETTINGS: &[Setting] = &[
         "MEMORY_MAX",
         number(0, 1 << 24, "MiB; 0 is what the system gives"),
         "0",
-        "How much memory the process may take: when half of it waits for clients, those who take nothing are closed with 4002, and no new connection is taken in",
+        "How much memory the process may take: when half of it waits for clients, those who take too little are closed with 4002, and no new connection is taken in",
     ),
     setting(
         "DOCUMENT_MEMORY_MAX",
