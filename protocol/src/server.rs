@@ -305,11 +305,12 @@ impl Parts<'_> {
                 self.documents.look_for_overdue(before, &mut self.ctx);
                 self.chat.look_for_overdue(before, &mut self.ctx);
             }
-            Timer::Hook | Timer::CleanUp if self.door.draining => {}
+            Timer::Hook | Timer::CleanUp | Timer::CleanUpAgain if self.door.draining => {}
             Timer::CleanUp => {
                 self.ctx.fx.timers.set(now + CLEAN_UP_INTERVAL, Timer::CleanUp);
                 self.clean_up.on_due(&mut self.ctx);
             }
+            Timer::CleanUpAgain => self.clean_up.on_again(&mut self.ctx),
             Timer::Hook => self.hook.on_due(&mut self.ctx.fx),
             Timer::DrainStep => self.on_drain_step(),
             Timer::Tidy => {

@@ -39,6 +39,8 @@ pub enum Timer {
     Overdue,
     /// What was left, or is older than it is kept, is removed.
     CleanUp,
+    /// What the clean-up has left is tried again.
+    CleanUpAgain,
     /// The event hook tries again.
     Hook,
     /// The next connections of a stopping server are closed.

@@ -49,6 +49,8 @@ struct Ended {
 pub struct CleanUp {
     sessions: bool,
     logs: bool,
+    /// Whether it will be tried again before the next day.
+    again: bool,
 }
 
 impl CleanUp {
@@ -63,6 +65,12 @@ impl CleanUp {
         }
     }
 
+    /// It is time to try again.
+    pub fn on_again(&mut self, ctx: &mut Context<'_>) {
+        self.again = false;
+        self.on_due(ctx);
+    }
+
     /// The store answered. Returns the room whose log begins later now, or may.
     pub fn on_stored(
         &mut self,
@@ -75,7 +83,7 @@ impl CleanUp {
             Waiting::Sessions(sessions) => {
                 if let Some(ended) = sessions.on_stored(reply, documents, ctx) {
                     self.sessions = false;
-                    note("cleanup.sessions", &ended, ctx);
+                    self.ended("cleanup.sessions", &ended, ctx);
                 }
                 None
             }
@@ -83,28 +91,28 @@ impl CleanUp {
                 let trimmed = logs.trimmed();
                 if let Some(ended) = logs.on_stored(reply, ctx) {
                     self.logs = false;
-                    note("cleanup.logs", &ended, ctx);
+                    self.ended("cleanup.logs", &ended, ctx);
                 }
                 trimmed
             }
         }
     }
-}
 
-fn note(action: &str, ended: &Ended, ctx: &mut Context<'_>) {
-    let Ended { removed, passed, failed } = *ended;
-    if removed > 0 || passed > 0 || failed {
-        let level = if failed { Level::Warn } else { Level::Info };
-        let mut record = Record::new(level, action).with("removed", removed);
-        if passed > 0 {
-            record = record.with("passed", passed);
+    fn ended(&mut self, action: &str, ended: &Ended, ctx: &mut Context<'_>) {
+        let Ended { removed, passed, failed } = *ended;
+        if removed > 0 || passed > 0 || failed {
+            let level = if failed { Level::Warn } else { Level::Info };
+            let mut record = Record::new(level, action).with("removed", removed);
+            if passed > 0 {
+                record = record.with("passed", passed);
+            }
+            if failed {
+                record = record.with("failed", "the store cannot do it now");
+            }
+            ctx.fx.log(record);
         }
-        if failed {
-            record = record.with("failed", "the store cannot do it now");
+        if (passed > 0 || failed) && !std::mem::replace(&mut self.again, true) {
+            ctx.fx.timers.set(ctx.fx.now + CLEAN_UP_AGAIN, Timer::CleanUpAgain);
         }
-        ctx.fx.log(record);
-    }
-    if passed > 0 || failed {
-        ctx.fx.timers.set(ctx.fx.now + CLEAN_UP_AGAIN, Timer::CleanUp);
     }
 }

@@ -143,8 +143,17 @@ fn a_clean_up_that_the_store_cannot_do_is_tried_again_in_ten_minutes() {
     world.answer(StoreReply::Unavailable);
     assert_eq!(clean_up(&mut world), None);
     assert!(logged(&world, "cleanup.logs").concat().contains("failed"));
+    for _ in 0..20 {
+        world.wait(AGAIN);
+        assert_eq!(clean_up(&mut world), Some(trim()), "once each time");
+        world.answer(StoreReply::Unavailable);
+        assert_eq!(clean_up(&mut world), None);
+    }
+    let timers = world.server.counts().timers;
     world.wait(AGAIN);
     assert_eq!(clean_up(&mut world), Some(trim()));
+    world.answer(StoreReply::Unavailable);
+    assert_eq!(world.server.counts().timers, timers, "no try leaves a timer behind");
 }
 
 #[test]
